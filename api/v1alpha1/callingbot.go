@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// CallingBot is one bot registration and the fleet of media pods that answers for it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:shortName=cb,categories=callfleet
+// +kubebuilder:subresource:status
+// +kubebuilder:subresource:scale:specpath=.spec.replicas,statuspath=.status.replicas,selectorpath=.status.selector
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Desired",type=integer,JSONPath=`.spec.replicas`
+// +kubebuilder:printcolumn:name="Serving",type=integer,JSONPath=`.status.readyReplicas`
+// +kubebuilder:printcolumn:name="Draining",type=integer,JSONPath=`.status.drainingReplicas`
+// +kubebuilder:printcolumn:name="Calls",type=integer,JSONPath=`.status.calls`
+// +kubebuilder:printcolumn:name="Free",type=integer,JSONPath=`.status.seats.free`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 50 && !self.metadata.name.contains('.')",message="the name of a CallingBot is at most 50 characters long and has no dot: pods and host names are built from it"
+type CallingBot struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +required
+	Spec CallingBotSpec `json:"spec"`
+	// +optional
+	Status CallingBotStatus `json:"status,omitzero"`
+}
+
+// CallingBotList is a list of CallingBots.
+// +kubebuilder:object:root=true
+type CallingBotList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []CallingBot `json:"items"`
+}
+
+// CallingBotSpec is what the user wants.
+type CallingBotSpec struct {
+	FleetConfig `json:",inline"`
+
+	// replicas is how many media pods serve. Draining pods come on top.
+	// +optional
+	// +default=1
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000
+	Replicas *int32 `json:"replicas,omitempty"`
+}
+
+// CallingBotStatus is what the operator sees.
+type CallingBotStatus struct {
+	// observedGeneration is the generation this status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// replicas counts the media pods that serve or start; draining ones are left out.
+	// +optional
+	Replicas int32 `json:"replicas"`
+
+	// readyReplicas counts the media pods that can take calls.
+	// +optional
+	ReadyReplicas int32 `json:"readyReplicas"`
+
+	// drainingReplicas counts the media pods that only finish their calls.
+	// +optional
+	DrainingReplicas int32 `json:"drainingReplicas"`
+
+	// selector matches the pods that serve, for autoscalers.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Selector string `json:"selector,omitempty"`
+
+	// seats of the whole fleet, draining pods left out.
+	// +optional
+	Seats Seats `json:"seats,omitzero"`
+
+	// calls that are live on any pod of the fleet.
+	// +optional
+	Calls int32 `json:"calls"`
+
+	// conditions: Ready always; Reconciling and Stalled only while true.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// Seats counts what a pod or a fleet can carry.
+type Seats struct {
+	// capacity is the number of seats.
+	// +optional
+	Capacity int32 `json:"capacity"`
+	// used seats belong to calls that are live.
+	// +optional
+	Used int32 `json:"used"`
+	// reserved seats belong to calls that are about to be.
+	// +optional
+	Reserved int32 `json:"reserved"`
+	// free is capacity less used and reserved.
+	// +optional
+	Free int32 `json:"free"`
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// FleetConfig is what a media pod is made from. A CallingBot declares it, and each MediaPod carries the copy it was
+// created with, so that a running pod never changes under its calls.
+type FleetConfig struct {
+	// identity is the bot registration the fleet speaks for.
+	// +required
+	Identity BotIdentity `json:"identity"`
+
+	// signaling says under which public name Microsoft reaches the fleet.
+	// +required
+	Signaling Signaling `json:"signaling"`
+
+	// media says how the far side reaches a pod's media port.
+	// +required
+	Media Media `json:"media"`
+
+	// capacity is how much one pod may carry.
+	// +optional
+	// +default={"seats": 20}
+	Capacity Capacity `json:"capacity,omitzero"`
+
+	// template is merged (strategic merge) onto the pod the operator makes: metadata.labels, metadata.annotations and any
+	// pod spec field. The container is named "mediapod". Pods run Windows unless spec.os.name says "linux".
+	// +optional
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Template *runtime.RawExtension `json:"template,omitempty"`
+}
+
+// Cloud names the Microsoft cloud a bot lives in. The calls API does not exist in China.
+// +kubebuilder:validation:Enum=Public;USGov;USGovDoD;Custom
+type Cloud string
+
+const (
+	CloudPublic   Cloud = "Public"
+	CloudUSGov    Cloud = "USGov"
+	CloudUSGovDoD Cloud = "USGovDoD"
+	// CloudCustom takes every address from identity.custom: a private cloud, a proxy, or the local Teams.
+	CloudCustom Cloud = "Custom"
+)
+
+// GUID is a directory object id in its usual 8-4-4-4-12 form.
+// +kubebuilder:validation:Pattern=`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`
+// +kubebuilder:validation:MaxLength=36
+type GUID string
+
+// BotIdentity is an application registered with Microsoft Entra ID and Azure Bot Service.
+// +kubebuilder:validation:XValidation:rule="(self.cloud == 'Custom') == has(self.custom)",message="custom is given with cloud: Custom and only then"
+type BotIdentity struct {
+	// appID is the application (client) id of the registration.
+	// +required
+	AppID GUID `json:"appID"`
+
+	// tenantID is the home tenant: the one that asks for tokens.
+	// +required
+	TenantID GUID `json:"tenantID"`
+
+	// credential proves the identity.
+	// +required
+	Credential Credential `json:"credential"`
+
+	// cloud selects addresses and accepted token issuers.
+	// +optional
+	// +default="Public"
+	Cloud Cloud `json:"cloud,omitempty"`
+
+	// custom holds the addresses for cloud: Custom.
+	// +optional
+	Custom *CustomCloud `json:"custom,omitempty"`
+
+	// allowedTenants are the tenants, besides the home tenant, whose notifications the bot accepts.
+	// +optional
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=set
+	AllowedTenants []GUID `json:"allowedTenants,omitempty"`
+}
+
+// Credential is how the bot proves who it is to the login service.
+type Credential struct {
+	// clientSecret is a key of a Secret in the bot's namespace. A changed secret is picked up without a restart.
+	// +required
+	ClientSecret KeyReference `json:"clientSecret"`
+}
+
+// KeyReference names one key of a Secret or ConfigMap in the same namespace.
+type KeyReference struct {
+	// name of the object.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+
+	// key inside the object's data.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Key string `json:"key"`
+}
+
+// HTTPSURL is an absolute https address.
+// +kubebuilder:validation:MaxLength=2048
+// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() == 'https'",message="must be an absolute https:// URL"
+type HTTPSURL string
+
+// CustomCloud holds the addresses of a cloud that is none of Microsoft's public ones.
+type CustomCloud struct {
+	// graphURL is the base of Microsoft Graph, without version, such as https://graph.microsoft.com.
+	// +required
+	GraphURL HTTPSURL `json:"graphURL"`
+
+	// loginURL is the authority, without tenant, such as https://login.microsoftonline.com.
+	// +required
+	LoginURL HTTPSURL `json:"loginURL"`
+
+	// openIDConfigurationURL is the metadata document whose keys sign call notifications.
+	// +required
+	OpenIDConfigurationURL HTTPSURL `json:"openIDConfigurationURL"`
+
+	// issuers are the accepted "iss" values of call notifications.
+	// +required
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=256
+	// +listType=set
+	Issuers []string `json:"issuers"`
+
+	// caBundle is a ConfigMap key with PEM roots trusted, besides the system's, for these addresses.
+	// +optional
+	CABundle *KeyReference `json:"caBundle,omitempty"`
+}
+
+// Signaling is the public side of the notification webhook.
+type Signaling struct {
+	// host, with an optional port, is where Microsoft reaches the router. Register https://HOST/<namespace>/<bot>/calls as
+	// the calling webhook of the bot.
+	// +required
+	// +kubebuilder:validation:MaxLength=259
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?$`
+	Host string `json:"host"`
+}
+
+// EndpointType says how the far side reaches a pod's media port, TCP and UDP.
+// +kubebuilder:validation:Enum=ClusterIP;HostPort
+type EndpointType string
+
+const (
+	// EndpointClusterIP gives each pod a Service of its own; for far sides inside the cluster's network.
+	EndpointClusterIP EndpointType = "ClusterIP"
+	// EndpointHostPort opens a port of the node the pod runs on; the address is the node's external (else internal) IP.
+	EndpointHostPort EndpointType = "HostPort"
+)
+
+// Media describes the media side of a fleet.
+type Media struct {
+	// endpoint is how a pod's media port is reached.
+	// +required
+	Endpoint MediaEndpoint `json:"endpoint"`
+
+	// certificate is what the media port shows.
+	// +required
+	Certificate MediaCertificate `json:"certificate"`
+}
+
+// MediaEndpoint is how a pod's media port is reached.
+// +kubebuilder:validation:XValidation:rule="(self.type == 'HostPort') == has(self.ports)",message="ports is given with type: HostPort and only then"
+// +kubebuilder:validation:XValidation:rule="self.type == 'ClusterIP' || !has(self.serviceAnnotations)",message="serviceAnnotations needs a type that makes a Service: ClusterIP"
+type MediaEndpoint struct {
+	// type of endpoint.
+	// +required
+	Type EndpointType `json:"type"`
+
+	// domain, if set, names the pods: <slot>.<bot>.<domain>. The names must resolve to the pods' addresses. Without it pods
+	// are announced by IP address.
+	// +optional
+	// +kubebuilder:validation:MaxLength=180
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`
+	Domain string `json:"domain,omitempty"`
+
+	// ports is the range of node ports the fleet may use, one per pod, the same number for TCP and UDP.
+	// +optional
+	Ports *PortRange `json:"ports,omitempty"`
+
+	// serviceAnnotations are put on the Service of each pod, for instance for external-dns.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	ServiceAnnotations map[string]string `json:"serviceAnnotations,omitempty"`
+}
+
+// PortRange is inclusive at both ends.
+// +kubebuilder:validation:XValidation:rule="self.from <= self.to",message="from must not be above to"
+type PortRange struct {
+	// +required
+	// +kubebuilder:validation:Minimum=1024
+	// +kubebuilder:validation:Maximum=65535
+	From int32 `json:"from"`
+
+	// +required
+	// +kubebuilder:validation:Minimum=1024
+	// +kubebuilder:validation:Maximum=65535
+	To int32 `json:"to"`
+}
+
+// MediaCertificate is where the certificate of the media port comes from. The real service accepts only a certificate
+// from a public authority that covers the pod's name; selfSigned is for far sides that can be told to trust it.
+// +kubebuilder:validation:XValidation:rule="has(self.selfSigned) != has(self.secretName)",message="exactly one of selfSigned and secretName must be set"
+type MediaCertificate struct {
+	// selfSigned makes the operator keep an authority per bot (Secret <bot>-media-ca) that signs each pod's certificate.
+	// +optional
+	SelfSigned *SelfSignedCertificate `json:"selfSigned,omitempty"`
+
+	// secretName is a Secret of type kubernetes.io/tls whose certificate covers every pod's name.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	SecretName string `json:"secretName,omitempty"`
+}
+
+// SelfSignedCertificate has no settings.
+type SelfSignedCertificate struct{}
+
+// Capacity is how much one pod may carry.
+type Capacity struct {
+	// seats a pod has. An audio call takes one.
+	// +optional
+	// +default=20
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2000
+	Seats int32 `json:"seats,omitempty"`
+}

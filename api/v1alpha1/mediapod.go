@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// MediaPod is to Callfleet what a Node is to the scheduler: one member of a fleet, with seats. The operator makes it;
+// people read it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:shortName=mp,categories=callfleet
+// +kubebuilder:subresource:status
+// +kubebuilder:printcolumn:name="Bot",type=string,JSONPath=`.spec.botRef.name`,priority=1
+// +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`
+// +kubebuilder:printcolumn:name="Used",type=integer,JSONPath=`.status.seats.used`
+// +kubebuilder:printcolumn:name="Seats",type=integer,JSONPath=`.status.seats.capacity`
+// +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.status.endpoint.host`
+// +kubebuilder:printcolumn:name="Port",type=integer,JSONPath=`.status.endpoint.port`
+// +kubebuilder:printcolumn:name="Revision",type=string,JSONPath=`.spec.revision`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Node",type=string,JSONPath=`.status.nodeName`,priority=1
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1
+// +kubebuilder:selectablefield:JSONPath=`.spec.botRef.name`
+type MediaPod struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +required
+	Spec MediaPodSpec `json:"spec"`
+	// +optional
+	Status MediaPodStatus `json:"status,omitzero"`
+}
+
+// MediaPodList is a list of MediaPods.
+// +kubebuilder:object:root=true
+type MediaPodList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []MediaPod `json:"items"`
+}
+
+// MediaPodSpec is fixed at creation, but for the drain mark.
+// +kubebuilder:validation:XValidation:rule="self.botRef == oldSelf.botRef && self.slot == oldSelf.slot && self.revision == oldSelf.revision",message="botRef, slot and revision are fixed at creation"
+type MediaPodSpec struct {
+	// botRef is the CallingBot this pod serves.
+	// +required
+	BotRef BotReference `json:"botRef"`
+
+	// slot is the pod's number in the fleet: the lowest that was free. Names and ports are derived from it.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=9999
+	Slot int32 `json:"slot"`
+
+	// revision is the hash of the configuration below.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=16
+	Revision string `json:"revision"`
+
+	FleetConfig `json:",inline"`
+
+	// drain, once set, makes the pod take no new calls; it is deleted when the last one has ended.
+	// +optional
+	Drain *Drain `json:"drain,omitempty"`
+}
+
+// BotReference names a CallingBot in the same namespace.
+type BotReference struct {
+	// name of the CallingBot.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=50
+	Name string `json:"name"`
+}
+
+// Drain says why a pod is being emptied.
+type Drain struct {
+	// reason in one word.
+	// +required
+	// +kubebuilder:validation:Enum=ScaleIn;Rollout
+	Reason string `json:"reason"`
+
+	// since when.
+	// +required
+	Since metav1.Time `json:"since"`
+}
+
+const (
+	DrainScaleIn = "ScaleIn"
+	DrainRollout = "Rollout"
+)
+
+// MediaPodState is the one word `kubectl get mp` prints.
+// +kubebuilder:validation:Enum=Pending;Starting;Ready;NotReady;Draining
+type MediaPodState string
+
+const (
+	// MediaPodPending: no process yet; an address, a certificate or a node is missing.
+	MediaPodPending MediaPodState = "Pending"
+	// MediaPodStarting: the process runs and has not been ready yet.
+	MediaPodStarting MediaPodState = "Starting"
+	// MediaPodReady: calls can be placed.
+	MediaPodReady MediaPodState = "Ready"
+	// MediaPodNotReady: it was ready and is not now.
+	MediaPodNotReady MediaPodState = "NotReady"
+	// MediaPodDraining: calls go on, none is added.
+	MediaPodDraining MediaPodState = "Draining"
+)
+
+// MediaPodStatus has two writers. The mediapod controller writes everything but seats, calls and agent, which the agent
+// in the pod reports.
+type MediaPodStatus struct {
+	// observedGeneration is the generation the controller's part speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// +optional
+	State MediaPodState `json:"state,omitempty"`
+
+	// podUID is the Pod that runs now.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	PodUID string `json:"podUID,omitempty"`
+
+	// podIP is where the router reaches the pod.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	PodIP string `json:"podIP,omitempty"`
+
+	// nodeName is where the pod runs.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	NodeName string `json:"nodeName,omitempty"`
+
+	// endpoint is where the far side reaches the media port, once known.
+	// +optional
+	Endpoint *Endpoint `json:"endpoint,omitempty"`
+
+	// seats as the agent counts them.
+	// +optional
+	Seats Seats `json:"seats,omitzero"`
+
+	// calls that are live in the pod.
+	// +optional
+	Calls int32 `json:"calls"`
+
+	// agent is the report of the process in the pod; absent while none runs.
+	// +optional
+	Agent *AgentReport `json:"agent,omitempty"`
+
+	// conditions: Ready always; EndpointReady, CertificateReady, PodReady; Reconciling and Stalled only while true.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// Endpoint is a public media address. The port is the same for TCP (TLS) and UDP.
+type Endpoint struct {
+	// host is the name to connect to: a DNS name if the bot has a domain, else the address.
+	// +required
+	// +kubebuilder:validation:MaxLength=253
+	Host string `json:"host"`
+	// address is the IP address announced to the far side.
+	// +required
+	// +kubebuilder:validation:MaxLength=64
+	Address string `json:"address"`
+	// +required
+	Port int32 `json:"port"`
+}
+
+// AgentReport is what the process in the pod says of itself.
+type AgentReport struct {
+	// instance identifies this run of the process. A new process has a new one, and holds none of the calls of the old.
+	// +required
+	// +kubebuilder:validation:MaxLength=64
+	Instance string `json:"instance"`
+
+	// podUID is the Pod the process runs in.
+	// +required
+	// +kubebuilder:validation:MaxLength=64
+	PodUID string `json:"podUID"`
+
+	// startTime of the process.
+	// +required
+	StartTime metav1.Time `json:"startTime"`
+
+	// observedGeneration is the generation of the MediaPod that this report took into account. Once it has reached the
+	// generation that carries the drain mark, the pod admits nothing, and calls and reserved only fall.
+	// +required
+	ObservedGeneration int64 `json:"observedGeneration"`
+
+	// ready: media sockets open, token and keys at hand.
+	// +optional
+	Ready bool `json:"ready"`
+
+	// reason it is not ready, in one word.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Reason string `json:"reason,omitempty"`
+
+	// message for people.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+}
