@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package graph
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+)
+
+// Reasons a request fails.
+const (
+	ReasonAuthenticationFailed = "AuthenticationFailed"
+	ReasonLoginUnreachable     = "LoginUnreachable"
+	ReasonPermissionMissing    = "PermissionMissing"
+	ReasonTenantNotConsented   = "TenantNotConsented"
+	ReasonTokenRejected        = "TokenRejected"
+	ReasonMeetingNotFound      = "MeetingNotFound"
+	ReasonCallNotFound         = "CallNotFound"
+	ReasonRequestRejected      = "RequestRejected"
+	ReasonThrottled            = "Throttled"
+	ReasonQuotaExceeded        = "QuotaExceeded"
+	ReasonGraphUnreachable     = "GraphUnreachable"
+	ReasonCanceled             = "Canceled"
+	ReasonRequestFailed        = "RequestFailed"
+)
+
+// ExplainError says why a request to Graph failed, and what to do about it. It understands *Error, *AuthError and the errors of
+// azidentity. Its sentences hold what the service said, but no secrets.
+func ExplainError(err error) Explanation {
+	var refused *Error
+	if errors.As(err, &refused) {
+		return explainRefusal(refused)
+	}
+	if auth := asAuthError(err); auth != nil {
+		return explainAuth(auth)
+	}
+	var network net.Error
+	switch {
+	case err == nil:
+		return Explanation{Reason: ReasonEnded, Class: ClassNormalEnd}
+	case errors.Is(err, context.Canceled):
+		return Explanation{ReasonCanceled, "The request was given up before it was answered.", "", ClassPlatform}
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network):
+		return Explanation{
+			ReasonGraphUnreachable, "Graph could not be reached: " + ended(redact(err.Error(), nil)),
+			"Check that the pod may reach Graph's address, and a proxy or network policy on the way.", ClassPlatform,
+		}
+	case strings.Contains(err.Error(), "x509: "):
+		return Explanation{
+			ReasonGraphUnreachable, "Graph's certificate is not trusted: " + ended(redact(err.Error(), nil)),
+			"Give the CA that signed it as the cloud's caBundle.", ClassConfiguration,
+		}
+	}
+	return Explanation{ReasonRequestFailed, "The request failed: " + ended(redact(err.Error(), nil)), remedyRetry, ClassUnknown}
+}
+
+// ended gives a sentence its full stop.
+func ended(s string) string {
+	if s == "" || strings.HasSuffix(s, ".") {
+		return s
+	}
+	return s + "."
+}
+
+// The numbers the calling service gives as error codes.
+const (
+	codeMeetingRejected   = "2203"
+	codeAppForbidden      = "7503"
+	codeTenantForbidden   = "7504"
+	codeMediaForbidden    = "7505"
+	codeCallNotFound      = "8522"
+	codeNotOnAppHosted    = "9999"
+	monthlyLimitInMessage = "monthly call creation limit"
+)
+
+func explainRefusal(e *Error) Explanation {
+	said := ended(fmt.Sprintf("Graph answered %d", e.StatusCode) + ifSet(" with code ", e.Code) + ifSet(": ", e.Message))
+	creating := e.Operation == "create call"
+	switch {
+	case strings.Contains(strings.ToLower(e.Message), monthlyLimitInMessage):
+		return Explanation{
+			ReasonQuotaExceeded, "The app has used up its calls of this month. " + said,
+			"Wait for the next month, share one bot per meeting, or have Microsoft raise the limit.", ClassConfiguration,
+		}
+	case e.StatusCode == http.StatusTooManyRequests:
+		wait := "Try again later."
+		if e.RetryAfter > 0 {
+			wait = fmt.Sprintf("Try again in %s.", e.RetryAfter)
+		}
+		return Explanation{ReasonThrottled, "Graph is throttling this app. " + said, wait, ClassThrottled}
+	case e.StatusCode == http.StatusForbidden:
+		return explainForbidden(e, said)
+	case e.StatusCode == http.StatusUnauthorized:
+		return Explanation{
+			ReasonTokenRejected, "Graph did not accept the bot's token. " + said,
+			"Check that appID, tenantID and cloud belong together, and that the machine's clock is right.", ClassConfiguration,
+		}
+	case e.StatusCode == http.StatusNotFound && creating:
+		return Explanation{
+			ReasonMeetingNotFound, "There is no such meeting. " + said,
+			"Check that the join link or the meeting ID and passcode are complete and current, and of a tenant the bot is allowed in.", ClassConfiguration,
+		}
+	case e.StatusCode == http.StatusNotFound, e.Code == codeCallNotFound:
+		return Explanation{ReasonCallNotFound, "The call is not there any more. " + said, "", ClassNormalEnd}
+	case e.Code == codeMeetingRejected:
+		return Explanation{
+			ReasonRequestRejected, "Graph did not accept the meeting or the media description; it does not say which. " + said,
+			"Check the join link or the meeting ID and passcode; if they are right, check the media address.", ClassConfiguration,
+		}
+	case e.Code == codeNotOnAppHosted:
+		return Explanation{
+			ReasonRequestRejected, "Graph cannot do this on a call whose media the bot hosts. " + said,
+			"Use it on service-hosted calls only.", ClassConfiguration,
+		}
+	case e.StatusCode >= 500:
+		return Explanation{ReasonPlatformError, "Graph failed. " + said, remedyRetry, ClassPlatform}
+	case e.StatusCode >= 400:
+		return Explanation{
+			ReasonRequestRejected, "Graph refused the request. " + said,
+			"Check the meeting or the callee; if they are right, ask Microsoft's support with the request id.", ClassConfiguration,
+		}
+	}
+	return Explanation{ReasonRequestFailed, "Graph gave an answer that is neither success nor error. " + said, remedyRetry, ClassUnknown}
+}
+
+func explainForbidden(e *Error, said string) Explanation {
+	if len(e.MissingRoles) > 0 {
+		roles := strings.Join(e.MissingRoles, " and ")
+		return Explanation{
+			ReasonPermissionMissing, "The bot's token lacks " + roles + ". " + said,
+			"Grant the app " + roles + " as application permission, let an administrator consent, and restart or wait an hour for a new token.", ClassConfiguration,
+		}
+	}
+	const grant = "Grant the app its Calls permissions as application permissions, and let an administrator of the meeting's tenant consent."
+	switch e.Code {
+	case codeTenantForbidden:
+		return Explanation{
+			ReasonTenantNotConsented, "The tenant of the meeting has not consented to this app. " + said,
+			"Have an administrator of that tenant consent, or join only meetings of the bot's own tenant.", ClassConfiguration,
+		}
+	case codeMediaForbidden:
+		return Explanation{ReasonPermissionMissing, "The app may not process media. " + said, "Grant it " + RoleAccessMedia + " as application permission and let an administrator consent.", ClassConfiguration}
+	case codeAppForbidden:
+		return Explanation{ReasonPermissionMissing, "The app is not registered for calling, or lacks a Calls permission. " + said, grant, ClassConfiguration}
+	}
+	return Explanation{ReasonPermissionMissing, "Graph forbids this to the app. " + said, grant, ClassConfiguration}
+}
+
+func ifSet(before, s string) string {
+	if s == "" {
+		return ""
+	}
+	return before + s
+}
