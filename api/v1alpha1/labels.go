@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Labels of media pods: on the MediaPod (bot) and on its Pod (all of them).
+const (
+	// LabelBot names the CallingBot.
+	LabelBot = "callfleet.dev/bot"
+	// LabelMediaPod names the MediaPod.
+	LabelMediaPod = "callfleet.dev/mediapod"
+	// LabelSlot is the pod's number in the fleet.
+	LabelSlot = "callfleet.dev/slot"
+	// LabelState is LabelStateServing or LabelStateDraining. Autoscalers select the serving ones.
+	LabelState         = "callfleet.dev/state"
+	LabelStateServing  = "serving"
+	LabelStateDraining = "draining"
+)
+
+// Finalizers.
+const (
+	// FinalizerDrain keeps a MediaPod until its calls have ended.
+	FinalizerDrain = "callfleet.dev/drain"
+	// FinalizerHangUp keeps a session until its bot has left the call.
+	FinalizerHangUp = "callfleet.dev/hang-up"
+)

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package drain answers one question: may this media pod be deleted? A call with application-hosted media lives and
+// dies with the process that holds it, so the answer is yes only when it is known that no call can be there.
+//
+// It rests on what an agent promises:
+//
+//   - it admits no call before its first report was accepted by the API server;
+//   - a report whose observedGeneration has reached the generation with the drain mark (or the deletion mark) was made
+//     after it stopped admitting, so the calls and seats in it only fall.
+//
+// A yes is for the resourceVersion it was computed from. Whoever acts on it sends that along (Preconditions for a
+// delete, the optimistic lock for removing the finalizer): a report that came in between then makes the act fail.
+//
+// As long as the answer is no, the process is needed, if only to report: a Pod that is gone is made again.
+package drain
+
+import (
+	"fmt"
+	"strings"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/callfleet/callfleet/api/v1alpha1"
+)
+
+// Facts are what the question is judged by.
+type Facts struct {
+	// MediaPod to be deleted.
+	MediaPod *v1alpha1.MediaPod
+	// Sessions are the names of the unfinished sessions bound to it; see Bound.
+	Sessions []string
+}
+
+// Verdict is the answer. Without Allowed, Reason and Message say what is being waited for.
+type Verdict struct {
+	Allowed bool
+	// Reason in one word.
+	Reason string
+	// Message for people.
+	Message string
+}
+
+// Reasons a media pod may not be deleted.
+const (
+	// ReasonNotDraining: it takes calls.
+	ReasonNotDraining = "NotDraining"
+	// ReasonAgentSilent: its process stopped without having been seen empty, and no new one has reported.
+	ReasonAgentSilent = "AgentSilent"
+	// ReasonNotAcknowledged: its process has not said that it saw the drain mark.
+	ReasonNotAcknowledged = "NotAcknowledged"
+	// ReasonLiveCalls: calls are on it.
+	ReasonLiveCalls = "LiveCalls"
+	// ReasonReserved: seats are promised to calls that are about to be.
+	ReasonReserved = "Reserved"
+	// ReasonSessionsBound: a session counts on it.
+	ReasonSessionsBound = "SessionsBound"
+)
+
+// ReasonEmpty is the reason of an allowed deletion.
+const ReasonEmpty = "Empty"
+
+// A check answers with the reason against, or with "" for none.
+type check func(Facts) (reason, message string)
+
+// MayDelete asks every check in turn; the first objection is the answer.
+func MayDelete(facts Facts) Verdict {
+	for _, objects := range []check{notMarked, processUnknown, notAcknowledged, liveCalls, reserved, sessionsBound} {
+		if reason, message := objects(facts); reason != "" {
+			return Verdict{Reason: reason, Message: message}
+		}
+	}
+	return Verdict{Allowed: true, Reason: ReasonEmpty, Message: "drained, and no call is left"}
+}
+
+// Marked reports whether the pod is to be emptied: by a drain mark, or because somebody deleted the MediaPod.
+func Marked(pod *v1alpha1.MediaPod) bool {
+	return pod.Spec.Drain != nil || !pod.DeletionTimestamp.IsZero()
+}
+
+// Bound reports whether a session counts on the media pod of this name.
+func Bound(session *v1alpha1.MeetingSession, mediaPod string) bool {
+	return session.Status.MediaPod == mediaPod && !session.Status.Phase.Finished()
+}
+
+// Preconditions tie a delete to the very state the verdict was computed from.
+func Preconditions(pod *v1alpha1.MediaPod) client.Preconditions {
+	uid, resourceVersion := pod.UID, pod.ResourceVersion
+	return client.Preconditions{UID: &uid, ResourceVersion: &resourceVersion}
+}
+
+func notMarked(f Facts) (string, string) {
+	if !Marked(f.MediaPod) {
+		return ReasonNotDraining, "the pod takes calls; it must be drained first"
+	}
+	return "", ""
+}
+
+// processUnknown objects when a process ran and its end is not accounted for. Nothing is unknown about a pod whose agent
+// has never reported (capacity comes with the first report) or which has no Pod.
+func processUnknown(f Facts) (string, string) {
+	status := &f.MediaPod.Status
+	if status.Agent != nil {
+		if status.Agent.Instance == "" {
+			return ReasonAgentSilent, "the report of the pod's process does not say which process it is"
+		}
+		return "", ""
+	}
+	if status.PodUID != "" && status.Seats.Capacity > 0 {
+		return ReasonAgentSilent, fmt.Sprintf(
+			"the pod's process stopped and has not reported since; if it cannot start, see `kubectl logs %s`, or delete the Pod to give it up", f.MediaPod.Name)
+	}
+	return "", ""
+}
+
+func notAcknowledged(f Facts) (string, string) {
+	agent := f.MediaPod.Status.Agent
+	if agent != nil && agent.ObservedGeneration < f.MediaPod.Generation {
+		return ReasonNotAcknowledged, fmt.Sprintf(
+			"the pod's process has not acknowledged the drain: it saw generation %d, the mark is in %d", agent.ObservedGeneration, f.MediaPod.Generation)
+	}
+	return "", ""
+}
+
+func liveCalls(f Facts) (string, string) {
+	status := &f.MediaPod.Status
+	if status.Calls > 0 || status.Seats.Used > 0 {
+		return ReasonLiveCalls, fmt.Sprintf("waiting for %s to end", count(status.Calls, status.Seats.Used))
+	}
+	return "", ""
+}
+
+func reserved(f Facts) (string, string) {
+	if n := f.MediaPod.Status.Seats.Reserved; n > 0 {
+		return ReasonReserved, fmt.Sprintf("%d seats are reserved for calls that are about to begin", n)
+	}
+	return "", ""
+}
+
+func sessionsBound(f Facts) (string, string) {
+	switch n := len(f.Sessions); {
+	case n == 0:
+		return "", ""
+	case n > 3:
+		return ReasonSessionsBound, fmt.Sprintf("%d sessions are bound to the pod, %s among them", n, strings.Join(f.Sessions[:3], ", "))
+	default:
+		return ReasonSessionsBound, "bound to the pod: " + strings.Join(f.Sessions, ", ")
+	}
+}
+
+func count(calls, seats int32) string {
+	if calls == 1 {
+		return fmt.Sprintf("1 call (%d seats)", seats)
+	}
+	return fmt.Sprintf("%d calls (%d seats)", calls, seats)
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package drain_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/controllertest"
+	"github.com/callfleet/callfleet/controllers/drain"
+)
+
+func TestMain(m *testing.M) { controllertest.Main(m) }
+
+var since = time.Unix(1_700_000_000, 0)
+
+// drained is a pod that acknowledged its mark and is empty; each case spoils one thing.
+func drained() *controllertest.MediaPodBuilder {
+	return controllertest.MediaPod("voice", "reception", 0).Generation(2).
+		Draining(v1alpha1.DrainScaleIn, since).Agent("i1", 2).Seats(20, 0, 0)
+}
+
+func TestMayDelete(t *testing.T) {
+	cases := map[string]struct {
+		pod      *controllertest.MediaPodBuilder
+		sessions []string
+		reason   string
+		says     string
+	}{
+		"acknowledged and empty":        {pod: drained(), reason: drain.ReasonEmpty},
+		"acknowledged a later mark too": {pod: drained().Agent("i1", 3), reason: drain.ReasonEmpty},
+		"deleted by somebody, no drain mark": {
+			pod:    drained().Deleted(since).With(func(p *v1alpha1.MediaPod) { p.Spec.Drain = nil }),
+			reason: drain.ReasonEmpty,
+		},
+		"no mark": {
+			pod:    drained().With(func(p *v1alpha1.MediaPod) { p.Spec.Drain = nil }),
+			reason: drain.ReasonNotDraining,
+		},
+		"mark not acknowledged, seemingly empty": {
+			pod: drained().Agent("i1", 1), reason: drain.ReasonNotAcknowledged, says: "saw generation 1, the mark is in 2",
+		},
+		"a live call":                    {pod: drained().Seats(20, 1, 0).Calls(1), reason: drain.ReasonLiveCalls, says: "1 call (1 seats)"},
+		"a live call that takes no seat": {pod: drained().Calls(1), reason: drain.ReasonLiveCalls},
+		"a used seat of no counted call": {pod: drained().Seats(20, 1, 0), reason: drain.ReasonLiveCalls},
+		"a reserved seat":                {pod: drained().Seats(20, 0, 2), reason: drain.ReasonReserved, says: "2 seats"},
+		"a bound session":                {pod: drained(), sessions: []string{"standup"}, reason: drain.ReasonSessionsBound, says: "standup"},
+		"many bound sessions": {
+			pod: drained(), sessions: []string{"a", "b", "c", "d"}, reason: drain.ReasonSessionsBound, says: "4 sessions are bound to the pod, a, b, c among them",
+		},
+		"no Pod was ever made": {
+			pod:    controllertest.MediaPod("voice", "reception", 0).Draining(v1alpha1.DrainScaleIn, since),
+			reason: drain.ReasonEmpty,
+		},
+		"a Pod whose process has never reported": {
+			pod:    controllertest.MediaPod("voice", "reception", 0).Draining(v1alpha1.DrainScaleIn, since).Pod("u1"),
+			reason: drain.ReasonEmpty,
+		},
+		"never reported, but a session is bound": {
+			pod:      controllertest.MediaPod("voice", "reception", 0).Draining(v1alpha1.DrainScaleIn, since).Pod("u1"),
+			sessions: []string{"standup"}, reason: drain.ReasonSessionsBound,
+		},
+		"the process stopped after reporting, its Pod is there": {
+			pod:    drained().With(func(p *v1alpha1.MediaPod) { p.Status.Agent = nil }),
+			reason: drain.ReasonAgentSilent, says: "kubectl logs reception-0",
+		},
+		"the process stopped and its Pod is gone": {
+			pod:    drained().With(func(p *v1alpha1.MediaPod) { p.Status.Agent = nil; p.Status.PodUID = "" }),
+			reason: drain.ReasonEmpty,
+		},
+		"its Pod is gone with calls last heard of": {
+			pod:    drained().Calls(2).Seats(20, 2, 0).With(func(p *v1alpha1.MediaPod) { p.Status.Agent = nil; p.Status.PodUID = "" }),
+			reason: drain.ReasonLiveCalls,
+		},
+		"a report of no known process": {
+			pod: drained().Agent("", 2), reason: drain.ReasonAgentSilent,
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := drain.MayDelete(drain.Facts{MediaPod: tc.pod.Object(), Sessions: tc.sessions})
+			if got.Reason != tc.reason || got.Allowed != (tc.reason == drain.ReasonEmpty) {
+				t.Errorf("got %+v, want reason %s", got, tc.reason)
+			}
+			if !strings.Contains(got.Message, tc.says) || got.Message == "" {
+				t.Errorf("message %q does not say %q", got.Message, tc.says)
+			}
+		})
+	}
+}
+
+func TestBoundEndsWithTheSession(t *testing.T) {
+	session := controllertest.Session("voice", "standup", "reception").BoundTo("reception-0")
+	if !drain.Bound(session.Object(), "reception-0") {
+		t.Error("an assigned session is bound")
+	}
+	if drain.Bound(session.Object(), "reception-1") {
+		t.Error("a session is bound to its own pod only")
+	}
+	for _, phase := range []v1alpha1.CallPhase{v1alpha1.PhaseCompleted, v1alpha1.PhaseFailed} {
+		if drain.Bound(session.Phase(phase).Object(), "reception-0") {
+			t.Errorf("a session that %s is not bound any more", phase)
+		}
+	}
+}
+
+// A report that arrives between the verdict and the delete must make the delete fail: this is what makes it safe to judge
+// by a cache.
+func TestPreconditionsRefuseAfterANewReport(t *testing.T) {
+	cluster := controllertest.Start(t)
+	ctx := context.Background()
+	judged := controllertest.Create(t, cluster.Client, controllertest.MediaPod(cluster.Namespace(t), "reception", 0).
+		Draining(v1alpha1.DrainScaleIn, since).Object())
+	if verdict := drain.MayDelete(drain.Facts{MediaPod: judged}); !verdict.Allowed {
+		t.Fatalf("a pod that never ran may be deleted, got %+v", verdict)
+	}
+	controllertest.UpdateStatus(t, cluster.Client, judged.DeepCopy(), func(p *v1alpha1.MediaPod) {
+		p.Status.Agent = &v1alpha1.AgentReport{Instance: "i1", PodUID: "u1", StartTime: p.CreationTimestamp}
+		p.Status.Calls = 1
+	})
+	if err := cluster.Client.Delete(ctx, judged, drain.Preconditions(judged)); !apierrors.IsConflict(err) {
+		t.Fatalf("deleting by an outdated verdict: got %v, want a conflict", err)
+	}
+}
