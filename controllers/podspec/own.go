@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package podspec
+
+import (
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+
+	"github.com/callfleet/callfleet/api/v1alpha1"
+)
+
+const (
+	// ContainerName is the container that holds the calls.
+	ContainerName = "mediapod"
+
+	// SignalingPort is plain HTTP inside the cluster; only the router talks to it.
+	SignalingPort int32 = 9441
+	// HealthPort serves /healthz, /readyz and /metrics.
+	HealthPort int32 = 8080
+
+	// Directories the process reads. Whole directories, because Windows cannot mount single files of a Secret, and because
+	// single files would not follow a renewal.
+	CredentialsDirectory = "/var/run/callfleet/credentials"
+	TLSDirectory         = "/var/run/callfleet/tls"
+	CADirectory          = "/var/run/callfleet/ca"
+
+	mediaTCP = "media-tcp"
+	mediaUDP = "media-udp"
+
+	// safeToEvict "false" keeps the cluster autoscaler from removing the node under live calls.
+	safeToEvict = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+	podIndex    = "apps.kubernetes.io/pod-index"
+	// labelPrefix is what the labels of the operator start with; selectors are built from them.
+	labelPrefix = "callfleet.dev/"
+
+	// gracePeriodSeconds is how long a process that was told to stop may wait for its calls to end.
+	gracePeriodSeconds = 3600
+	// startupSeconds bounds the start: a Windows node may need minutes to pull and unpack.
+	startupSeconds = 600
+	// unreachableSeconds is how long the Pod stays bound to a node that does not answer. Its calls may well be alive
+	// behind a cut-off kubelet, and no call lasts longer than a day.
+	unreachableSeconds = 24 * 60 * 60
+)
+
+// ownPart is the operator's part of the Pod, before the fleet's template is merged onto it.
+func ownPart(in Input, os corev1.OSName) *corev1.PodTemplateSpec {
+	mp := in.MediaPod
+	slot := strconv.Itoa(int(mp.Spec.Slot))
+	t := &corev1.PodTemplateSpec{
+		ObjectMeta: metav1.ObjectMeta{
+			Labels: map[string]string{
+				v1alpha1.LabelBot:      mp.Spec.BotRef.Name,
+				v1alpha1.LabelMediaPod: mp.Name,
+				v1alpha1.LabelSlot:     slot,
+				v1alpha1.LabelState:    State(mp),
+				podIndex:               slot,
+			},
+			Annotations: map[string]string{safeToEvict: "false"},
+		},
+		Spec: corev1.PodSpec{
+			ServiceAccountName:            ServiceAccountName(mp.Spec.BotRef.Name),
+			RestartPolicy:                 corev1.RestartPolicyAlways,
+			TerminationGracePeriodSeconds: ptr.To[int64](gracePeriodSeconds),
+			// One Service per media pod would otherwise become seven environment variables each.
+			EnableServiceLinks: ptr.To(false),
+			Containers: []corev1.Container{{
+				Name:         ContainerName,
+				Image:        in.Image,
+				Env:          environment(in),
+				Ports:        ports(in),
+				VolumeMounts: mounts(mp),
+				// No liveness probe: its kill would end every call of the pod.
+				StartupProbe:   probe("/healthz", startupSeconds),
+				ReadinessProbe: probe("/readyz", 3),
+			}},
+			Volumes: volumes(mp),
+		},
+	}
+	forOS(&t.Spec, os)
+	return t
+}
+
+func environment(in Input) []corev1.EnvVar {
+	fieldRef := func(name, path string) corev1.EnvVar {
+		return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{
+			FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: path},
+		}}
+	}
+	number := func(name string, value int32) corev1.EnvVar {
+		return corev1.EnvVar{Name: name, Value: strconv.Itoa(int(value))}
+	}
+	return []corev1.EnvVar{
+		fieldRef("POD_NAME", "metadata.name"),
+		fieldRef("POD_NAMESPACE", "metadata.namespace"),
+		fieldRef("POD_UID", "metadata.uid"),
+		fieldRef("POD_IP", "status.podIP"),
+		fieldRef("HOST_IP", "status.hostIP"),
+		{Name: "MEDIAPOD_NAME", Value: in.MediaPod.Name},
+		number("MEDIA_PORT", in.MediaPort),
+		number("SIGNALING_PORT", SignalingPort),
+		number("HEALTH_PORT", HealthPort),
+	}
+}
+
+func ports(in Input) []corev1.ContainerPort {
+	var hostPort int32
+	if in.MediaPod.Spec.Media.Endpoint.Type == v1alpha1.EndpointHostPort {
+		// The same number outside and inside: ICE candidates cannot carry a port mapping.
+		hostPort = in.MediaPort
+	}
+	return []corev1.ContainerPort{
+		{Name: mediaTCP, ContainerPort: in.MediaPort, HostPort: hostPort, Protocol: corev1.ProtocolTCP},
+		{Name: mediaUDP, ContainerPort: in.MediaPort, HostPort: hostPort, Protocol: corev1.ProtocolUDP},
+		{Name: "signaling", ContainerPort: SignalingPort, Protocol: corev1.ProtocolTCP},
+		{Name: "health", ContainerPort: HealthPort, Protocol: corev1.ProtocolTCP},
+	}
+}
+
+func volumes(mp *v1alpha1.MediaPod) []corev1.Volume {
+	credential := mp.Spec.Identity.Credential.ClientSecret
+	list := []corev1.Volume{
+		{Name: "credentials", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
+			SecretName: credential.Name,
+			Items:      []corev1.KeyToPath{{Key: credential.Key, Path: "clientSecret"}},
+		}}},
+		// Not optional: on HostPort endpoints the certificate is made only when the node is known, and the missing Secret
+		// holds the container until then.
+		{Name: "tls", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
+			SecretName: CertificateSecretName(mp),
+		}}},
+	}
+	if bundle := caBundle(mp); bundle != nil {
+		list = append(list, corev1.Volume{Name: "ca", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+			LocalObjectReference: corev1.LocalObjectReference{Name: bundle.Name},
+			Items:                []corev1.KeyToPath{{Key: bundle.Key, Path: "ca.crt"}},
+		}}})
+	}
+	return list
+}
+
+func mounts(mp *v1alpha1.MediaPod) []corev1.VolumeMount {
+	list := []corev1.VolumeMount{
+		{Name: "credentials", MountPath: CredentialsDirectory, ReadOnly: true},
+		{Name: "tls", MountPath: TLSDirectory, ReadOnly: true},
+	}
+	if caBundle(mp) != nil {
+		list = append(list, corev1.VolumeMount{Name: "ca", MountPath: CADirectory, ReadOnly: true})
+	}
+	return list
+}
+
+func caBundle(mp *v1alpha1.MediaPod) *v1alpha1.KeyReference {
+	if mp.Spec.Identity.Custom == nil {
+		return nil
+	}
+	return mp.Spec.Identity.Custom.CABundle
+}
+
+// probe asks once a second: a pod is Ready within a second of its process, and a bad one is noticed in three.
+func probe(path string, failures int32) *corev1.Probe {
+	return &corev1.Probe{
+		ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{
+			Path: path, Port: intstr.FromString("health"), Scheme: corev1.URISchemeHTTP,
+		}},
+		PeriodSeconds:    1,
+		TimeoutSeconds:   1,
+		SuccessThreshold: 1,
+		FailureThreshold: failures,
+	}
+}
+
+// withOwnTolerations adds the operator's to the template's. They cannot be part of the merge: a strategic merge replaces
+// the list of tolerations as a whole. A template that speaks of the same taint has the last word.
+func withOwnTolerations(list []corev1.Toleration) []corev1.Toleration {
+	for _, taint := range []string{corev1.TaintNodeNotReady, corev1.TaintNodeUnreachable} {
+		if !tolerates(list, taint) {
+			list = append(list, corev1.Toleration{
+				Key: taint, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute,
+				TolerationSeconds: ptr.To[int64](unreachableSeconds),
+			})
+		}
+	}
+	return list
+}
+
+func tolerates(list []corev1.Toleration, taint string) bool {
+	for _, t := range list {
+		if t.Key == taint {
+			return true
+		}
+	}
+	return false
+}

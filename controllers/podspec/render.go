@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package podspec renders the Pod of a MediaPod: the operator's own part, onto which the fleet's template is merged.
+// Everything here is pure: the same input gives the same Pod, and nothing is read or written.
+package podspec
+
+import (
+	"maps"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/callfleet/callfleet/api/v1alpha1"
+)
+
+// Input is what a Pod is rendered from.
+type Input struct {
+	// MediaPod owns the Pod and carries the configuration it is made from.
+	MediaPod *v1alpha1.MediaPod
+	// Image of the container "mediapod".
+	Image string
+	// MediaPort is the port of the media socket, TCP and UDP; on HostPort endpoints also the node's.
+	MediaPort int32
+}
+
+// Render makes the Pod. An error means that the template cannot be merged, which the user has to correct; its text is
+// for the user.
+func Render(in Input) (*corev1.Pod, error) {
+	mp := in.MediaPod
+	template, err := decode(mp.Spec.Template)
+	if err != nil {
+		return nil, err
+	}
+	own := ownPart(in, osOf(template))
+	merged, err := merge(own, mp.Spec.Template)
+	if err != nil {
+		return nil, err
+	}
+	if err := keepsOwnPart(own, merged); err != nil {
+		return nil, err
+	}
+	merged.Spec.Tolerations = withOwnTolerations(merged.Spec.Tolerations)
+	return &corev1.Pod{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
+		ObjectMeta: metav1.ObjectMeta{
+			Name:            mp.Name,
+			Namespace:       mp.Namespace,
+			Labels:          maps.Clone(merged.Labels),
+			Annotations:     maps.Clone(merged.Annotations),
+			OwnerReferences: []metav1.OwnerReference{OwnerReference(mp)},
+		},
+		Spec: merged.Spec,
+	}, nil
+}
+
+// OwnerReference makes a MediaPod the controlling owner of a child.
+func OwnerReference(mp *v1alpha1.MediaPod) metav1.OwnerReference {
+	return *metav1.NewControllerRef(mp, v1alpha1.GroupVersion.WithKind("MediaPod"))
+}
+
+// ServiceAccountName is the account the media pods of a bot run as.
+func ServiceAccountName(bot string) string { return bot + "-mediapod" }
+
+// CertificateSecretName is the Secret the media port's certificate is read from.
+func CertificateSecretName(mp *v1alpha1.MediaPod) string {
+	if name := mp.Spec.Media.Certificate.SecretName; name != "" {
+		return name
+	}
+	return mp.Name + "-tls"
+}
+
+// State is the value of the label that tells pods which take calls from pods which only finish theirs.
+func State(mp *v1alpha1.MediaPod) string {
+	if mp.Spec.Drain != nil || !mp.DeletionTimestamp.IsZero() {
+		return v1alpha1.LabelStateDraining
+	}
+	return v1alpha1.LabelStateServing
+}
+
+// MediaPort is the media port a rendered Pod was given; 0 for a Pod that has none.
+func MediaPort(pod *corev1.Pod) int32 {
+	for _, c := range pod.Spec.Containers {
+		if c.Name != ContainerName {
+			continue
+		}
+		for _, p := range c.Ports {
+			if p.Name == mediaTCP {
+				return p.ContainerPort
+			}
+		}
+	}
+	return 0
+}
