@@ -15,9 +15,10 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/callfleet/callfleet/controllers/caching"
 )
 
 // Manager is a running manager whose writes can be read.
@@ -32,8 +33,8 @@ type Manager struct {
 // Stop ends the manager and waits for it; the end of the test does the same.
 func (m *Manager) Stop() { m.stop() }
 
-// StartManager starts a manager that sees one namespace ("" for all), with the controllers that setups add, and waits
-// until its caches are filled. It ends with the test.
+// StartManager starts a manager that sees one namespace ("" for all) through the cache cmd/manager uses, with the
+// controllers that setups add, and waits until its caches are filled. It ends with the test.
 func (c *Cluster) StartManager(t testing.TB, namespace string, setups ...func(ctrl.Manager) error) *Manager {
 	t.Helper()
 	return c.StartManagerAs(t, c.Config, namespace, setups...)
@@ -45,6 +46,7 @@ func (c *Cluster) StartManagerAs(t testing.TB, access *rest.Config, namespace st
 	writes := &Writes{}
 	options := ctrl.Options{
 		Scheme:                  Scheme(),
+		Client:                  caching.ClientOptions(),
 		Logger:                  Log(t),
 		Metrics:                 metricsserver.Options{BindAddress: "0"},
 		HealthProbeBindAddress:  "0",
@@ -52,8 +54,9 @@ func (c *Cluster) StartManagerAs(t testing.TB, access *rest.Config, namespace st
 		// Controllers of one name are started by several tests of one process.
 		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
 	}
+	options.Cache = caching.Options()
 	if namespace != "" {
-		options.Cache.DefaultNamespaces = map[string]cache.Config{namespace: {}}
+		options.Cache = caching.Options(namespace)
 	}
 	mgr, err := ctrl.NewManager(writes.Record(access), options)
 	if err != nil {
