@@ -77,10 +77,11 @@ func (c *Client) KeepAlive(ctx context.Context, scenarioID, callID string) error
 
 // RejectCall turns an incoming call away. It is safe to repeat: a second one finds no call.
 func (c *Client) RejectCall(ctx context.Context, scenarioID, callID string, reason RejectReason) error {
-	body := struct {
-		Reason RejectReason `json:"reason"`
-	}{reason}
-	return c.onCall(ctx, "reject call", http.MethodPost, scenarioID, callID, "/reject", body, nil)
+	return c.onCall(ctx, "reject call", http.MethodPost, scenarioID, callID, "/reject", rejectBody{reason}, nil)
+}
+
+type rejectBody struct {
+	Reason RejectReason `json:"reason"`
 }
 
 // maxRosterPages bounds how far ListParticipants follows the service.

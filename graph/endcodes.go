@@ -4,38 +4,38 @@ package graph
 
 // Reasons a call ends. They are stable: users match on them.
 const (
-	ReasonEnded                = "Ended"
-	ReasonEndedByBot           = "EndedByBot"
-	ReasonEndedByOther         = "EndedByOther"
-	ReasonOtherPartyLeft       = "OtherPartyLeft"
-	ReasonRemoved              = "RemovedByParticipant"
-	ReasonMeetingEnded         = "MeetingEnded"
-	ReasonEveryoneLeft         = "EveryoneLeft"
-	ReasonOrganizerLeft        = "InitiatorLeft"
-	ReasonNobodyJoined         = "NobodyJoined"
-	ReasonNoHost               = "NoHost"
-	ReasonBreakoutEnded        = "BreakoutEnded"
-	ReasonLobbyTimeout         = "LobbyTimeout"
-	ReasonTransferred          = "Transferred"
-	ReasonTransferFailed       = "TransferFailed"
-	ReasonPhoneHungUp          = "PhoneHungUp"
-	ReasonKeepAliveMissed      = "KeepAliveMissed"
-	ReasonNotAcknowledged      = "NotAcknowledged"
-	ReasonNoAnswer             = "NoAnswer"
-	ReasonTimeout              = "Timeout"
-	ReasonNoEndpoint           = "NoEndpoint"
-	ReasonUnreachable          = "CalleeUnreachable"
-	ReasonNoRoute              = "NoRoute"
-	ReasonCallingDisabled      = "CallingDisabled"
-	ReasonBusy                 = "Busy"
-	ReasonDeclined             = "Declined"
-	ReasonCalleeUnavailable    = "CalleeUnavailable"
-	ReasonMediaConnectionLost  = "MediaConnectionLost"
-	ReasonMediaUnreachable     = "MediaUnreachable"
-	ReasonMediaLibraryRejected = "MediaNegotiationFailed"
-	ReasonMediaSetupFailed     = "MediaSetupFailed"
-	ReasonPlatformError        = "PlatformError"
-	ReasonUnknown              = "UnknownResult"
+	ReasonEnded                  = "Ended"
+	ReasonEndedByBot             = "EndedByBot"
+	ReasonEndedByOther           = "EndedByOther"
+	ReasonOtherPartyLeft         = "OtherPartyLeft"
+	ReasonRemoved                = "RemovedByParticipant"
+	ReasonMeetingEnded           = "MeetingEnded"
+	ReasonEveryoneLeft           = "EveryoneLeft"
+	ReasonInitiatorLeft          = "InitiatorLeft"
+	ReasonNobodyJoined           = "NobodyJoined"
+	ReasonNoHost                 = "NoHost"
+	ReasonBreakoutEnded          = "BreakoutEnded"
+	ReasonLobbyTimeout           = "LobbyTimeout"
+	ReasonTransferred            = "Transferred"
+	ReasonTransferFailed         = "TransferFailed"
+	ReasonPhoneHungUp            = "PhoneHungUp"
+	ReasonKeepAliveMissed        = "KeepAliveMissed"
+	ReasonNotAcknowledged        = "NotAcknowledged"
+	ReasonNoAnswer               = "NoAnswer"
+	ReasonTimeout                = "Timeout"
+	ReasonNoEndpoint             = "NoEndpoint"
+	ReasonUnreachable            = "CalleeUnreachable"
+	ReasonNoRoute                = "NoRoute"
+	ReasonCallingDisabled        = "CallingDisabled"
+	ReasonBusy                   = "Busy"
+	ReasonDeclined               = "Declined"
+	ReasonCalleeUnavailable      = "CalleeUnavailable"
+	ReasonMediaConnectionLost    = "MediaConnectionLost"
+	ReasonMediaUnreachable       = "MediaUnreachable"
+	ReasonMediaNegotiationFailed = "MediaNegotiationFailed"
+	ReasonMediaSetupFailed       = "MediaSetupFailed"
+	ReasonPlatformError          = "PlatformError"
+	ReasonUnknown                = "UnknownResult"
 )
 
 const (
@@ -55,9 +55,8 @@ func callee(reason, sentence, remedy string) Explanation {
 	return Explanation{reason, sentence, remedy, ClassCallee}
 }
 
-// endCodes explains what Microsoft lists as call end codes, and the undocumented ones seen in
-// github.com/microsoftgraph/microsoft-graph-comms-samples (issue numbers beside them).
-// https://learn.microsoft.com/graph/cloud-communications-troubleshooting
+// endCodes explains what Graph's documentation of cloud communications lists as call end codes, and the undocumented ones seen
+// in github.com/microsoftgraph/microsoft-graph-comms-samples (issue numbers beside them).
 var endCodes = map[codes]Explanation{
 	{0, 0}:    normal(ReasonEnded, "The call ended.", ""),
 	{0, 7015}: normal(ReasonTransferred, "The call was transferred.", ""),
@@ -73,7 +72,7 @@ var endCodes = map[codes]Explanation{
 	{200, 5010}:   normal(ReasonEveryoneLeft, "The bot was the only one left.", ""),
 	{200, 5012}:   normal(ReasonEveryoneLeft, "Nobody was left in the meeting.", ""),
 	{200, 5020}:   normal(ReasonEveryoneLeft, "Only hidden participants were left.", ""),
-	{200, 5007}:   normal(ReasonOrganizerLeft, "Whoever had started the call left it.", ""),
+	{200, 5007}:   normal(ReasonInitiatorLeft, "Whoever had started the call left it.", ""),
 	{200, 5013}:   normal(ReasonNobodyJoined, "Nobody joined.", ""),
 	{200, 5014}:   normal(ReasonNoHost, "No host was in the meeting.", "Let somebody who may start the meeting be in it, or allow conversations without a host."),
 	{200, 5030}:   normal(ReasonBreakoutEnded, "The time of the breakout room was over.", ""),
@@ -100,11 +99,11 @@ var endCodes = map[codes]Explanation{
 	{480, 10199}: callee(ReasonCallingDisabled, "The callee's organization does not allow private calls.", "Ask its Teams administrator for a calling policy that allows them."),
 
 	{500, 1005}:    media(ReasonMediaUnreachable, "The service could not reach the bot's media."),
-	{500, 7106}:    media(ReasonMediaUnreachable, "The service could not open a TLS connection to the bot's media address."),                     // #664 #667 #721 #860
-	{500, 7112}:    media(ReasonMediaSetupFailed, "The service could not add the bot's media to the call."),                                      // #398 #598
-	{500, 7117}:    media(ReasonMediaSetupFailed, "The call stayed in setting up for about a minute, waiting for the bot's media."),              // #750
-	{500, 1203002}: media(ReasonMediaLibraryRejected, "The service and the bot's media did not come to an agreement while the call was set up."), // #772 #775 #822 #870 #871
-	{500, 1203003}: media(ReasonMediaLibraryRejected, "The service and the bot's media did not come to an agreement while the call was set up."), // #839
+	{500, 7106}:    media(ReasonMediaUnreachable, "The service could not open a TLS connection to the bot's media address."),                       // #664 #667 #721 #860
+	{500, 7112}:    media(ReasonMediaSetupFailed, "The service could not add the bot's media to the call."),                                        // #398 #598
+	{500, 7117}:    media(ReasonMediaSetupFailed, "The call stayed in setting up for about a minute, waiting for the bot's media."),                // #750
+	{500, 1203002}: media(ReasonMediaNegotiationFailed, "The service and the bot's media did not come to an agreement while the call was set up."), // #772 #775 #822 #870 #871
+	{500, 1203003}: media(ReasonMediaNegotiationFailed, "The service and the bot's media did not come to an agreement while the call was set up."), // #839
 	{500, 7000}:    callee(ReasonTransferFailed, "The transfer failed; the call goes on.", "Check that the target can be called by the bot."),
 	{500, 7700}:    callee(ReasonTransferFailed, "The transfer failed; the call goes on.", "Check that the target can be called by the bot."),
 }

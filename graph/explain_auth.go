@@ -26,23 +26,19 @@ var signInCauses = map[int]struct{ sentence, remedy string }{
 	900023:  {"The tenantID is neither a GUID nor a domain.", "Check tenantID."},
 	900021:  {"The tenantID is not valid.", "Check tenantID."},
 	900382:  {"The request was sent to the wrong cloud.", "Check that the bot's cloud is that of its tenant."},
-	90061:   {"The request was sent to the wrong cloud.", "Check that the bot's cloud is that of its tenant."},
 	500011:  {"The tenant does not know Graph under the address asked for.", "Check that the bot's cloud is that of its tenant, and its graphURL."},
 	53003:   {"A conditional access policy blocks the app.", "Ask the tenant's administrator about workload identity policies."},
 	650052:  {"The organization has no subscription to the service, or nobody consented to it.", "Have an administrator of the tenant consent to the app."},
 	65001:   {"Nobody has consented to the app's permissions.", "Have an administrator of the tenant consent to the app."},
 	50194:   {"The app is not multi-tenant, and the tenant is not its own.", "Use the app's own tenantID."},
-	5000224: {"The tenant is in a cloud the app cannot be used from.", "Check that the bot's cloud is that of its tenant."},
 	50196:   {"The app asked for tokens so often that the login stopped answering.", "Wait a few minutes."},
 	90033:   {"The login is unavailable for the moment.", "It is tried again."},
 	90055:   {"The login is throttling.", "It is tried again."},
 	50059:   {"The request names no tenant.", "Check tenantID."},
-	50034:   {"The account does not exist in the tenant.", "Check appID and tenantID."},
-	100040:  {"The login has a passing problem.", "It is tried again."},
 }
 
 // passing are those of them that go away by themselves.
-var passing = map[int]bool{50196: true, 90033: true, 90055: true, 100040: true}
+var passing = map[int]bool{50196: true, 90033: true, 90055: true}
 
 func explainAuth(e *AuthError) Explanation {
 	if cause, known := signInCauses[e.AADSTS]; known {
