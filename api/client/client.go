@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package client reaches the callfleet.dev API without the weight of a full clientset: a REST client that knows the
+// kinds, and informers over them. It is for the small processes, media pod and router; the manager uses controller-runtime.
+package client
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+
+	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
+)
+
+// Resource names, as the API server spells them.
+const (
+	MediaPods       = "mediapods"
+	MeetingSessions = "meetingsessions"
+)
+
+// ForCallfleet returns a REST client for callfleet.dev.
+func ForCallfleet(cfg *rest.Config, userAgent string) (rest.Interface, error) {
+	return forGroup(cfg, userAgent, "/apis", callfleetv1.GroupVersion)
+}
+
+// ForCore returns a REST client for the core group.
+func ForCore(cfg *rest.Config, userAgent string) (rest.Interface, error) {
+	return forGroup(cfg, userAgent, "/api", corev1.SchemeGroupVersion)
+}
+
+func forGroup(cfg *rest.Config, userAgent, path string, gv schema.GroupVersion) (rest.Interface, error) {
+	scheme := runtime.NewScheme()
+	if err := callfleetv1.AddToScheme(scheme); err != nil {
+		return nil, err
+	}
+	if err := corev1.AddToScheme(scheme); err != nil {
+		return nil, err
+	}
+	metav1.AddToGroupVersion(scheme, corev1.SchemeGroupVersion)
+	c := rest.CopyConfig(cfg)
+	c.APIPath, c.GroupVersion = path, &gv
+	c.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
+	c.UserAgent = userAgent
+	// The API server's priority and fairness decides who waits; a limit here would only hide that.
+	c.QPS = -1
+	client, err := rest.RESTClientFor(c)
+	if err != nil {
+		return nil, fmt.Errorf("client for %s: %w", gv, err)
+	}
+	return client, nil
+}
+
+// Informer keeps a cache of one resource. managedFields are dropped: they are as large as the rest of an object and
+// nobody here reads them.
+func Informer(c rest.Interface, resource, namespace string, selector fields.Selector, kind runtime.Object, resync time.Duration) cache.SharedIndexInformer {
+	inf := cache.NewSharedIndexInformer(cache.NewListWatchFromClient(c, resource, namespace, selector), kind, resync, cache.Indexers{})
+	// It fails only on an informer that has started.
+	_ = inf.SetTransform(func(o any) (any, error) {
+		if m, err := meta.Accessor(o); err == nil {
+			m.SetManagedFields(nil)
+		}
+		return o, nil
+	})
+	return inf
+}
