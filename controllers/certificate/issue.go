@@ -82,10 +82,10 @@ func ReadAuthority(data map[string][]byte) (*Authority, error) {
 	return &Authority{Certificate: certificate, key: key}, nil
 }
 
-// Outlives says that the authority is valid now and will be for as long as a certificate signed now. One that does not
+// Outlives says that an authority is valid now and will be for as long as a certificate signed now. One that does not
 // has to be replaced.
-func (a *Authority) Outlives(now time.Time) bool {
-	return !now.Before(a.Certificate.NotBefore) && now.Add(leafLifetime).Before(a.Certificate.NotAfter)
+func Outlives(authority *x509.Certificate, now time.Time) bool {
+	return !now.Before(authority.NotBefore) && now.Add(leafLifetime).Before(authority.NotAfter)
 }
 
 // Issue makes a certificate for these names, DNS names or IP addresses, and the data of the Secret that keeps it.

@@ -49,16 +49,9 @@ const (
 // ownPart is the operator's part of the Pod, before the fleet's template is merged onto it.
 func ownPart(in Input, os corev1.OSName) *corev1.PodTemplateSpec {
 	mp := in.MediaPod
-	slot := strconv.Itoa(int(mp.Spec.Slot))
 	t := &corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{
-			Labels: map[string]string{
-				v1alpha1.LabelBot:      mp.Spec.BotRef.Name,
-				v1alpha1.LabelMediaPod: mp.Name,
-				v1alpha1.LabelSlot:     slot,
-				v1alpha1.LabelState:    State(mp),
-				podIndex:               slot,
-			},
+			Labels:      Labels(mp),
 			Annotations: map[string]string{safeToEvict: "false"},
 		},
 		Spec: corev1.PodSpec{
@@ -82,6 +75,18 @@ func ownPart(in Input, os corev1.OSName) *corev1.PodTemplateSpec {
 	}
 	forOS(&t.Spec, os)
 	return t
+}
+
+// Labels are the operator's labels of a Pod. They are the only part of it that is kept up to date.
+func Labels(mp *v1alpha1.MediaPod) map[string]string {
+	slot := strconv.Itoa(int(mp.Spec.Slot))
+	return map[string]string{
+		v1alpha1.LabelBot:      mp.Spec.BotRef.Name,
+		v1alpha1.LabelMediaPod: mp.Name,
+		v1alpha1.LabelSlot:     slot,
+		v1alpha1.LabelState:    State(mp),
+		podIndex:               slot,
+	}
 }
 
 func environment(in Input) []corev1.EnvVar {
