@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package signaling
+
+import (
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics of a server. No label holds an id: their values are all known beforehand.
+type metrics struct {
+	requests      *prometheus.CounterVec
+	notifications map[outcome]prometheus.Counter
+	calls         map[Phase]prometheus.Gauge
+	ends          *prometheus.CounterVec
+	create        *prometheus.HistogramVec
+	keepAlive     prometheus.Counter
+}
+
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	notifications := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "callfleet_signaling_notifications_total",
+		Help: "Notifications that were accepted, by what became of them.",
+	}, []string{"outcome"})
+	calls := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "callfleet_signaling_calls",
+		Help: "Calls this pod holds, by phase.",
+	}, []string{"phase"})
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "callfleet_signaling_requests_total",
+			Help: "Requests to the signalling port, by the status they were answered with.",
+		}, []string{"code"}),
+		ends: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "callfleet_signaling_call_ends_total",
+			Help: "Calls that ended, by reason.",
+		}, []string{"reason"}),
+		create: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "callfleet_signaling_create_call_seconds",
+			Help:    "Time Graph took to create a call, its own retries included, by result.",
+			Buckets: []float64{.05, .1, .25, .5, 1, 2, 4, 8, 16, 32},
+		}, []string{"result"}),
+		keepAlive: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "callfleet_signaling_keepalive_failures_total",
+			Help: "keepAlive requests that failed.",
+		}),
+		notifications: make(map[outcome]prometheus.Counter, len(outcomes)),
+		calls:         make(map[Phase]prometheus.Gauge),
+	}
+	// Series that begin at zero can be alerted on from the first event.
+	for _, o := range outcomes {
+		m.notifications[o] = notifications.WithLabelValues(string(o))
+	}
+	for _, phase := range []Phase{PhaseJoining, PhaseInLobby, PhaseEstablished, PhaseLeaving} {
+		m.calls[phase] = calls.WithLabelValues(string(phase))
+	}
+	for reason := range endReasons {
+		m.ends.WithLabelValues(string(reason))
+	}
+	if reg == nil {
+		return m, nil
+	}
+	for _, c := range []prometheus.Collector{m.requests, notifications, calls, m.ends, m.create, m.keepAlive} {
+		if err := reg.Register(c); err != nil {
+			return nil, fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	return m, nil
+}
+
+// moved keeps the number of calls by phase; an empty phase stands for not being there.
+func (m *metrics) moved(from, to Phase) {
+	if from == to {
+		return
+	}
+	if gauge, ok := m.calls[from]; ok {
+		gauge.Dec()
+	}
+	if gauge, ok := m.calls[to]; ok {
+		gauge.Inc()
+	}
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package signaling
+
+import (
+	"time"
+
+	"github.com/callfleet/callfleet/graph"
+)
+
+// Phase is where a call is, in one word.
+type Phase string
+
+// The phases of a call. Ended is never left.
+const (
+	PhaseJoining     Phase = "Joining"
+	PhaseInLobby     Phase = "InLobby"
+	PhaseEstablished Phase = "Established"
+	PhaseLeaving     Phase = "Leaving"
+	PhaseEnded       Phase = "Ended"
+)
+
+// Snapshot is a call at one moment. Nothing in it changes any more; the slices
+// are shared and must not be written to.
+type Snapshot struct {
+	Phase      Phase
+	CallID     string // as Graph gave it; empty until it is known
+	ChainID    string
+	ScenarioID string
+	State      graph.CallState
+	// MediaActive is the service's word on audio, not a measurement.
+	MediaActive bool
+
+	Created     time.Time // when the call was asked for
+	Established time.Time // when the bot was in; zero before that
+	Ended       time.Time
+
+	// Participants are at most fifty; ParticipantCount counts all that are in the
+	// call, the bot included, and InLobby those who wait.
+	Participants     []graph.Participant
+	ParticipantCount int
+	InLobby          int
+
+	// Result is what Graph said at the end, if it said anything.
+	Result *graph.ResultInfo
+	End    *End // nil until Ended
+
+	// Events are the timeline, oldest first, at most fifty.
+	Events []Event
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package signaling
+
+import (
+	"slices"
+	"time"
+)
+
+// maxEvents bounds the timeline of a call.
+const maxEvents = 50
+
+// The events of a timeline.
+const (
+	EventJoining           = "Joining"
+	EventCallCreated       = "CallCreated"
+	EventCreateRetried     = "CreateRetried"
+	EventCreateUncertain   = "CreateUncertain"
+	EventEstablishing      = "Establishing"
+	EventEstablished       = "Established"
+	EventMediaActive       = "MediaActive"
+	EventMediaInactive     = "MediaInactive"
+	EventInLobby           = "InLobby"
+	EventAdmitted          = "Admitted"
+	EventParticipantJoined = "ParticipantJoined"
+	EventParticipantLeft   = "ParticipantLeft"
+	EventKeepAliveFailed   = "KeepAliveFailed"
+	EventKeepAliveRestored = "KeepAliveRestored"
+	EventLeaving           = "Leaving"
+	EventHangUpFailed      = "HangUpFailed"
+	EventEnded             = "Ended"
+)
+
+// Event is one thing that happened to a call. The detail holds no secret and no
+// name: people's names stay in the roster, which ends with the call.
+type Event struct {
+	Time   time.Time
+	Event  string
+	Detail string
+}
+
+// timeline is what happened to a call, oldest first. Snapshots share its memory,
+// so that entries are only ever appended, never changed in place.
+type timeline struct{ events []Event }
+
+func (t *timeline) add(now time.Time, event, detail string) {
+	if len(t.events) >= maxEvents {
+		t.events = slices.Concat(t.events[:t.expendable()], t.events[t.expendable()+1:])
+	}
+	t.events = append(t.events, Event{Time: now, Event: event, Detail: detail})
+}
+
+// expendable is the entry a full timeline can best do without: how a call began
+// and how it ended is what people read, and roster events are many.
+func (t *timeline) expendable() int {
+	middle := len(t.events) / 2
+	for distance := range middle + 1 {
+		for _, i := range []int{middle - distance, middle + distance} {
+			if i < len(t.events) && (t.events[i].Event == EventParticipantJoined || t.events[i].Event == EventParticipantLeft) {
+				return i
+			}
+		}
+	}
+	return middle
+}
+
+func (t *timeline) has(event string) bool {
+	return slices.ContainsFunc(t.events, func(e Event) bool { return e.Event == event })
+}
+
+// shared returns the events for a snapshot.
+func (t *timeline) shared() []Event { return slices.Clip(t.events) }
