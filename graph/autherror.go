@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
@@ -80,8 +81,11 @@ func asAuthError(err error) *AuthError {
 		e.Description = describe(failed.Error())
 	} else if body, readErr := runtime.Payload(failed.RawResponse); readErr == nil {
 		e.readOAuth(body)
-		if e.Code == "" && e.Description == "" {
+		if status := failed.RawResponse.StatusCode; e.Code == "" && e.Description == "" {
 			e.Description = "the login answered " + failed.RawResponse.Status
+			if status >= http.StatusInternalServerError || status == http.StatusTooManyRequests {
+				e.Code = "temporarily_unavailable"
+			}
 		}
 	}
 	if e.AADSTS == 0 {

@@ -80,40 +80,48 @@ func dump(m Meeting) string {
 	return fmt.Sprintf("%+v", plain(m))
 }
 
+func withContext(s string) string {
+	return "https://teams.microsoft.com/l/meetup-join/" + thread + "/0?context=" + url.QueryEscape(s)
+}
+
+// badLinks has a link for every reason to refuse one.
+var badLinks = map[string]struct{ link, says string }{
+	"empty":                    {" ", "empty"},
+	"no URL":                   {"stand-up at ten", "not a full URL"},
+	"control characters":       {"https://teams.microsoft.com/\x7fmeet/1", "not a URL"},
+	"another scheme":           {"msteams://teams.microsoft.com/l/meetup-join/x", "not an https URL"},
+	"another host":             {strings.Replace(longLink, "teams.microsoft.com", "teams.example.com", 1), "host is not one of Teams"},
+	"a host that looks alike":  {strings.Replace(longLink, "teams.microsoft.com", "teams.microsoft.com.example.com", 1), "host is not one of Teams"},
+	"personal use":             {"https://teams.live.com/meet/9312345678901?p=secret", "personal use"},
+	"an event":                 {"https://events.teams.microsoft.com/event/123@456", "event registration"},
+	"China":                    {"https://teams.partner.microsoftonline.cn/l/meetup-join/x", "China"},
+	"a chat":                   {"https://teams.microsoft.com/l/chat/19:x@unq.gbl.spaces/0", "not a meeting"},
+	"Teams itself":             {"https://teams.microsoft.com/", "not a meeting"},
+	"no thread":                {"https://teams.microsoft.com/l/meetup-join/" + context1, "thread ID after /meetup-join/ is missing"},
+	"thread is none":           {"https://teams.microsoft.com/l/meetup-join/abc/0" + context1, "does not look like one"},
+	"message is none":          {"https://teams.microsoft.com/l/meetup-join/" + thread + "/abc" + context1, "message ID"},
+	"no context":               {"https://teams.microsoft.com/l/meetup-join/" + thread + "/0", "no context"},
+	"context cut off":          {withContext(`{"Tid":"` + tid + `","Oi`), "cut off"},
+	"context no JSON":          {withContext("x"), "not the JSON"},
+	"context too long":         {withContext(`{"Tid":"` + strings.Repeat("a", 3000) + `"}`), "not the JSON"},
+	"no organizer":             {withContext(`{"Tid":"` + tid + `"}`), "(Oid) is missing"},
+	"no tenant":                {withContext(`{"Oid":"` + oid + `"}`), "(Tid) is missing"},
+	"tenant is no GUID":        {withContext(`{"Tid":"contoso","Oid":"` + oid + `"}`), "(Tid) is not a GUID"},
+	"no meeting ID":            {"https://teams.microsoft.com/meet/", "meeting ID after /meet/ is missing"},
+	"meeting ID is none":       {"https://teams.microsoft.com/meet/abc?p=secret", "not a meeting ID"},
+	"safe link to nothing":     {"https://nam02.safelinks.protection.outlook.com/?data=1", "without the original link"},
+	"launcher without meeting": {"https://teams.microsoft.com/dl/launcher/launcher.html", "no meeting is named"},
+	"wrapped for ever":         {nested(), "too many"},
+	"too long":                 {longLink + strings.Repeat("x", maxJoinURLBytes), "longer than any"},
+	"wrongly encoded":          {"https%3A%2F%2Fteams%ZZ", "percent-encoded"},
+	"thread too long":          {"https://teams.microsoft.com/l/meetup-join/19:" + strings.Repeat("x", 600) + "@thread.v2/0" + context1, "thread ID is too long"},
+	"passcode too long":        {shortLink + strings.Repeat("x", 200), "passcode is too long"},
+	"path wrongly encoded":     {strings.Replace(longLink, "%3a", "%25zz", 1), "path is percent-encoded wrongly"},
+	"organizer is no GUID":     {withContext(`{"Tid":"` + tid + `","Oid":"contoso"}`), "(Oid) is not a GUID"},
+}
+
 func TestParseJoinURLRefuses(t *testing.T) {
-	context := func(s string) string {
-		return "https://teams.microsoft.com/l/meetup-join/" + thread + "/0?context=" + url.QueryEscape(s)
-	}
-	for name, c := range map[string]struct{ link, says string }{
-		"empty":                    {" ", "empty"},
-		"no URL":                   {"stand-up at ten", "not a full URL"},
-		"control characters":       {"https://teams.microsoft.com/\x7fmeet/1", "not a URL"},
-		"another scheme":           {"msteams://teams.microsoft.com/l/meetup-join/x", "not an https URL"},
-		"another host":             {strings.Replace(longLink, "teams.microsoft.com", "teams.example.com", 1), "host is not one of Teams"},
-		"a host that looks alike":  {strings.Replace(longLink, "teams.microsoft.com", "teams.microsoft.com.example.com", 1), "host is not one of Teams"},
-		"personal use":             {"https://teams.live.com/meet/9312345678901?p=secret", "personal use"},
-		"an event":                 {"https://events.teams.microsoft.com/event/123@456", "event registration"},
-		"China":                    {"https://teams.partner.microsoftonline.cn/l/meetup-join/x", "China"},
-		"a chat":                   {"https://teams.microsoft.com/l/chat/19:x@unq.gbl.spaces/0", "not a meeting"},
-		"Teams itself":             {"https://teams.microsoft.com/", "not a meeting"},
-		"no thread":                {"https://teams.microsoft.com/l/meetup-join/" + context1, "thread ID after /meetup-join/ is missing"},
-		"thread is none":           {"https://teams.microsoft.com/l/meetup-join/abc/0" + context1, "does not look like one"},
-		"message is none":          {"https://teams.microsoft.com/l/meetup-join/" + thread + "/abc" + context1, "message ID"},
-		"no context":               {"https://teams.microsoft.com/l/meetup-join/" + thread + "/0", "no context"},
-		"context cut off":          {context(`{"Tid":"` + tid + `","Oi`), "cut off"},
-		"context no JSON":          {context("x"), "not the JSON"},
-		"context too long":         {context(`{"Tid":"` + strings.Repeat("a", 3000) + `"}`), "not the JSON"},
-		"no organizer":             {context(`{"Tid":"` + tid + `"}`), "(Oid) is missing"},
-		"no tenant":                {context(`{"Oid":"` + oid + `"}`), "(Tid) is missing"},
-		"tenant is no GUID":        {context(`{"Tid":"contoso","Oid":"` + oid + `"}`), "(Tid) is not a GUID"},
-		"no meeting ID":            {"https://teams.microsoft.com/meet/", "meeting ID after /meet/ is missing"},
-		"meeting ID is none":       {"https://teams.microsoft.com/meet/abc?p=secret", "not a meeting ID"},
-		"safe link to nothing":     {"https://nam02.safelinks.protection.outlook.com/?data=1", "without the original link"},
-		"launcher without meeting": {"https://teams.microsoft.com/dl/launcher/launcher.html", "no meeting is named"},
-		"wrapped for ever":         {nested(), "too many"},
-		"too long":                 {longLink + strings.Repeat("x", maxJoinURLBytes), "longer than any"},
-		"wrongly encoded":          {"https%3A%2F%2Fteams%ZZ", "percent-encoded"},
-	} {
+	for name, c := range badLinks {
 		t.Run(name, func(t *testing.T) {
 			got, err := ParseJoinURL(c.link)
 			if err == nil {
