@@ -58,10 +58,11 @@ func (c credential) GetToken(ctx context.Context, o policy.TokenRequestOptions) 
 	if err == nil || ctx.Err() != nil {
 		return token, err
 	}
-	if auth := asAuthError(err); auth != nil {
-		return token, auth
+	auth := asAuthError(err)
+	if auth == nil {
+		auth = &AuthError{Description: describe(err.Error()), err: err}
 	}
-	return token, &AuthError{Description: describe(err.Error()), err: err}
+	return token, auth
 }
 
 var aadsts = regexp.MustCompile(`AADSTS(\d{4,9})`)

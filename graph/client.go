@@ -71,11 +71,7 @@ func NewClient(o ClientOptions) (*Client, error) {
 		o.UserAgent = defaultUserAgent
 	}
 	if o.Transport == nil {
-		o.Transport = &http.Client{
-			Transport: http.DefaultTransport.(*http.Transport).Clone(),
-			// The calls API redirects nowhere. Following one could carry a POST to a second server.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		}
+		o.Transport = newHTTPClient()
 	}
 	c := &Client{
 		base:       strings.TrimRight(o.Cloud.GraphURL, "/") + "/" + o.Version,
@@ -101,6 +97,17 @@ func NewClient(o ClientOptions) (*Client, error) {
 		Transport:       boundedTransport{o.Transport},
 	})
 	return c, nil
+}
+
+func newHTTPClient() *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	// A connection that died unnoticed costs a POST that cannot be repeated, so idle ones are tried first.
+	transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second}
+	return &http.Client{
+		Transport: transport,
+		// The calls API redirects nowhere. Following one could carry a POST to a second server.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 func orDefault(d, fallback time.Duration) time.Duration {

@@ -44,15 +44,15 @@ func ExplainError(err error) Explanation {
 		return Explanation{Reason: ReasonEnded, Class: ClassNormalEnd}
 	case errors.Is(err, context.Canceled):
 		return Explanation{ReasonCanceled, "The request was given up before it was answered.", "", ClassPlatform}
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network):
-		return Explanation{
-			ReasonGraphUnreachable, "Graph could not be reached: " + ended(redact(err.Error(), nil)),
-			"Check that the pod may reach Graph's address, and a proxy or network policy on the way.", ClassPlatform,
-		}
 	case strings.Contains(err.Error(), "x509: "):
 		return Explanation{
 			ReasonGraphUnreachable, "Graph's certificate is not trusted: " + ended(redact(err.Error(), nil)),
 			"Give the CA that signed it as the cloud's caBundle.", ClassConfiguration,
+		}
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network):
+		return Explanation{
+			ReasonGraphUnreachable, "Graph could not be reached: " + ended(redact(err.Error(), nil)),
+			"Check that the pod may reach Graph's address, and a proxy or network policy on the way.", ClassPlatform,
 		}
 	}
 	return Explanation{ReasonRequestFailed, "The request failed: " + ended(redact(err.Error(), nil)), remedyRetry, ClassUnknown}

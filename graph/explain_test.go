@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -142,7 +143,7 @@ func TestExplainError(t *testing.T) {
 		"login not trusted":  {&AuthError{Description: "tls: failed to verify certificate: x509: certificate signed by unknown authority"}, ReasonLoginUnreachable, ClassConfiguration, "caBundle"},
 		"graph down":         {fmt.Errorf("create call: %w", &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}), ReasonGraphUnreachable, ClassPlatform, "refused"},
 		"graph silent":       {context.DeadlineExceeded, ReasonGraphUnreachable, ClassPlatform, ""},
-		"graph not trusted":  {errors.New("x509: certificate signed by unknown authority"), ReasonGraphUnreachable, ClassConfiguration, "caBundle"},
+		"graph not trusted":  {&url.Error{Op: "Get", URL: "https://h", Err: errors.New("tls: failed to verify certificate: x509: certificate signed by unknown authority")}, ReasonGraphUnreachable, ClassConfiguration, "caBundle"},
 		"given up":           {fmt.Errorf("x: %w", context.Canceled), ReasonCanceled, ClassPlatform, ""},
 		"something else":     {errors.New("odd https://h/p?sig=secret"), ReasonRequestFailed, ClassUnknown, "odd https://h/p?[redacted]"},
 		"nothing":            {nil, ReasonEnded, ClassNormalEnd, ""},

@@ -68,7 +68,7 @@ func TestCreateIsNeverDoubled(t *testing.T) {
 	slow := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	for name, h := range map[string]http.HandlerFunc{
 		"408": answer(408, ""), "500": answer(500, ""), "502": answer(502, ""), "503": answer(503, "", "Retry-After", "1"), "504": answer(504, ""),
-		"connection closed": hangUp, "no answer in time": slow,
+		"connection closed": hangUp, "connection reset": reset, "no answer in time": slow,
 		"answer cut off": func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 			w.WriteHeader(201)
@@ -89,6 +89,17 @@ func TestCreateIsNeverDoubled(t *testing.T) {
 				t.Errorf("URL in %q", err)
 			}
 		})
+	}
+}
+
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	f := newFakeGraph(t, answer(307, "", "Location", "/v1.0/elsewhere"), answer(201, created))
+	own := newHTTPClient()
+	own.Transport.(*http.Transport).TLSClientConfig = f.Client().Transport.(*http.Transport).TLSClientConfig
+	_, err := f.client(t, func(o *ClientOptions) { o.Transport = own }).CreateCall(t.Context(), "s", joinCall)
+	var e *Error
+	if !errors.As(err, &e) || e.StatusCode != 307 || len(f.got()) != 1 {
+		t.Errorf("%v after %d requests", err, len(f.got()))
 	}
 }
 
