@@ -36,6 +36,7 @@ type Queue struct {
 
 type item struct {
 	Notification
+	to    Call
 	entry int64
 	due   time.Time
 	body  []byte
@@ -43,19 +44,26 @@ type item struct {
 
 // Enqueue adds a notification.
 func (q *Queue) Enqueue(n Notification) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	body, err := json.Marshal(envelope(q.call, n))
 	if err != nil { // our own types; a programming error
 		panic(err)
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
 	entry := q.sender.log.open(q.call, n, body)
-	q.pending = append(q.pending, item{Notification: n, entry: entry, due: time.Now().Add(q.sender.patience), body: body})
+	q.pending = append(q.pending, item{Notification: n, to: q.call, entry: entry, due: time.Now().Add(q.sender.patience), body: body})
 	if !q.running {
 		q.running = true
 		q.sender.workers.Add(1)
 		go q.run()
 	}
+}
+
+// Redirect sends what is enqueued from now on to another callback, as an answer or a rejection may ask for.
+func (q *Queue) Redirect(callbackURI string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.call.CallbackURI = callbackURI
 }
 
 func (q *Queue) run() {
@@ -70,7 +78,7 @@ func (q *Queue) run() {
 		next := q.pending[0]
 		q.pending = q.pending[1:]
 		q.mu.Unlock()
-		q.sender.deliver(q.call, next)
+		q.sender.deliver(next)
 	}
 }
 

@@ -100,7 +100,8 @@ func (s *Sender) Close() {
 
 // deliver posts one notification until it is accepted, refused for good, or its time has passed. The
 // connection failing, 429 and 5xx are tried again; any other answer is final, as repeating it cannot help.
-func (s *Sender) deliver(c Call, n item) {
+func (s *Sender) deliver(n item) {
+	c := n.to
 	fault := s.takeFault(c.AppID)
 	backoff, original := firstBackoff, uuid.NewString()
 	for attempt := 1; ; attempt++ {
@@ -198,4 +199,11 @@ func resolveRedirect(from, location string) (string, error) {
 		return "", fmt.Errorf("redirect to %s, which is not https", to.Redacted())
 	}
 	return to.String(), nil
+}
+
+// ClearFaults takes all token faults back.
+func (s *Sender) ClearFaults() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.faults)
 }

@@ -44,7 +44,7 @@ type Buffer struct {
 	spare   int // least depth seen in this window
 	seen    int // frames of this window
 
-	Lost, Late uint64 // frames not there when due, packets that came after
+	lost, late uint64
 }
 
 type packet struct {
@@ -69,7 +69,7 @@ func (b *Buffer) Push(timestamp uint32, payloadType uint8, payload []byte) {
 			b.next = timestamp
 		}
 	case ahead < 0:
-		b.Late++
+		b.late++
 		if b.lateRun++; b.lateRun < relateAfter {
 			return
 		}
@@ -128,6 +128,13 @@ func (b *Buffer) Pop(frame *[audio.FrameSamples]int16) bool {
 	return true
 }
 
+// Losses counts the frames that were not there when due, and the packets that came after.
+func (b *Buffer) Losses() (lost, late uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lost, b.late
+}
+
 // measure keeps the least number of frames waiting in each window.
 func (b *Buffer) measure() {
 	depth := int(int32(b.newest-b.next)) / ticksPerFrame
@@ -146,7 +153,7 @@ func (b *Buffer) hole(frame *[audio.FrameSamples]int16) bool {
 	b.pcm = b.pcm[:0]
 	b.next += uint32(ticksPerFrame - rest/2)
 	if len(b.packets) > 0 {
-		b.Lost++
+		b.lost++
 	} else if b.empty++; b.empty == idleAfter {
 		b.playing = false
 	}

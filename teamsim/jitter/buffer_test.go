@@ -74,8 +74,8 @@ func TestALostPacketLeavesAHoleAndMovesNothing(t *testing.T) {
 	r.want(t, 0, 0, 0, 0)
 	r.pop(5)
 	r.want(t, 1, 2, 0, 4, 5)
-	if r.Lost != 1 {
-		t.Errorf("Lost = %d", r.Lost)
+	if lost, _ := r.Losses(); lost != 1 {
+		t.Errorf("lost = %d", lost)
 	}
 }
 
@@ -91,8 +91,8 @@ func TestAStallLongerThanTheDelayKeepsTheTimeBase(t *testing.T) {
 	}
 	r.pop(6)
 	r.want(t, 9, 10, 11, 12, 13, 14)
-	if r.Late != 3 {
-		t.Errorf("Late = %d", r.Late)
+	if _, late := r.Losses(); late != 3 {
+		t.Errorf("late = %d", late)
 	}
 }
 

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package calls
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/callfleet/callfleet/teamsim/callback"
+	"github.com/callfleet/callfleet/teamsim/directory"
+	"github.com/callfleet/callfleet/teamsim/meeting"
+	"github.com/callfleet/callfleet/teamsim/simclock"
+	"github.com/callfleet/callfleet/teamsim/whip"
+)
+
+// The states of a call that occur here (reference section 1.6).
+const (
+	stateIncoming     = "incoming"
+	stateEstablishing = "establishing"
+	stateEstablished  = "established"
+	stateTerminating  = "terminating"
+	stateTerminated   = "terminated"
+)
+
+// call is one bot's leg. Fields above mu never change.
+type call struct {
+	service       *Service
+	id            string
+	app           directory.App
+	tenantID      string
+	participantID string
+	chainID       string
+	direction     string
+	callbackURI   string
+	scenarioID    string
+	request       createRequest
+	meeting       *meeting.Meeting // nil for a call to the bot itself
+	caller        *Caller          // nil for a call by the bot
+	blob          blob
+	queue         *callback.Queue
+	done          chan struct{} // closed when the call has ended
+
+	mu            sync.Mutex
+	state         string
+	mediaActive   bool
+	inLobby       bool
+	leg           *whip.Leg
+	deadline      *simclock.Timer // keepAlive, or answer while incoming
+	keepAlives    int
+	lastKeepAlive time.Time
+	created       time.Time
+	established   time.Time
+	ended         time.Time
+	result        *Result
+	endDetail     string
+	etag          int
+}
+
+// run makes the call happen: connect to the bot's media, then enter the meeting.
+func (c *call) run() {
+	c.advance(stateEstablishing)
+	if c.request.MediaConfig.appHosted() {
+		if !c.connectMedia() {
+			return
+		}
+	} else {
+		c.advance(stateEstablished)
+	}
+	entry := meeting.Entry{Participant: c.participant(), Member: c}
+	if c.leg != nil {
+		entry.Audio = c.leg
+	}
+	if err := c.meeting.Enter(entry); err != nil {
+		c.end(result(500, 7112, "MediaControllerAddParticipantFailed"), err.Error(), false)
+		return
+	}
+	select {
+	case <-c.done: // ended before it was in: take it out again
+		c.meeting.Leave(c.participantID)
+		return
+	default:
+	}
+	if c.leg == nil {
+		return
+	}
+	select {
+	case <-c.done:
+		return
+	case <-c.leg.Lost():
+	}
+	select {
+	case <-c.done:
+	case <-time.After(lostGrace):
+		c.end(mediaLost, "the media connection to the bot was lost", false)
+	}
+}
+
+// connectMedia dials the endpoint the blob names. It reports false when the call has ended instead.
+func (c *call) connectMedia() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+	defer cancel()
+	go func() { // hanging up stops the attempt
+		select {
+		case <-c.done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	leg, err := whip.Dial(ctx, whip.Config{
+		MPURI: c.blob.MPURI, Token: c.blob.Token, HTTP: c.service.Network.Client(dialTimeout),
+		MediaTimeout: c.service.MediaTimeout, Log: c.service.Log.WithValues("call", c.id),
+	})
+	if err != nil {
+		c.end(dialResult(err), err.Error(), false)
+		return false
+	}
+	c.mu.Lock()
+	c.leg = leg
+	over := c.state == stateTerminated
+	c.mu.Unlock()
+	if over {
+		leg.Close()
+		return false
+	}
+	c.advance(stateEstablished)
+	select {
+	case <-leg.Connected():
+		return true
+	case <-c.done:
+		return false
+	case <-leg.Lost():
+	case <-time.After(connectTimeout):
+	}
+	c.end(mediaNoReach, "the bot answered the offer, but ICE or DTLS did not connect: are the candidates of its answer reachable over UDP?", false)
+	return false
+}
+
+func (c *call) participant() meeting.Participant {
+	p := meeting.Participant{
+		ID: c.participantID, Kind: meeting.KindBot, IdentityID: c.app.ID, DisplayName: c.app.Name(), TenantID: c.app.TenantID, CallID: c.id,
+	}
+	if g := c.request.guest(); g != nil {
+		p.Kind, p.IdentityID, p.DisplayName, p.TenantID = meeting.KindGuest, g.ID, g.DisplayName, ""
+	}
+	return p
+}
+
+// advance moves to a state and tells the bot.
+func (c *call) advance(state string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == stateTerminated {
+		return
+	}
+	c.state = state
+	if state == stateEstablished {
+		c.established = time.Now()
+	}
+	c.notify("updated", state, c.stateData())
+}
+
+// Admitted implements meeting.Member: the bot is in the meeting and its audio flows.
+func (c *call) Admitted() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == stateTerminated {
+		return
+	}
+	c.mediaActive, c.inLobby = true, false
+	c.notify("updated", "established, media active", c.stateData())
+}
+
+// Roster implements meeting.Member.
+func (c *call) Roster(seen []meeting.Participant) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == stateTerminated {
+		return
+	}
+	for _, p := range seen {
+		if p.ID == c.participantID {
+			c.inLobby = p.InLobby
+		}
+	}
+	c.notifyRoster(seen)
+}
+
+// Gone implements meeting.Member.
+func (c *call) Gone(cause meeting.Cause) { c.end(goneResult(cause), string(cause), false) }
+
+// keepAlive postpones the end of the call; it reports false when the call has ended.
+func (c *call) keepAlive() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == stateTerminated || !c.deadline.Reset(KeepAliveDeadline) {
+		return false
+	}
+	c.keepAlives++
+	c.lastKeepAlive = time.Now()
+	return true
+}
+
+// end ends the call, once. The bot hears of it as terminating, if it asked for it, and terminated.
+func (c *call) end(r Result, detail string, asked bool) bool {
+	c.mu.Lock()
+	if c.state == stateTerminated {
+		c.mu.Unlock()
+		return false
+	}
+	if asked {
+		c.state = stateTerminating
+		c.notify("updated", stateTerminating, c.stateData())
+	}
+	c.state, c.ended, c.result, c.endDetail, c.mediaActive = stateTerminated, time.Now(), &r, detail, false
+	c.notify("deleted", stateTerminated, c.stateData())
+	c.deadline.Stop()
+	leg := c.leg
+	close(c.done)
+	c.mu.Unlock()
+
+	c.service.retire(c)
+	meetingID := ""
+	if c.meeting != nil {
+		meetingID = c.meeting.ID
+		c.meeting.Leave(c.participantID)
+	}
+	c.service.Journal.Add(meetingID, c.id, "CallEnded", r.Message)
+	if leg != nil {
+		c.service.running.Go(leg.Close)
+	}
+	return true
+}
+
+func (c *call) mediaGone() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.leg == nil || time.Since(c.created) < ghostAfter {
+		return false
+	}
+	s := c.leg.Stats()
+	return !s.Connected || s.Lost
+}
+
+// Snapshot is a call as the admin API shows it.
+type Snapshot struct {
+	ID, AppID, TenantID, MeetingID, ParticipantID string
+	Direction, State                              string
+	InLobby, MediaActive                          bool
+	ScenarioID, ChainID                           string
+	CallbackURI                                   string
+	Created, Established, Ended                   time.Time
+	KeepAlives                                    int
+	LastKeepAlive                                 time.Time
+	Result                                        *Result
+	EndDetail                                     string
+	Media                                         *whip.Stats // nil without application-hosted media
+}
+
+func (c *call) snapshot() Snapshot {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := Snapshot{
+		ID: c.id, AppID: c.app.ID, TenantID: c.tenantID, ParticipantID: c.participantID, Direction: c.direction,
+		State: c.state, InLobby: c.inLobby && c.state != stateTerminated, MediaActive: c.mediaActive, ScenarioID: c.scenarioID, ChainID: c.chainID,
+		CallbackURI: c.callbackURI, Created: c.created, Established: c.established, Ended: c.ended, KeepAlives: c.keepAlives,
+		LastKeepAlive: c.lastKeepAlive, Result: c.result, EndDetail: c.endDetail,
+	}
+	if c.meeting != nil {
+		s.MeetingID = c.meeting.ID
+	}
+	if c.leg != nil {
+		stats := c.leg.Stats()
+		s.Media = &stats
+	}
+	return s
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package calls
+
+import (
+	"bytes"
+	"net/http"
+
+	"github.com/google/uuid"
+)
+
+// maxClientContext is the length of clientContext everywhere (reference section 1).
+const maxClientContext = 256
+
+// serveKeepAlive serves POST …/keepAlive, which has no body.
+func (c *call) serveKeepAlive(w http.ResponseWriter, r *request) *apiError {
+	if b := bytes.TrimSpace(r.body); len(b) > 0 && string(b) != "{}" {
+		return badRequest("keepAlive takes no body")
+	}
+	if c.direction == directionIncoming {
+		return badRequest("the call has not been answered")
+	}
+	if !c.keepAlive() {
+		return callNotFound()
+	}
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// serveParticipants serves GET …/participants. Calls without a meeting have an empty list (reference section 1.3).
+func (c *call) serveParticipants(w http.ResponseWriter) *apiError {
+	docs := []document{}
+	if c.meeting != nil {
+		docs = participantDocs(c.meeting.SeenBy(c.participantID))
+	}
+	reply(w, http.StatusOK, document{
+		"@odata.context": c.service.BaseURL + "/v1.0/$metadata#communications/calls('" + c.id + "')/participants", "value": docs,
+	})
+	return nil
+}
+
+func (c *call) serveParticipant(w http.ResponseWriter, id string) *apiError {
+	if c.meeting != nil {
+		for _, p := range c.meeting.SeenBy(c.participantID) {
+			if p.ID == id {
+				reply(w, http.StatusOK, participantDoc(p))
+				return nil
+			}
+		}
+	}
+	return &apiError{http.StatusNotFound, "NotFound", "Participant not found."}
+}
+
+// serveMute serves POST …/mute and …/unmute: the service drops the bot's packets, and the roster says so.
+func (c *call) serveMute(w http.ResponseWriter, r *request, muted bool) *apiError {
+	var body struct {
+		ClientContext *string `json:"clientContext"`
+	}
+	check := object{types: []string{""}, typeOptional: true, members: map[string]rule{"clientContext": atMost(maxClientContext)}}
+	if len(r.body) > 0 {
+		if err := parse(r.body, check.check, &body); err != nil {
+			return badRequest("%v", err)
+		}
+	}
+	if c.meeting == nil {
+		return badRequest("mute and unmute exist in group calls only")
+	}
+	if c.meeting.Mute(c.participantID, muted) != nil {
+		return badRequest("the bot is not in the meeting yet")
+	}
+	kind := "muteParticipantOperation"
+	if !muted {
+		kind = "unmuteParticipantOperation"
+	}
+	id := uuid.NewString()
+	w.Header().Set("Location", c.service.BaseURL+"/"+r.version+c.path()+"/operations/"+id)
+	reply(w, http.StatusOK, document{
+		"@odata.type": ns + kind, "id": id, "status": "completed", "clientContext": body.ClientContext,
+		"resultInfo": resultDoc(Result{Code: 200, Subcode: 0, Message: ""}),
+	})
+	return nil
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package calls
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/callfleet/callfleet/teamsim/callback"
+	"github.com/callfleet/callfleet/teamsim/meeting"
+)
+
+type document = map[string]any
+
+func (c *call) path() string { return "/communications/calls/" + c.id }
+
+// notify queues a notification about the call itself; the caller holds the lock, which keeps the order.
+func (c *call) notify(change, summary string, data any) {
+	c.queue.Enqueue(callback.Notification{ChangeType: change, ResourceURL: c.path(), Data: data, Summary: summary})
+}
+
+// notifyRoster queues the full roster (reference section 2.4, 6).
+func (c *call) notifyRoster(seen []meeting.Participant) {
+	summary := fmt.Sprintf("roster of %d", len(seen))
+	if c.inLobby {
+		summary = "roster in the lobby"
+	}
+	c.queue.Enqueue(callback.Notification{
+		ChangeType: "updated", ResourceURL: c.path() + "/participants", Data: participantDocs(seen), Summary: summary,
+	})
+}
+
+// stateData is resourceData of a change of state: the state and what came with it, not the whole call (reference
+// section 2.1, "Partial objects").
+func (c *call) stateData() document {
+	c.etag++
+	d := document{
+		"@odata.type": ns + "call",
+		"@odata.id":   c.path(),
+		"@odata.etag": fmt.Sprintf(`W/"%d"`, c.etag),
+		"state":       c.state,
+		"callChainId": c.chainID,
+		"tenantId":    c.tenantID,
+	}
+	switch c.state {
+	case stateEstablished:
+		if c.meeting != nil {
+			d["chatInfo"], d["meetingInfo"] = c.chatDoc(), c.request.rawMeetingInfo
+		}
+		if c.mediaActive {
+			d["mediaState"] = document{"@odata.type": ns + "callMediaState", "audio": "active"}
+		}
+	case stateTerminated:
+		d["resultInfo"] = resultDoc(*c.result)
+	}
+	return d
+}
+
+func resultDoc(r Result) document {
+	return document{"@odata.type": ns + "resultInfo", "code": r.Code, "subcode": r.Subcode, "message": r.Message}
+}
+
+func (c *call) chatDoc() document {
+	d := document{"@odata.type": ns + "chatInfo", "threadId": c.meeting.ThreadID, "messageId": c.meeting.MessageID}
+	if r := c.request.ChatInfo; r != nil && r.ReplyChainMessageID != nil {
+		d["replyChainMessageId"] = *r.ReplyChainMessageID
+	}
+	return d
+}
+
+// resource is the call as POST and GET return it. The blob is not given back: it holds a token.
+func (c *call) resource() document {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	d := document{
+		"@odata.type":         ns + "call",
+		"@odata.context":      c.service.BaseURL + "/v1.0/$metadata#communications/calls/$entity",
+		"id":                  c.id,
+		"state":               c.state,
+		"direction":           c.direction,
+		"subject":             c.request.Subject,
+		"callbackUri":         c.callbackURI,
+		"callChainId":         c.chainID,
+		"callRoutes":          []any{},
+		"requestedModalities": c.request.RequestedModalities,
+		"mediaConfig":         document{"@odata.type": c.request.MediaConfig.Type},
+		"source":              c.sourceDoc(),
+		"targets":             []any{},
+		"tenantId":            c.tenantID,
+		"myParticipantId":     c.participantID,
+		"toneInfo":            nil,
+		"resultInfo":          nil,
+	}
+	if c.direction == directionIncoming {
+		delete(d, "mediaConfig") // none before the answer
+	}
+	if c.meeting != nil {
+		d["chatInfo"], d["meetingInfo"] = c.chatDoc(), c.request.rawMeetingInfo
+	}
+	if c.mediaActive {
+		d["mediaState"] = document{"@odata.type": ns + "callMediaState", "audio": "active"}
+	}
+	return d
+}
+
+func (c *call) sourceDoc() document {
+	var who document
+	switch {
+	case c.caller != nil:
+		who = identityDoc("user", c.caller.UserID, c.caller.DisplayName, c.caller.TenantID)
+	case c.request.guest() != nil:
+		g := c.request.guest()
+		who = identityDoc("guest", g.ID, g.DisplayName, "")
+	default:
+		who = identityDoc("application", c.app.ID, c.app.Name(), "")
+	}
+	return document{"@odata.type": ns + "participantInfo", "identity": who}
+}
+
+func identityDoc(kind, id, name, tenant string) document {
+	one := document{"@odata.type": ns + "identity", "id": id, "displayName": name}
+	if tenant != "" {
+		one["tenantId"], one["identityProvider"] = tenant, "AAD"
+	}
+	return document{"@odata.type": ns + "identitySet", kind: one}
+}
+
+func participantDocs(all []meeting.Participant) []document {
+	docs := make([]document, 0, len(all))
+	for _, p := range all {
+		docs = append(docs, participantDoc(p))
+	}
+	return docs
+}
+
+func participantDoc(p meeting.Participant) document {
+	kind := map[meeting.Kind]string{meeting.KindPerson: "user", meeting.KindBot: "application", meeting.KindGuest: "guest"}[p.Kind]
+	direction := "sendReceive"
+	if p.InLobby {
+		direction = "inactive"
+	}
+	return document{
+		"@odata.type": ns + "participant",
+		"id":          p.ID,
+		"info": document{
+			"@odata.type": ns + "participantInfo", "identity": identityDoc(kind, p.IdentityID, p.DisplayName, p.TenantID),
+			"languageId": nil, "region": nil, "countryCode": nil, "participantId": p.ID,
+		},
+		"isInLobby": p.InLobby,
+		"isMuted":   p.Muted,
+		"mediaStreams": []document{{
+			"@odata.type": ns + "mediaStream", "mediaType": "audio", "label": "main-audio",
+			"sourceId": strconv.FormatUint(uint64(p.SourceID), 10), "direction": direction, "serverMuted": p.Muted,
+		}},
+		"metadata":             nil,
+		"recordingInfo":        nil,
+		"rosterSequenceNumber": p.Sequence,
+	}
+}
