@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/callfleet/callfleet/api/v1alpha1"
+)
+
+// ownConditions are written by the controller alone. Connected and MediaFlowing are the agent's while there is a call;
+// the controller ends them with it.
+var ownConditions = []string{
+	v1alpha1.ConditionAssigned, v1alpha1.ConditionNeedsAttention, v1alpha1.ConditionFinished,
+	v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled,
+}
+
+// conditionsAfter gives what a decision makes of the conditions: those to set, and the types to remove.
+func conditionsAfter(s *subject, d decision) (set []metav1.Condition, remove []string) {
+	is := func(conditionType string, status metav1.ConditionStatus, reason, message string) {
+		set = append(set, metav1.Condition{Type: conditionType, Status: status, Reason: reason, Message: message})
+	}
+	isNot := func(types ...string) { remove = append(remove, types...) }
+
+	switch d.verdict {
+	case wait:
+		is(v1alpha1.ConditionAssigned, metav1.ConditionFalse, d.reason, d.message)
+		switch {
+		case d.stalled:
+			is(v1alpha1.ConditionStalled, metav1.ConditionTrue, d.reason, d.message)
+			isNot(v1alpha1.ConditionReconciling)
+		case d.phase == v1alpha1.PhaseScheduled:
+			// Waiting for a date is a steady state.
+			isNot(v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled)
+		default:
+			is(v1alpha1.ConditionReconciling, metav1.ConditionTrue, d.reason, d.message)
+			isNot(v1alpha1.ConditionStalled)
+		}
+	case bind:
+		is(v1alpha1.ConditionAssigned, metav1.ConditionTrue, v1alpha1.ReasonBound, fmt.Sprintf("the session has a seat in media pod %s", d.pod))
+		isNot(v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled)
+	case rejoin:
+		is(v1alpha1.ConditionAssigned, metav1.ConditionFalse, d.reason, d.message)
+		is(v1alpha1.ConditionReconciling, metav1.ConditionTrue, d.reason, d.message)
+		is(v1alpha1.ConditionConnected, metav1.ConditionFalse, d.reason, d.message)
+		isNot(v1alpha1.ConditionStalled, v1alpha1.ConditionMediaFlowing)
+	case finish:
+		is(v1alpha1.ConditionAssigned, metav1.ConditionFalse, v1alpha1.ReasonFinished, "the session is over")
+		is(v1alpha1.ConditionConnected, metav1.ConditionFalse, v1alpha1.ReasonEnded, "the session is over")
+		is(v1alpha1.ConditionFinished, metav1.ConditionTrue, string(d.end.Reason), d.end.Message)
+		isNot(v1alpha1.ConditionReconciling, v1alpha1.ConditionMediaFlowing)
+		if d.end.Failed {
+			is(v1alpha1.ConditionStalled, metav1.ConditionTrue, string(d.end.Reason), d.end.Message)
+		} else {
+			isNot(v1alpha1.ConditionStalled)
+		}
+	}
+	if d.attention != "" {
+		is(v1alpha1.ConditionNeedsAttention, metav1.ConditionTrue, d.attention, d.attentionMessage)
+	} else {
+		isNot(v1alpha1.ConditionNeedsAttention)
+	}
+	return set, remove
+}
+
+// applyConditions writes them into the status.
+func applyConditions(s *subject, d decision, now metav1.Time) {
+	generation := s.status.ObservedGeneration
+	set, remove := conditionsAfter(s, d)
+	for _, c := range set {
+		c.ObservedGeneration, c.LastTransitionTime = generation, now
+		meta.SetStatusCondition(&s.status.Conditions, c)
+	}
+	for _, conditionType := range remove {
+		meta.RemoveStatusCondition(&s.status.Conditions, conditionType)
+	}
+	for _, conditionType := range ownConditions {
+		if c := s.condition(conditionType); c != nil {
+			c.ObservedGeneration = generation
+		}
+	}
+}

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/session/placement"
+)
+
+const (
+	// claimWithin is how long a pod has to take a session that was bound to it. Its agent watches its bindings, so it
+	// normally takes milliseconds.
+	claimWithin = 15 * time.Second
+	// refusalLasts is how long a pod that did not take a session is not asked again.
+	refusalLasts = 10 * time.Second
+	// silenceAllowed is how long the agent that claimed a call may be missing. A process that was restarted in the pod
+	// says within a second what became of its predecessor's calls, and hangs up what is left of them.
+	silenceAllowed = 30 * time.Second
+	// overdueAfter is how long after endTime the pod has to leave before the session is closed without it.
+	overdueAfter = 30 * time.Second
+	// rejoinMin and rejoinMax bound the pause before an attempt is repeated; it doubles with every attempt.
+	rejoinMin, rejoinMax = time.Second, 30 * time.Second
+)
+
+type verdict string
+
+const (
+	// keep: nothing to decide now; it is the agent's turn, or a time has to come.
+	keep verdict = "keep"
+	// wait: the session has no pod, and why.
+	wait verdict = "wait"
+	// place: the session should get a seat on one of the candidates.
+	place verdict = "place"
+	// bind: the session has got a seat. Follows from place, never from decide.
+	bind verdict = "bind"
+	// rejoin: the attempt ended by a fault, and another will be made.
+	rejoin verdict = "rejoin"
+	// finish: the session is over for good.
+	finish verdict = "finish"
+	// rest: the session is over and everything about it is done.
+	rest verdict = "rest"
+	// expire: the session is over, and has been kept as long as was asked.
+	expire verdict = "expire"
+)
+
+// decision is what is to be done about one session, and why.
+type decision struct {
+	verdict verdict
+	// phase, reason and message: of a session without pod.
+	phase           v1alpha1.CallPhase
+	reason, message string
+	// stalled: somebody has to change something before the wait can end.
+	stalled bool
+	// attention is the reason somebody should look, and attentionMessage what to look for; empty if there is none.
+	attention, attentionMessage string
+	// candidates for place, and what to do if none of them has a seat.
+	candidates []placement.Pod
+	orElse     *decision
+	// refused is the pod the session is taken away from because it did not take it.
+	refused *refusal
+	// pod of bind; reserved if the ledger holds the seat for this write.
+	pod      string
+	reserved bool
+	// end of the attempt, for rejoin and finish.
+	end *v1alpha1.CallEnd
+	// next is when the decision has to be looked at again though nothing has changed; zero: never.
+	next time.Time
+}
+
+// decide is pure: the same session, facts and time give the same decision.
+func decide(s *subject, f facts, now time.Time) decision {
+	switch {
+	case s.finished():
+		return afterwards(s, now)
+	case s.claimed():
+		return attempt(s, f, now)
+	case s.bound():
+		return unclaimed(s, f, now)
+	default:
+		return unbound(s, f, now)
+	}
+}
+
+// afterwards: the session is over.
+func afterwards(s *subject, now time.Time) decision {
+	if s.spec.TTLSecondsAfterFinished == nil || s.status.FinishedTime == nil || s.deleted() {
+		return decision{verdict: rest}
+	}
+	at := s.status.FinishedTime.Add(time.Duration(*s.spec.TTLSecondsAfterFinished) * time.Second)
+	if now.Before(at) {
+		return decision{verdict: rest, next: at}
+	}
+	return decision{verdict: expire}
+}
+
+// attempt: a pod has claimed the session.
+func attempt(s *subject, f facts, now time.Time) decision {
+	end, d := s.status.Call.End, decision{verdict: keep}
+	if end == nil {
+		end, d = given(s, f, now)
+	}
+	switch {
+	case end == nil:
+		return d
+	case end.Failed && end.Retryable && mayRejoin(s, now):
+		pause := rejoinPause(s.status.Attempts)
+		return decision{
+			verdict: rejoin, end: end, phase: v1alpha1.PhasePending, reason: v1alpha1.ReasonRejoining,
+			message: fmt.Sprintf("attempt %d of %d ended with %s and is repeated in %s: %s",
+				s.status.Attempts, s.spec.Rejoin.MaxAttempts, end.Reason, pause, end.Message),
+			next: now.Add(pause),
+		}
+	default:
+		return decision{verdict: finish, end: end}
+	}
+}
+
+// given is how an attempt has ended of whose end the agent has not told: not at all, unless the agent is lost or late.
+func given(s *subject, f facts, now time.Time) (*v1alpha1.CallEnd, decision) {
+	d := decision{verdict: keep}
+	switch {
+	case f.holder == nil:
+		return lost(fmt.Sprintf("media pod %s, which held the call, was deleted", s.status.MediaPod)), d
+	case f.holder.instance != s.status.Call.ClaimedBy:
+		since := now
+		if c := s.condition(v1alpha1.ConditionNeedsAttention); c != nil && c.Reason == v1alpha1.ReasonAgentSilent {
+			since = c.LastTransitionTime.Time
+		}
+		if !now.Before(since.Add(silenceAllowed)) {
+			return lost(fmt.Sprintf("the process in media pod %s that held the call is gone and its successor did not say what became of it",
+				s.status.MediaPod)), d
+		}
+		d.attention = v1alpha1.ReasonAgentSilent
+		d.attentionMessage = fmt.Sprintf("the process in media pod %s that holds the call does not report; unless it does within %s the call counts as lost. "+
+			"See why the pod restarted: kubectl describe mediapod %s", s.status.MediaPod, silenceAllowed, s.status.MediaPod)
+		d.next = since.Add(silenceAllowed)
+	}
+	if s.end != nil {
+		overdue := s.end.Add(overdueAfter)
+		if !now.Before(overdue) {
+			return &v1alpha1.CallEnd{
+				Reason:  v1alpha1.EndTimeReached,
+				Message: fmt.Sprintf("endTime passed and media pod %s did not say within %s that it left", s.status.MediaPod, overdueAfter),
+			}, d
+		}
+		d.next = soonest(d.next, overdue)
+	}
+	return nil, d
+}
+
+func lost(message string) *v1alpha1.CallEnd {
+	return &v1alpha1.CallEnd{Reason: v1alpha1.EndPodLost, Message: message, Failed: true, Retryable: true}
+}
+
+func mayRejoin(s *subject, now time.Time) bool {
+	return !s.leaving(now) && s.spec.Rejoin.Policy == v1alpha1.RejoinOnFailure && s.status.Attempts < s.spec.Rejoin.MaxAttempts
+}
+
+// rejoinPause after so many attempts.
+func rejoinPause(attempts int32) time.Duration {
+	pause := rejoinMin
+	for ; attempts > 1 && pause < rejoinMax; attempts-- {
+		pause *= 2
+	}
+	return min(pause, rejoinMax)
+}
+
+// unclaimed: the session is bound, and the pod has not begun.
+func unclaimed(s *subject, f facts, now time.Time) decision {
+	if end := stopped(s, now); end != nil {
+		return decision{verdict: finish, end: end}
+	}
+	no := func(format string, args ...any) decision {
+		d := seek(s, f, now, &refusal{
+			pod: s.binding().Pod, message: fmt.Sprintf(format, args...), until: now.Add(refusalLasts),
+		})
+		return d
+	}
+	assigned := s.condition(v1alpha1.ConditionAssigned)
+	switch {
+	case f.holder == nil:
+		return no("it was deleted before it took the session")
+	case assigned == nil:
+		// Bound by something else than this controller; the pod is given its time from now on.
+		return decision{verdict: bind, pod: s.status.MediaPod}
+	case assigned.Status == metav1.ConditionFalse:
+		return no("%s", assigned.Message)
+	}
+	deadline := assigned.LastTransitionTime.Add(claimWithin)
+	if !now.Before(deadline) {
+		return no("it did not take the session within %s", claimWithin)
+	}
+	return decision{verdict: keep, next: soonest(deadline, endOf(s))}
+}
+
+// unbound: the session has no pod.
+func unbound(s *subject, f facts, now time.Time) decision {
+	if end := stopped(s, now); end != nil {
+		return decision{verdict: finish, end: end}
+	}
+	waits := decision{verdict: wait, phase: v1alpha1.PhasePending, next: endOf(s)}
+	switch pause, pausing := rejoinAt(s, now); {
+	case !s.started(now):
+		waits.phase, waits.reason = v1alpha1.PhaseScheduled, v1alpha1.ReasonScheduled
+		waits.message = fmt.Sprintf("the bot joins at startTime, %s", s.start.UTC().Format(time.RFC3339))
+		waits.next = soonest(s.start.Time, endOf(s))
+		return waits
+	case pausing:
+		return decision{verdict: keep, next: soonest(pause, endOf(s))}
+	case !f.bot.exists || f.bot.deleting:
+		waits.reason, waits.message, waits.stalled = v1alpha1.ReasonBotNotFound, botMessage(s, f.bot), true
+		return waits
+	case f.rival != "":
+		return rivalled(waits, f.rival)
+	}
+	return seek(s, f, now, nil)
+}
+
+// rivalled turns a wait into that for another session to leave the meeting.
+func rivalled(waits decision, rival string) decision {
+	waits.reason = v1alpha1.ReasonAlreadyInMeeting
+	waits.message = fmt.Sprintf("session %s of the same bot is in this meeting, or has the older claim to it; this one joins when that one is over. "+
+		"Delete one of them, or set spec.allowDuplicates", rival)
+	waits.stalled = false
+	waits.attention, waits.attentionMessage = waits.reason, waits.message
+	return waits
+}
+
+// stopped is how a session ends that never was in the call.
+func stopped(s *subject, now time.Time) *v1alpha1.CallEnd {
+	switch {
+	case s.deleted():
+		return &v1alpha1.CallEnd{Reason: v1alpha1.EndSessionDeleted, Message: "the session was deleted while the bot was not in the meeting"}
+	case s.spec.DesiredState == v1alpha1.DesiredEnded:
+		return &v1alpha1.CallEnd{Reason: v1alpha1.EndedByBot, Message: "desiredState was set to Ended while the bot was not in the meeting"}
+	case s.over(now):
+		why := "no pod took it"
+		if c := s.condition(v1alpha1.ConditionAssigned); c != nil && c.Status == metav1.ConditionFalse {
+			why = fmt.Sprintf("%s: %s", c.Reason, c.Message)
+		}
+		return &v1alpha1.CallEnd{
+			Reason: v1alpha1.EndNoSeatInTime, Failed: true,
+			Message: truncate("endTime passed while the session waited for a media pod; "+why, endMessageMax),
+		}
+	}
+	return nil
+}
+
+// rejoinAt is when the next attempt may begin, and whether that is ahead.
+func rejoinAt(s *subject, now time.Time) (time.Time, bool) {
+	since, ok := lastOf(s.status.Timeline, eventRejoining)
+	if !ok {
+		return time.Time{}, false
+	}
+	at := since.Add(rejoinPause(s.status.Attempts))
+	return at, now.Before(at)
+}
+
+func endOf(s *subject) time.Time {
+	if s.end == nil {
+		return time.Time{}
+	}
+	return s.end.Time
+}
+
+// soonest of the times that are set.
+func soonest(times ...time.Time) time.Time {
+	var first time.Time
+	for _, t := range times {
+		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	return first
+}

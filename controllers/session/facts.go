@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/session/placement"
+)
+
+// facts are what a decision about one session rests on, besides the session itself. Only what the session's state
+// asks for is filled in.
+type facts struct {
+	// bot the session names; looked at while the session has no call.
+	bot botFacts
+	// fleet are the bot's media pods by name; looked at while the session has no call.
+	fleet []podFacts
+	// holder is the media pod that status.mediaPod names; nil if it does not exist, or the session names none.
+	holder *podFacts
+	// rival is the session that is in the same meeting, or has the older claim to it; empty if there is none.
+	rival string
+	// refusals are the pods that are not to be asked again yet.
+	refusals []refusal
+}
+
+type botFacts struct {
+	exists   bool
+	deleting bool
+	// elsewhere are the other namespaces that have a bot of this name; known only if this one has none.
+	elsewhere []string
+}
+
+type podFacts struct {
+	name  types.NamespacedName
+	ready bool
+	// leaving: marked to drain, or deleted.
+	leaving bool
+	// reason and message of a pod that is not ready: the agent's if it gave one, which tell more.
+	reason, message string
+	capacity        int32
+	taken           int32
+	// instance of the agent that reports; empty while none does.
+	instance string
+}
+
+// usable reports whether calls may be placed on the pod.
+func (p podFacts) usable() bool { return p.ready && !p.leaving }
+
+func (p podFacts) free() int32 { return max(0, p.capacity-p.taken) }
+
+// observe gathers the facts about s.
+func (r *Reconciler) observe(ctx context.Context, s *subject, now time.Time) (facts, error) {
+	var f facts
+	var err error
+	if s.finished() {
+		return f, nil
+	}
+	if s.bound() {
+		if f.holder, err = r.observeHolder(ctx, s); err != nil || s.claimed() {
+			return f, err
+		}
+	} else {
+		if f.bot, err = r.observeBot(ctx, s.bot()); err != nil {
+			return f, err
+		}
+		if f.rival, err = r.observeRival(ctx, s, now); err != nil {
+			return f, err
+		}
+	}
+	f.fleet, err = r.observeFleet(ctx, s.bot())
+	f.refusals = r.refusals.of(s.uid(), now)
+	return f, err
+}
+
+// observeHolder asks the API server itself before it says that a pod is gone: what follows from that is final.
+func (r *Reconciler) observeHolder(ctx context.Context, s *subject) (*podFacts, error) {
+	key := types.NamespacedName{Namespace: s.object.GetNamespace(), Name: s.status.MediaPod}
+	var mp v1alpha1.MediaPod
+	err := r.Client.Get(ctx, key, &mp)
+	if apierrors.IsNotFound(err) {
+		err = r.APIReader.Get(ctx, key, &mp)
+	}
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("reading media pod %s: %w", key, err)
+	}
+	p := podFactsOf(&mp)
+	return &p, nil
+}
+
+func (r *Reconciler) observeBot(ctx context.Context, key types.NamespacedName) (botFacts, error) {
+	var bot v1alpha1.CallingBot
+	err := r.Client.Get(ctx, key, &bot)
+	switch {
+	case err == nil:
+		return botFacts{exists: true, deleting: bot.DeletionTimestamp != nil}, nil
+	case !apierrors.IsNotFound(err):
+		return botFacts{}, fmt.Errorf("reading bot %s: %w", key, err)
+	}
+	var bots v1alpha1.CallingBotList
+	if err := r.Client.List(ctx, &bots, client.UnsafeDisableDeepCopy); err != nil {
+		return botFacts{}, fmt.Errorf("looking for bots named %s: %w", key.Name, err)
+	}
+	var f botFacts
+	for i := range bots.Items {
+		if bots.Items[i].Name == key.Name {
+			f.elsewhere = append(f.elsewhere, bots.Items[i].Namespace)
+		}
+	}
+	slices.Sort(f.elsewhere)
+	return f, nil
+}
+
+func (r *Reconciler) observeFleet(ctx context.Context, bot types.NamespacedName) ([]podFacts, error) {
+	var list v1alpha1.MediaPodList
+	if err := r.Client.List(ctx, &list, client.InNamespace(bot.Namespace), client.MatchingFields{indexPodBot: bot.Name},
+		client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("listing media pods of %s: %w", bot, err)
+	}
+	fleet := make([]podFacts, len(list.Items))
+	pods := make([]placement.Pod, len(list.Items))
+	for i := range list.Items {
+		fleet[i] = podFactsOf(&list.Items[i])
+		pods[i] = placement.Pod{Name: fleet[i].name, Capacity: fleet[i].capacity}
+	}
+	for i, load := range r.ledger.Loads(pods) {
+		fleet[i].taken = load.Taken
+	}
+	slices.SortFunc(fleet, func(a, b podFacts) int { return cmp.Compare(a.name.Name, b.name.Name) })
+	return fleet, nil
+}
+
+func podFactsOf(mp *v1alpha1.MediaPod) podFacts {
+	p := podFacts{
+		name:     client.ObjectKeyFromObject(mp),
+		leaving:  mp.Spec.Drain != nil || mp.DeletionTimestamp != nil,
+		capacity: mp.Spec.Capacity.Seats,
+	}
+	if ready := meta.FindStatusCondition(mp.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
+		p.ready = ready.Status == "True"
+		p.reason, p.message = ready.Reason, ready.Message
+	}
+	if agent := mp.Status.Agent; agent != nil {
+		p.instance = agent.Instance
+		if !p.ready && !agent.Ready && agent.Reason != "" {
+			p.reason, p.message = agent.Reason, agent.Message
+		}
+		// A pod never has more seats than it says itself.
+		if reported := mp.Status.Seats.Capacity; reported > 0 {
+			p.capacity = min(p.capacity, reported)
+		}
+	}
+	return p
+}
+
+// observeRival looks for another session of the bot in the meeting.
+func (r *Reconciler) observeRival(ctx context.Context, s *subject, now time.Time) (string, error) {
+	if s.meeting == "" || s.shared {
+		return "", nil
+	}
+	others, err := r.list(ctx, client.InNamespace(s.object.GetNamespace()), client.MatchingFields{indexMeeting: s.meeting})
+	if err != nil {
+		return "", err
+	}
+	return rivalOf(s, others, now), nil
+}
+
+// rivalOf names the session that s has to give way to. Who is in the meeting, or about to return to it, stays; among
+// those that wait the oldest goes first.
+func rivalOf(s *subject, others []*subject, now time.Time) string {
+	var rival *subject
+	for _, o := range others {
+		if o.uid() == s.uid() || o.finished() || !o.bound() && (o.leaving(now) || !o.started(now)) {
+			continue
+		}
+		if precedes(o, s) && (rival == nil || precedes(o, rival)) {
+			rival = o
+		}
+	}
+	if rival == nil {
+		return ""
+	}
+	return rival.object.GetName()
+}
+
+func precedes(a, b *subject) bool {
+	if x, y := a.holdsMeeting(), b.holdsMeeting(); x != y {
+		return x
+	}
+	at, bt := a.object.GetCreationTimestamp(), b.object.GetCreationTimestamp()
+	return cmp.Or(at.Compare(bt.Time), cmp.Compare(a.uid(), b.uid())) < 0
+}
+
+// holdsMeeting: in the meeting, or between two attempts at it.
+func (s *subject) holdsMeeting() bool { return s.bound() || s.status.Attempts > 0 }
+
+// list gives the sessions that match, for reading only.
+func (r *Reconciler) list(ctx context.Context, options ...client.ListOption) ([]*subject, error) {
+	list := r.kind.newList()
+	if err := r.Client.List(ctx, list, append(options, client.UnsafeDisableDeepCopy)...); err != nil {
+		return nil, fmt.Errorf("listing sessions: %w", err)
+	}
+	return r.subjects(list), nil
+}
+
+func (r *Reconciler) subjects(list client.ObjectList) []*subject {
+	items := r.kind.items(list)
+	subjects := make([]*subject, len(items))
+	for i, o := range items {
+		subjects[i] = r.kind.subject(o)
+	}
+	return subjects
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/callfleet/callfleet/api/v1alpha1"
+)
+
+// act takes the seat that a decision asks for. If there is none, the decision's alternative holds.
+func (r *Reconciler) act(s *subject, d decision) decision {
+	if d.verdict != place {
+		return d
+	}
+	reservation, ok := r.ledger.Reserve(s.seeker(), d.candidates)
+	switch {
+	case ok:
+		return decision{verdict: bind, pod: reservation.Pod.Name, reserved: true, refused: d.refused}
+	case reservation.Rival.Name != "":
+		return rivalled(*d.orElse, reservation.Rival.Name)
+	default:
+		return *d.orElse
+	}
+}
+
+// publish writes a decision down: the finalizer before the first binding, then the status, and the finalizer away at
+// the end.
+func (r *Reconciler) publish(ctx context.Context, s *subject, d decision, now time.Time) error {
+	if d.verdict == expire {
+		return r.expire(ctx, s)
+	}
+	r.queue.track(s, d, now)
+	if d.verdict == bind && !s.finalized() {
+		if err := r.patchFinalizer(ctx, s, controllerutil.AddFinalizer); err != nil {
+			r.settle(s, d, "", err, false)
+			return err
+		}
+	}
+	if err := r.patchStatus(ctx, s, d, now); err != nil {
+		return err
+	}
+	if s.finished() && s.finalized() {
+		return r.patchFinalizer(ctx, s, controllerutil.RemoveFinalizer)
+	}
+	return nil
+}
+
+func (r *Reconciler) patchStatus(ctx context.Context, s *subject, d decision, now time.Time) error {
+	base := s.object.DeepCopyObject().(client.Object)
+	before := r.kind.subject(base).status
+	apply(s, d, now)
+	if apiequality.Semantic.DeepEqual(before, s.status) {
+		return nil
+	}
+	err := r.Client.Status().Patch(ctx, s.object, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{}), fieldOwner)
+	r.settle(s, d, base.GetResourceVersion(), err, true)
+	if err != nil {
+		return fmt.Errorf("writing the status of session %s: %w", s.key(), err)
+	}
+	r.wrote(ctx, s, d, before, now)
+	return nil
+}
+
+// settle tells the ledger what became of a write. An answer that never came leaves a reservation in doubt; if the
+// write that was to take the seat was not even tried, there is nothing to doubt.
+func (r *Reconciler) settle(s *subject, d decision, base string, err error, tried bool) {
+	switch {
+	case err == nil && d.reserved:
+		r.ledger.Confirm(s.binding())
+	case err == nil:
+		r.ledger.Observe(s.binding())
+	case !d.reserved:
+	case !tried || refusedByServer(err):
+		r.ledger.Release(s.uid())
+	default:
+		r.ledger.Doubt(s.uid(), base)
+	}
+}
+
+// refusedByServer reports whether the API server said that it did not write.
+func refusedByServer(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return false
+	}
+	code := status.Status().Code
+	return code >= http.StatusBadRequest && code < http.StatusInternalServerError && !apierrors.IsTimeout(err)
+}
+
+// wrote follows a status write that succeeded: what was decided now holds, and may be told and counted.
+func (r *Reconciler) wrote(ctx context.Context, s *subject, d decision, before *v1alpha1.CallStatus, now time.Time) {
+	if d.refused != nil {
+		r.refusals.add(s.uid(), *d.refused)
+	}
+	r.metrics.count(s, d, r.Clock.Now())
+	for _, h := range happenings(before, d) {
+		r.announce(s, h)
+	}
+	log.FromContext(ctx).V(1).Info("decided", "verdict", d.verdict, "phase", s.status.Phase, "reason", d.reason, "mediaPod", s.status.MediaPod)
+}
+
+// patchFinalizer adds or removes the finalizer. The lock is needed because a merge patch replaces the list.
+func (r *Reconciler) patchFinalizer(ctx context.Context, s *subject, change func(client.Object, string) bool) error {
+	base := s.object.DeepCopyObject().(client.Object)
+	change(s.object, Finalizer)
+	if err := r.Client.Patch(ctx, s.object, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{}), fieldOwner); err != nil {
+		return fmt.Errorf("writing the finalizer of session %s: %w", s.key(), err)
+	}
+	r.ledger.Observe(s.binding())
+	return nil
+}
+
+// expire deletes a session whose time after the end is over.
+func (r *Reconciler) expire(ctx context.Context, s *subject) error {
+	uid := s.uid()
+	if err := r.Client.Delete(ctx, s.object, client.Preconditions{UID: &uid}); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("deleting session %s, whose ttlSecondsAfterFinished has passed: %w", s.key(), err)
+	}
+	return nil
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package session gives calls to media pods: it waits for their time and for a seat, binds each to a pod by writing
+// status.mediaPod, repeats attempts that ended by a fault, and closes what is over. The agent in the pod does the rest.
+//
+// Every pass over a session is the same: fetch, observe, decide, act, publish. The decision is a pure function; there
+// is one status write per pass, carrying the version it was computed from, and none when nothing changed.
+package session
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/session/placement"
+)
+
+const (
+	// fieldOwner of every write.
+	fieldOwner = client.FieldOwner("callfleet-session")
+	// defaultWorkers keep the API server's round trips from limiting how many sessions are bound in a second; the
+	// ledger makes them safe.
+	defaultWorkers = 8
+	// conflictPause is when a pass is repeated that lost against another writer. What that one wrote may be nothing that
+	// wakes the session up.
+	conflictPause = 20 * time.Millisecond
+	// seedPage is how many sessions are read at a time when the ledger is filled.
+	seedPage = 500
+)
+
+// Reconciler binds MeetingSessions to MediaPods. There must be one that is active per cluster: it keeps the count of
+// the seats.
+type Reconciler struct {
+	// What is left out is taken from the manager.
+
+	// Client reads from the cache and writes.
+	Client client.Client
+	// APIReader reads from the API server itself, where the cache may be too old.
+	APIReader client.Reader
+	Recorder  events.EventRecorder
+	// Clock tells the time; the wall clock by default.
+	Clock clock.PassiveClock
+	// Registerer of the metrics; that of controller-runtime by default.
+	Registerer prometheus.Registerer
+	// Workers is how many sessions are worked on at the same time.
+	Workers int
+
+	kind     kind
+	ledger   *placement.Ledger
+	refusals refusals
+	queue    queue
+	metrics  *metrics
+	// seeded once the ledger knows of every session.
+	seeding sync.Mutex
+	seeded  bool
+}
+
+// +kubebuilder:rbac:groups=callfleet.dev,resources=meetingsessions,verbs=get;list;watch;update;patch;delete
+// +kubebuilder:rbac:groups=callfleet.dev,resources=meetingsessions/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=callfleet.dev,resources=meetingsessions/finalizers,verbs=update
+// +kubebuilder:rbac:groups=callfleet.dev,resources=callingbots;mediapods,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// SetupWithManager adds the controller, its watches and its field indexes to the manager.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	if r.Client == nil {
+		r.Client = mgr.GetClient()
+	}
+	if r.APIReader == nil {
+		r.APIReader = mgr.GetAPIReader()
+	}
+	if r.Recorder == nil {
+		r.Recorder = mgr.GetEventRecorder("callfleet-session")
+	}
+	if r.Registerer == nil {
+		r.Registerer = ctrlmetrics.Registry
+	}
+	if err := r.prepare(); err != nil {
+		return err
+	}
+	if err := addIndexes(context.Background(), mgr.GetFieldIndexer(), r.kind); err != nil {
+		return err
+	}
+	workers := r.Workers
+	if workers == 0 {
+		workers = defaultWorkers
+	}
+	return ctrl.NewControllerManagedBy(mgr).
+		Named(r.kind.name).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
+		Watches(r.kind.new(), handler.WithLowPriorityWhenUnchanged(sessionWatch{r})).
+		Watches(&v1alpha1.MediaPod{}, handler.WithLowPriorityWhenUnchanged(podWatch{r})).
+		Watches(&v1alpha1.CallingBot{}, handler.WithLowPriorityWhenUnchanged(botWatch{r})).
+		Complete(r)
+}
+
+func (r *Reconciler) prepare() (err error) {
+	if r.Clock == nil {
+		r.Clock = clock.RealClock{}
+	}
+	r.kind = meetingSessions
+	r.ledger = placement.NewLedger()
+	r.metrics, err = newMetrics(r.Registerer, &r.queue)
+	return err
+}
+
+// Reconcile makes one pass over one session.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	if err := r.seed(ctx); err != nil {
+		return ctrl.Result{}, err
+	}
+	s, err := r.fetch(ctx, req.NamespacedName)
+	if s == nil || err != nil {
+		return ctrl.Result{}, err
+	}
+	now := r.Clock.Now()
+	f, err := r.observe(ctx, s, now)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	d := r.act(s, decide(s, f, now))
+	if err := r.publish(ctx, s, d, now); err != nil {
+		if apierrors.IsConflict(err) {
+			return ctrl.Result{RequeueAfter: conflictPause}, nil
+		}
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	return ctrl.Result{RequeueAfter: d.pause(now)}, nil
+}
+
+// fetch gives nil for a session that is gone, and for one that the cache shows older than this process wrote it: the
+// watch will bring the newer one, and with it another pass.
+func (r *Reconciler) fetch(ctx context.Context, key types.NamespacedName) (*subject, error) {
+	o := r.kind.new()
+	if err := r.Client.Get(ctx, key, o); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	if r.ledger.Behind(o.GetUID(), o.GetResourceVersion()) {
+		return nil, nil
+	}
+	return r.kind.subject(o), nil
+}
+
+// seed fills the ledger once from the API server itself. The watch may lag behind what the leader before this one
+// wrote; a list that asks for no resourceVersion does not.
+func (r *Reconciler) seed(ctx context.Context) error {
+	r.seeding.Lock()
+	defer r.seeding.Unlock()
+	for next := ""; !r.seeded; {
+		list := r.kind.newList()
+		if err := r.APIReader.List(ctx, list, client.Limit(seedPage), client.Continue(next)); err != nil {
+			return fmt.Errorf("counting the seats that are taken: %w", err)
+		}
+		for _, s := range r.subjects(list) {
+			r.ledger.Observe(s.binding())
+		}
+		next = list.GetContinue()
+		r.seeded = next == ""
+	}
+	return nil
+}
+
+// pause until the decision has to be looked at again; zero for never.
+func (d decision) pause(now time.Time) time.Duration {
+	if d.next.IsZero() {
+		return 0
+	}
+	return max(d.next.Sub(now), time.Millisecond)
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/session/placement"
+)
+
+const (
+	// endMessageMax is the schema's bound on a call's end message.
+	endMessageMax = 1024
+	// podsNamed is how many pods a message tells of one by one.
+	podsNamed = 3
+	// podMessageMax is how much of what a pod says is repeated in a session's message.
+	podMessageMax = 200
+)
+
+// seek is the decision to look for a seat; refused, if set, is the pod that the session is taken away from.
+func seek(s *subject, f facts, now time.Time, refused *refusal) decision {
+	refusals := f.refusals
+	if refused != nil {
+		refusals = append([]refusal{*refused}, refusals...)
+	}
+	avoided := func(p podFacts) bool {
+		for _, r := range refusals {
+			if r.pod == p.name {
+				return true
+			}
+		}
+		return false
+	}
+	waits := decision{
+		verdict: wait, phase: v1alpha1.PhasePending, reason: v1alpha1.ReasonNoSeat,
+		message: noSeatMessage(s.spec.BotRef.Name, f.fleet), refused: refused, next: endOf(s),
+	}
+	var candidates []placement.Pod
+	shunned := false
+	for _, p := range f.fleet {
+		switch {
+		case !p.usable():
+		case avoided(p):
+			shunned = shunned || p.free() > 0 || refused != nil && p.name == refused.pod
+		default:
+			candidates = append(candidates, placement.Pod{Name: p.name, Capacity: p.capacity})
+		}
+	}
+	if shunned {
+		waits.reason, waits.message = v1alpha1.ReasonPodRefused, refusedMessage(refusals[0])
+		for _, r := range refusals {
+			waits.next = soonest(waits.next, r.until)
+		}
+	}
+	if len(candidates) == 0 {
+		return waits
+	}
+	// Whether one of them has a seat is for the ledger to say at the moment it is taken.
+	return decision{verdict: place, candidates: candidates, refused: refused, orElse: &waits}
+}
+
+func refusedMessage(r refusal) string {
+	return fmt.Sprintf("media pod %s did not take the session: %s. Another pod is looked for; %s is asked again after %s",
+		r.pod.Name, truncate(strings.TrimRight(r.message, "."), podMessageMax), r.pod.Name, refusalLasts)
+}
+
+func botMessage(s *subject, f botFacts) string {
+	bot := s.bot()
+	switch {
+	case f.deleting:
+		return fmt.Sprintf("CallingBot %s is being deleted. Create it again, or delete this session", bot.Name)
+	case len(f.elsewhere) > 0:
+		return fmt.Sprintf("there is no CallingBot %s in namespace %s; there is one in %s. A session and its bot must be in the same namespace: create the session there",
+			bot.Name, bot.Namespace, strings.Join(f.elsewhere[:min(len(f.elsewhere), podsNamed)], ", "))
+	default:
+		return fmt.Sprintf("there is no CallingBot %s in namespace %s. Create it, or make a new session with the right botRef", bot.Name, bot.Namespace)
+	}
+}
+
+// noSeatMessage tells the state of the fleet. It speaks of capacity and readiness only, not of single calls: the
+// messages of all sessions that wait would otherwise be rewritten with every call that comes or goes.
+func noSeatMessage(bot string, fleet []podFacts) string {
+	var ready, serving int
+	var seats int32
+	var unready []string
+	for _, p := range fleet {
+		switch {
+		case p.leaving:
+			continue
+		case p.ready:
+			ready++
+			seats += p.capacity
+		case len(unready) < podsNamed:
+			unready = append(unready, p.describe())
+		}
+		serving++
+	}
+	var text strings.Builder
+	switch {
+	case serving == 0:
+		fmt.Fprintf(&text, "no free seat: %s has no media pods that take calls", bot)
+	case ready == 0:
+		fmt.Fprintf(&text, "no free seat: %s has 0 of %d pods ready", bot, serving)
+	default:
+		fmt.Fprintf(&text, "no free seat: %s has %d of %d pods ready and all of their %d seats are taken", bot, ready, serving, seats)
+	}
+	if len(unready) > 0 {
+		fmt.Fprintf(&text, "; %s", strings.Join(unready, "; "))
+	}
+	if more := serving - ready - len(unready); more > 0 {
+		fmt.Fprintf(&text, "; and %d more", more)
+	}
+	fmt.Fprintf(&text, ". The session joins when a seat is free; for more seats raise spec.replicas or spec.capacity.seats of CallingBot %s", bot)
+	if len(unready) > 0 {
+		fmt.Fprintf(&text, ", or see what its pods lack: kubectl describe mediapods -l callfleet.dev/bot=%s", bot)
+	}
+	return text.String()
+}
+
+func (p podFacts) describe() string {
+	switch {
+	case p.reason == "":
+		return p.name.Name + ": not reported yet"
+	case p.message == "":
+		return fmt.Sprintf("%s: %s", p.name.Name, p.reason)
+	default:
+		return fmt.Sprintf("%s: %s (%s)", p.name.Name, p.reason, truncate(p.message, podMessageMax))
+	}
+}

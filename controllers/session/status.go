@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/callfleet/callfleet/api/v1alpha1"
+)
+
+// apply writes a decision into the session's status. It is pure; what is decided next, with the same facts at the same
+// time, changes nothing more.
+func apply(s *subject, d decision, now time.Time) {
+	if d.verdict == rest || d.verdict == expire {
+		return
+	}
+	status := s.status
+	before := s.condition(v1alpha1.ConditionAssigned).DeepCopy()
+	note := func(at time.Time, event, detail string) {
+		status.Timeline = record(status.Timeline, at, event, detail)
+	}
+	if d.refused != nil {
+		note(now, eventRefused, d.refused.pod.Name+": "+d.refused.message)
+	}
+	attempts := status.Attempts
+	if s.bound() && !s.claimed() {
+		attempts = max(0, attempts-1) // counted when it was bound, and never begun
+	}
+
+	switch d.verdict {
+	case wait:
+		status.Phase, status.MediaPod, status.Call, status.Attempts = d.phase, "", nil, attempts
+		if before == nil || before.Reason != d.reason {
+			note(now, waitEvent(d), waitDetail(d))
+		}
+	case bind:
+		if len(status.Timeline) == 0 {
+			note(s.object.GetCreationTimestamp().Time, eventPending, "created")
+		}
+		status.Phase, status.MediaPod, status.Call, status.Attempts = v1alpha1.PhaseAssigned, d.pod, nil, attempts+1
+		note(now, eventAssigned, d.pod)
+	case rejoin:
+		note(now, eventRejoining, fmt.Sprintf("attempt %d of %d ended: %s", status.Attempts, s.spec.Rejoin.MaxAttempts, d.end.Reason))
+		status.Phase, status.MediaPod = d.phase, ""
+		status.Call, status.Participants, status.Media = nil, nil, nil
+	case finish:
+		applyEnd(s, d.end, now)
+	}
+	if d.verdict != keep || !s.leaving(now) {
+		// As long as the pod has yet to act on a wish to leave, the status speaks of the generation before.
+		status.ObservedGeneration = s.object.GetGeneration()
+	}
+	applyConditions(s, d, metav1.NewTime(now))
+	if d.verdict == bind && before != nil && before.Status == metav1.ConditionTrue {
+		// Moved from one pod to another in one step: the time the new one has begins now.
+		s.condition(v1alpha1.ConditionAssigned).LastTransitionTime = metav1.NewTime(now)
+	}
+}
+
+func applyEnd(s *subject, end *v1alpha1.CallEnd, now time.Time) {
+	status := s.status
+	event := eventCompleted
+	status.Phase = v1alpha1.PhaseCompleted
+	if end.Failed {
+		event, status.Phase = eventFailed, v1alpha1.PhaseFailed
+	}
+	if call := status.Call; call != nil && call.End == nil {
+		// The agent is not there to say it.
+		at := metav1.NewMicroTime(now.Truncate(time.Microsecond))
+		call.End, call.EndedTime = end.DeepCopy(), &at
+	}
+	status.EndReason = end.Reason
+	status.FinishedTime = &metav1.Time{Time: now}
+	status.Timeline = record(status.Timeline, now, event, string(end.Reason))
+}
+
+func waitEvent(d decision) string {
+	if d.phase == v1alpha1.PhaseScheduled {
+		return eventScheduled
+	}
+	return eventPending
+}
+
+func waitDetail(d decision) string {
+	if d.phase == v1alpha1.PhaseScheduled {
+		return d.message
+	}
+	return d.reason
+}
