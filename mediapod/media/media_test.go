@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package media
+
+import (
+	"fmt"
+	"math"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/callfleet/callfleet/audio"
+	"github.com/callfleet/callfleet/audio/codec"
+	"github.com/callfleet/callfleet/audio/measure"
+	"github.com/callfleet/callfleet/audio/wav"
+)
+
+func TestEchoIsHeard(t *testing.T) {
+	spoken := speech(t, "standup.wav")
+	for _, c := range []codec.Codec{codec.G722, codec.PCMU, codec.PCMA} {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			u := serve(t)
+			var changes atomic.Int32
+			call := newCall(t, u, CallOptions{ID: "echo", Behavior: Behavior{Echo: true}, OnChange: func() { changes.Add(1) }})
+			if s := call.State(); s != StateNew {
+				t.Errorf("state %s before the far side is there", s)
+			}
+			f := newFarSide(t, u, c).call(call)
+			f.speak(spoken)
+			eventually(t, time.Second, "all packets echoed", func() bool { return f.count() >= len(spoken)/audio.FrameSamples })
+
+			a := call.Stats().Audio
+			t.Logf("%+v", a)
+			want := uint64(len(spoken) / audio.FrameSamples)
+			if a.Codec != c.Name || a.PacketsReceived != want || a.PacketsSent != want || a.PacketsLost != 0 {
+				t.Errorf("stats %+v, want %d packets of %s both ways and none lost", a, want, c.Name)
+			}
+			if !a.Flowing || call.State() != StateConnected || changes.Load() < 2 {
+				t.Errorf("flowing %v, state %s, %d changes; want a connection and a flow announced", a.Flowing, call.State(), changes.Load())
+			}
+			if a.MOS < 4 || a.JitterMs > 20 || a.EnergyDB < -60 || time.Since(a.LastReceived) > 2*time.Second {
+				t.Errorf("quality %+v", a)
+			}
+			r, err := measure.Compare(spoken, f.heard(), audio.SampleRate)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%+v", r)
+			if r.Correlation < 0.9 || math.Abs(r.LevelDB) > 1 || r.LongestGap > 60*time.Millisecond {
+				t.Errorf("heard %+v", r)
+			}
+			eventually(t, 5*time.Second, "flow seen to stop", func() bool { return !call.Stats().Audio.Flowing })
+			if e := call.Stats().Audio.EnergyDB; e != silent {
+				t.Errorf("energy %v with nothing coming in", e)
+			}
+		})
+	}
+}
+
+func TestPlayIsHeard(t *testing.T) {
+	t.Parallel()
+	u := serve(t)
+	spoken := speech(t, "prompt.wav")
+	var done atomic.Bool
+	var call *Call
+	ready := make(chan struct{})
+	call = newCall(t, u, CallOptions{
+		ID: "play", Behavior: Behavior{Play: &Play{Clip: wav.Clip{SampleRate: 16000, Samples: spoken}}},
+		OnChange: func() {
+			<-ready
+			if call.Stats().Audio.PlaybackDone {
+				done.Store(true)
+			}
+		},
+	})
+	close(ready)
+	f := newFarSide(t, u, codec.G722, codec.PCMU).call(call)
+	go f.speak(make([]int16, 4*audio.SampleRate)) // a silent meeting
+	eventually(t, 2*time.Second, "flow while playing to a silent meeting", func() bool { return call.Stats().Audio.Flowing })
+	if call.Stats().Audio.PlaybackDone {
+		t.Error("playback done at once")
+	}
+	frames := len(spoken) / audio.FrameSamples
+	eventually(t, 6*time.Second, "playback announced as done", done.Load)
+	eventually(t, time.Second, "all of the clip received", func() bool { return f.count() >= frames })
+
+	r, err := measure.Compare(spoken, f.heard(), audio.SampleRate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%+v", r)
+	if r.Correlation < 0.9 || math.Abs(r.LevelDB) > 1 || r.LongestGap > 0 {
+		t.Errorf("heard %+v", r)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.packets) != frames {
+		t.Errorf("%d packets, want %d and then silence", len(f.packets), frames)
+	}
+	for i, p := range f.packets {
+		if p.Marker != (i == 0) {
+			t.Errorf("packet %d has marker %v", i, p.Marker)
+		}
+		// Relative to the first: a late tick may delay a packet, never all after it.
+		due := f.arrivals[0].Add(time.Duration(i) * audio.FrameDuration)
+		if off := f.arrivals[i].Sub(due); off > 200*time.Millisecond || off < -60*time.Millisecond {
+			t.Errorf("packet %d came %v off its time", i, off)
+		}
+	}
+}
+
+func TestLoopGoesOn(t *testing.T) {
+	t.Parallel()
+	u := serve(t)
+	clip := wav.Clip{SampleRate: 8000, Samples: make([]int16, 1000)} // 125 ms
+	for i := range clip.Samples {
+		clip.Samples[i] = int16(10000 * math.Sin(float64(i)/5))
+	}
+	call := newCall(t, u, CallOptions{ID: "loop", Behavior: Behavior{Play: &Play{Clip: clip, Loop: true}}})
+	f := newFarSide(t, u, codec.PCMU).call(call)
+	eventually(t, 3*time.Second, "a clip of six packets makes forty", func() bool { return f.count() >= 40 })
+	if call.Stats().Audio.PlaybackDone {
+		t.Error("a loop is done")
+	}
+	for i, s := 0, f.heard(); i+160 <= len(s); i += 160 {
+		if i > 320 && audio.DBov(audio.Energy(s[i:i+160]), 160) < -40 {
+			t.Fatalf("a loop is silent at %d ms", i/16)
+		}
+	}
+}
+
+func TestListenSendsNothing(t *testing.T) {
+	t.Parallel()
+	u := serve(t)
+	call := newCall(t, u, CallOptions{ID: "listen"})
+	f := newFarSide(t, u, codec.G722).call(call)
+	f.speak(speech(t, "prompt.wav"))
+	eventually(t, time.Second, "flow", func() bool { return call.Stats().Audio.Flowing })
+	if a := call.Stats().Audio; a.PacketsSent != 0 || f.count() != 0 || a.PacketsReceived == 0 {
+		t.Errorf("listening sent %d packets, %d arrived, %d were heard", a.PacketsSent, f.count(), a.PacketsReceived)
+	}
+}
+
+func TestSilenceDoesNotFlow(t *testing.T) {
+	t.Parallel()
+	u := serve(t)
+	call := newCall(t, u, CallOptions{ID: "silence", Behavior: Behavior{Echo: true}})
+	f := newFarSide(t, u, codec.G722).call(call)
+	f.speak(make([]int16, audio.SampleRate))
+	eventually(t, time.Second, "packets", func() bool { return call.Stats().Audio.PacketsReceived > 40 })
+	if a := call.Stats().Audio; a.Flowing || a.EnergyDB > -60 {
+		t.Errorf("silence is reported as a flow: %+v", a)
+	}
+}
+
+func TestRoundTripIsMeasured(t *testing.T) {
+	t.Parallel()
+	u := serve(t)
+	call := newCall(t, u, CallOptions{ID: "rtt", Behavior: Behavior{Echo: true}})
+	f := newFarSide(t, u, codec.PCMU).call(call)
+	stop := make(chan struct{})
+	spoken := speech(t, "prompt.wav")
+	go func() {
+		defer close(stop)
+		f.speak(append(spoken, spoken...))
+	}()
+	// Reports go both ways once a second or so; the far side's second knows ours.
+	eventually(t, 8*time.Second, "a round trip", func() bool { return call.Stats().Audio.RoundTripMs > 0 })
+	if rtt := call.Stats().Audio.RoundTripMs; rtt > 500 || rtt < 0 {
+		t.Errorf("round trip %v ms on loopback", rtt)
+	}
+	<-stop
+}
+
+func TestLostPeer(t *testing.T) {
+	tests := map[string]func(*farSide){
+		"it closes": func(f *farSide) { _ = f.pc.Close() },
+		"it sends DELETE": func(f *farSide) {
+			if resp, body := f.u.request(f.t, "DELETE", f.location, "", bearer(f.token)); resp.StatusCode != 200 {
+				f.t.Errorf("DELETE: %s: %s", resp.Status, body)
+			}
+		},
+		"it falls silent": func(f *farSide) {
+			// Cut off from its sockets, it can say nothing, not even goodbye.
+			f.u.mute(f)
+		},
+	}
+	for name, lose := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			u := serve(t, func(c *Config) {
+				c.patience = patience{disconnected: 500 * time.Millisecond, failed: 500 * time.Millisecond, keepalive: 200 * time.Millisecond}
+			})
+			lost := make(chan struct{}, 100)
+			call := newCall(t, u, CallOptions{ID: "lost", OnChange: func() { lost <- struct{}{} }})
+			f := newFarSide(t, u, codec.G722).call(call)
+			eventually(t, time.Second, "connected", func() bool { return call.State() == StateConnected })
+			for len(lost) > 0 {
+				<-lost
+			}
+			lose(f)
+			eventually(t, 10*time.Second, "lost", func() bool { return call.State() == StateLost })
+			select {
+			case <-lost:
+			case <-time.After(time.Second):
+				t.Error("OnChange was not called")
+			}
+			// Another may come in its place.
+			g := newFarSide(t, u, codec.G722).call(call)
+			eventually(t, time.Second, "connected again", func() bool { return call.State() == StateConnected })
+			g.speak(speech(t, "prompt.wav")[:16000])
+			eventually(t, time.Second, "flow again", func() bool { return call.Stats().Audio.Flowing })
+		})
+	}
+}
+
+// mute blocks the far side's packets in the way a cut cable does.
+func (u *engineUnderTest) mute(f *farSide) {
+	f.t.Helper()
+	// The far side keeps talking, to nobody: its candidate pair is taken away.
+	if err := f.pc.SCTP().Transport().ICETransport().Stop(); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func TestTwentyCallsAtOnce(t *testing.T) {
+	t.Parallel()
+	u := serve(t)
+	spoken := speech(t, "prompt.wav")
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			call := newCall(t, u, CallOptions{ID: fmt.Sprintf("call-%d", i), Behavior: Behavior{Echo: true}})
+			f := newFarSide(t, u, codec.Supported()[i%3]).call(call)
+			f.speak(spoken)
+			eventually(t, 2*time.Second, "all echoed", func() bool { return f.count() >= len(spoken)/audio.FrameSamples })
+			r, err := measure.Compare(spoken, f.heard(), audio.SampleRate)
+			if err != nil || r.Correlation < 0.9 || r.LongestGap > 60*time.Millisecond {
+				t.Errorf("call %d heard %+v, %v", i, r, err)
+			}
+			call.Close()
+			if s := call.State(); s != StateClosed {
+				t.Errorf("state %s after Close", s)
+			}
+		})
+	}
+	wg.Wait()
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package media
+
+import (
+	"time"
+
+	"github.com/callfleet/callfleet/audio"
+)
+
+// silent is the level of a far side that sends nothing.
+const silent = float64(audio.SilenceDBov)
+
+// fresh is how long a packet proves that media flows.
+const fresh = 2 * time.Second
+
+// Stats is a snapshot of a call's media.
+type Stats struct {
+	Audio AudioStats
+}
+
+// AudioStats is a snapshot of a call's audio, over all of the call where it does
+// not say otherwise.
+type AudioStats struct {
+	// Codec is what the far side sends, or before it does, what was agreed to be
+	// sent to it: "G722", "PCMU", "PCMA" or "".
+	Codec           string
+	PacketsReceived uint64
+	PacketsSent     uint64
+	// PacketsLost on the way here, as RFC 3550 appendix A.3 counts them.
+	PacketsLost uint64
+	LossPercent float64
+	// JitterMs is the interarrival jitter (RFC 3550 section 6.4.1).
+	JitterMs float64
+	// RoundTripMs is the last that RTCP measured, zero before.
+	RoundTripMs float64
+	// MOS is the E-model's estimate from loss, jitter and round trip, 1 to 4.5;
+	// zero before anything was received.
+	MOS float64
+	// EnergyDB is the level in dBov of the last second received, -127 for silence
+	// or when nothing came for two seconds.
+	EnergyDB     float64
+	LastReceived time.Time
+	// Flowing is proof: within the last two seconds packets went in every direction
+	// in which they are expected, and since connecting something other than
+	// silence has been heard or spoken. A far side is always expected to send; we
+	// are when echoing, and until a clip has been played.
+	Flowing bool
+	// PlaybackDone says that the clip, played once, has been sent to its end.
+	PlaybackDone bool
+}
+
+// Stats is cheap, and safe to call from any goroutine.
+func (c *Call) Stats() Stats { return c.statsAt(time.Now()) }
+
+func (c *Call) statsAt(now time.Time) Stats {
+	a := AudioStats{
+		PacketsReceived: c.in.packets.Load(),
+		PacketsSent:     c.out.packets.Load(),
+		PacketsLost:     c.in.lost.Load(),
+		JitterMs:        c.in.jitterMs.Load(),
+		RoundTripMs:     c.roundTripMs.Load(),
+		EnergyDB:        silent,
+		PlaybackDone:    c.player != nil && c.player.done.Load(),
+	}
+	if codec := c.in.codec.Load(); codec != nil {
+		a.Codec = codec.Name
+	} else if codec := c.sending.Load(); codec != nil {
+		a.Codec = codec.Name
+	}
+	received := recent(c.in.last.Load(), now)
+	if last := c.in.last.Load(); last != 0 {
+		a.LastReceived = time.Unix(0, last)
+		a.LossPercent = 100 * float64(a.PacketsLost) / float64(a.PacketsLost+a.PacketsReceived)
+		a.MOS = meanOpinionScore(a.RoundTripMs, a.JitterMs, a.LossPercent)
+	}
+	if received {
+		a.EnergyDB = c.in.level.Load()
+	}
+	speaking := c.behavior.Echo || c.player != nil && !a.PlaybackDone
+	sent := !speaking || recent(c.out.last.Load(), now)
+	sound := c.in.heard.Load() || c.player != nil && c.player.audible && a.PacketsSent > 0
+	a.Flowing = c.State() == StateConnected && received && sent && sound
+	return Stats{Audio: a}
+}
+
+func recent(unixNano int64, now time.Time) bool {
+	return unixNano != 0 && now.Sub(time.Unix(0, unixNano)) <= fresh
+}
