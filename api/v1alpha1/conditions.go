@@ -41,19 +41,25 @@ const (
 	// ConditionPodReady: the Pod is ready.
 	ConditionPodReady = "PodReady"
 
-	ReasonReady               = "Ready"
-	ReasonDraining            = "Draining"
-	ReasonWaitingForAddress   = "WaitingForAddress"
-	ReasonWaitingForNode      = "WaitingForNode"
-	ReasonAssigned            = "Assigned"
-	ReasonIssued              = "Issued"
-	ReasonNameMismatch        = "NameMismatch"
-	ReasonExpired             = "Expired"
-	ReasonCertificateInvalid  = "CertificateInvalid"
-	ReasonPodPending          = "PodPending"
-	ReasonPodStarting         = "PodStarting"
-	ReasonPodCrashed          = "PodCrashed"
-	ReasonPodConflict         = "PodConflict"
+	ReasonReady              = "Ready"
+	ReasonDraining           = "Draining"
+	ReasonWaitingForAddress  = "WaitingForAddress"
+	ReasonWaitingForNode     = "WaitingForNode"
+	ReasonAssigned           = "Assigned"
+	ReasonIssued             = "Issued"
+	ReasonNameMismatch       = "NameMismatch"
+	ReasonExpired            = "Expired"
+	ReasonCertificateInvalid = "CertificateInvalid"
+	ReasonPodPending         = "PodPending"
+	ReasonPodStarting        = "PodStarting"
+	ReasonPodCrashed         = "PodCrashed"
+	ReasonPodConflict        = "PodConflict"
+	// ReasonIssuing: the operator is about to make the certificate.
+	ReasonIssuing = "Issuing"
+	// ReasonPodNotReady: the process started, but its readiness probe fails or its node is lost.
+	ReasonPodNotReady = "PodNotReady"
+	// ReasonPodRejected: the API server refuses the Pod, by validation, quota or Pod Security.
+	ReasonPodRejected         = "PodRejected"
 	ReasonAgentSilent         = "AgentSilent"
 	ReasonAgentNotReady       = "AgentNotReady"
 	ReasonLoginUnreachable    = "LoginUnreachable"
@@ -160,3 +166,11 @@ const (
 	// EndUnknown: a code without a known meaning; the result holds it as it came.
 	EndUnknown EndReason = "Unknown"
 )
+
+// EndReasons is the closed list, for those who translate into it.
+var EndReasons = []EndReason{
+	EndedByBot, EndTimeReached, EndSessionDeleted, EndMeetingEnded, EndRemovedFromMeeting, EndEveryoneLeft,
+	EndLobbyTimeout, EndLobbyDenied, EndMediaUnreachable, EndMediaLost, EndKeepAliveTimeout, EndCallLost, EndPodLost,
+	EndPodStopped, EndNoSeatInTime, EndPermissionMissing, EndTenantNotConsented, EndAuthenticationFailed,
+	EndMeetingNotFound, EndInvalidMeeting, EndInvalidBehavior, EndThrottled, EndServiceError, EndUnknown,
+}

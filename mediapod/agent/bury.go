@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
+)
+
+// bury ends what a process that is gone left behind: the call in the meeting, which would be a ghost, and the record
+// of it. A call with application-hosted media cannot be carried on by another process.
+func (a *Agent) bury(s *callfleetv1.MeetingSession, log logr.Logger) {
+	if id := s.Status.Call.ID; id != "" {
+		ctx, cancel := context.WithTimeout(a.life, 20*time.Second)
+		err := a.calls.HangUpRemote(ctx, id, s.Status.Call.ScenarioID)
+		cancel()
+		if err != nil {
+			// The service ends it by itself when it finds no media behind it; the record must not wait for that.
+			log.Error(err, "the call of an earlier process could not be hung up")
+		}
+	}
+	now := a.clock.Now()
+	_, err := a.settle(s, verdictBury, func(st *callfleetv1.CallStatus) { markLost(st, now, s.Generation) })
+	if err == nil {
+		log.Info("ended the call of an earlier process")
+	}
+}
+
+// markLost closes a call record whose process is gone; what was measured and who was there stays as it was last seen.
+func markLost(st *callfleetv1.CallStatus, now time.Time, generation int64) {
+	end := endOf(callfleetv1.EndPodLost)
+	st.Phase = callfleetv1.PhaseLeaving
+	st.Call.End, st.Call.EndedTime = end, microTime(now)
+	st.Timeline = mergeTimeline(st.Timeline, []callfleetv1.TimelineEvent{event(now, string(end.Reason), "%s", end.Message)})
+	for _, t := range []string{callfleetv1.ConditionConnected, callfleetv1.ConditionMediaFlowing} {
+		meta.SetStatusCondition(&st.Conditions, metav1.Condition{
+			Type: t, Status: metav1.ConditionFalse, Reason: string(end.Reason), Message: end.Message, ObservedGeneration: generation,
+		})
+	}
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"time"
+
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
+)
+
+// mediaPodClient is what the report needs of the API server.
+type mediaPodClient interface {
+	patchMediaPod(ctx context.Context, before, after *callfleetv1.MediaPod) (*callfleetv1.MediaPod, error)
+}
+
+// report asks for a report; it never blocks.
+func (a *Agent) report() {
+	select {
+	case a.reportWake <- struct{}{}:
+	default:
+	}
+}
+
+// runReports keeps the agent's part of the MediaPod's status true, at most one write a second, until ctx is done.
+// reported is called after the first one was accepted: from then on the fleet knows this process, and it may admit.
+func (a *Agent) runReports(ctx context.Context, reported func()) {
+	retry := 250 * time.Millisecond
+	wait := func(d time.Duration) bool {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-a.clock.After(d):
+			return true
+		}
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.reportWake:
+		}
+		before, after := a.reportNow()
+		if before == nil || apiequality.Semantic.DeepEqual(before.Status, after.Status) {
+			continue
+		}
+		got, err := a.pods.patchMediaPod(ctx, before, after)
+		if err != nil {
+			a.log.V(1).Info("report not accepted yet", "retryIn", retry.String(), "cause", err.Error())
+			a.report()
+			if !wait(retry) {
+				return
+			}
+			retry = min(2*retry, 5*time.Second)
+			continue
+		}
+		retry = 250 * time.Millisecond
+		a.mu.Lock()
+		if newer(got.ResourceVersion, a.pod.ResourceVersion) {
+			a.pod = got
+		}
+		a.mu.Unlock()
+		if reported != nil {
+			reported()
+			reported = nil
+		}
+		if !wait(time.Second) {
+			return
+		}
+	}
+}
+
+// reportNow is the MediaPod as known and as it should read.
+func (a *Agent) reportNow() (before, after *callfleetv1.MediaPod) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.pod == nil {
+		return nil, nil
+	}
+	after = a.pod.DeepCopy()
+	capacity, used, reserved := after.Spec.Capacity.Seats, int32(len(a.runners)), int32(len(a.pending))
+	after.Status.Calls = used
+	after.Status.Seats = callfleetv1.Seats{Capacity: capacity, Used: used, Reserved: reserved, Free: max(0, capacity-used-reserved)}
+	h := a.health
+	if a.stopped {
+		h = health{reason: "Stopping", message: "the process was told to stop; it finishes its calls"}
+	}
+	after.Status.Agent = &callfleetv1.AgentReport{
+		Instance: a.instance, PodUID: a.podUID, StartTime: metav1.NewTime(a.started.Truncate(time.Second)),
+		ObservedGeneration: a.pod.Generation, Ready: h.ready, Reason: clip(h.reason, 64), Message: clip(h.message, maxMessage),
+	}
+	return a.pod, after
+}

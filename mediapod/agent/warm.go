@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"k8s.io/utils/clock"
+
+	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/graph"
+)
+
+// keyWarmer fetches the keys that sign notifications.
+type keyWarmer interface {
+	Warm(ctx context.Context) error
+}
+
+// warmth is what a call must not wait for: a token for Graph and the keys that sign notifications, both at hand before
+// the pod says it is ready (an incoming call leaves 15 seconds, policy recording 5).
+type warmth struct {
+	credential azcore.TokenCredential
+	scope      string
+	keys       keyWarmer
+	endpoint   func() bool // is the public address known?
+	clock      clock.WithTicker
+}
+
+// run tries until everything is there and tells each change of mind. It returns when warm or when ctx is done.
+func (w warmth) run(ctx context.Context, tell func(health)) {
+	retry := time.Second
+	for {
+		h := w.try(ctx)
+		tell(h)
+		if h.ready {
+			return
+		}
+		wait := retry
+		if h.reason == callfleetv1.ReasonWaitingForAddress {
+			wait = 50 * time.Millisecond
+		} else {
+			retry = min(2*retry, 15*time.Second)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.clock.After(wait):
+		}
+	}
+}
+
+func (w warmth) try(ctx context.Context) health {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	if _, err := w.credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{w.scope}}); err != nil {
+		return tokenHealth(err)
+	}
+	if err := w.keys.Warm(ctx); err != nil {
+		return health{reason: callfleetv1.ReasonSigningKeysMissing, message: fmt.Sprintf(
+			"the keys that sign call notifications could not be fetched: %v; check the address of the OpenID configuration and that the pod may reach it", withoutURL(err))}
+	}
+	if !w.endpoint() {
+		return health{reason: callfleetv1.ReasonWaitingForAddress, message: "the public media address is not known yet"}
+	}
+	return health{ready: true, reason: callfleetv1.ReasonReady}
+}
+
+func tokenHealth(err error) health {
+	why := graph.ExplainError(err)
+	reason := callfleetv1.ReasonLoginUnreachable
+	if why.Reason == graph.ReasonAuthenticationFailed {
+		reason = callfleetv1.ReasonCredentialsRejected
+	}
+	message := why.Sentence
+	if message == "" {
+		message = "no token for Graph could be had: " + withoutURL(err).Error()
+	}
+	if why.Remedy != "" {
+		message += "; " + why.Remedy
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		message = "the login service did not answer in time; check identity.cloud and that the pod may reach it"
+	}
+	return health{reason: reason, message: clip(message, maxMessage)}
+}
