@@ -3,6 +3,7 @@
 package plane
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -125,7 +126,21 @@ func (c *credentials) writeKubeconfig(user string, groups []string, path string)
 		Contexts:       map[string]*clientcmdapi.Context{name: {Cluster: name, AuthInfo: user}},
 		CurrentContext: name,
 	}
-	if err := clientcmd.WriteToFile(config, path); err != nil {
+	data, err := clientcmd.Write(config)
+	if err != nil {
+		return fmt.Errorf("encoding the kubeconfig of %s: %w", user, err)
+	}
+	// Somebody may be reading it: never a file that is half written.
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
+		return nil
+	}
+	tmp, err := os.CreateTemp(c.dir, "kubeconfig-")
+	if err != nil {
+		return fmt.Errorf("writing the kubeconfig of %s: %w", user, err)
+	}
+	defer os.Remove(tmp.Name())
+	_, writeErr := tmp.Write(data)
+	if err := errors.Join(writeErr, tmp.Close(), os.Rename(tmp.Name(), path)); err != nil {
 		return fmt.Errorf("writing the kubeconfig of %s: %w", user, err)
 	}
 	return nil
