@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	clocktesting "k8s.io/utils/clock/testing"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/controllertest"
+	"github.com/callfleet/callfleet/controllers/session/placement"
+)
+
+// TestSeatsAreNeverOversold lets the real reconciler work against an API server in memory, with a cache that lags at
+// random, writes whose requests or answers are lost or late, agents that refuse, end and restart, pods that come and
+// go, and leaders that crash. After every single step no pod has more sessions than seats, no session has moved off a
+// pod that had claimed it, and no two sessions of the bot are in one meeting. When the storm is over, nobody waits
+// while a seat is free, and nothing is left to write.
+func TestSeatsAreNeverOversold(t *testing.T) {
+	seeds, steps := 150, 400
+	if testing.Short() {
+		seeds = 20
+	}
+	var bound, refused, crashes int
+	for seed := range uint64(seeds) {
+		sim := newSimulation(t, seed)
+		for range steps {
+			sim.step()
+			sim.check()
+		}
+		sim.calm()
+		bound, refused, crashes = bound+sim.bound, refused+sim.refused, crashes+sim.crashes
+	}
+	t.Logf("%d seeds of %d steps: %d bindings, %d taken back, %d leaders crashed", seeds, steps, bound, refused, crashes)
+	if bound < 20*seeds || refused < seeds || crashes < seeds {
+		t.Error("the simulation does not exercise what it is for")
+	}
+}
+
+type simulation struct {
+	t     *testing.T
+	seed  uint64
+	rng   *rand.Rand
+	clock *clocktesting.FakePassiveClock
+	store *store
+	agents
+	calmed bool
+
+	// The leader of the time, its cache and its queue.
+	leader *Reconciler
+	cache  *cached
+	queue  *keyQueue
+	timers map[types.NamespacedName]time.Time
+
+	names, instances, bound, refused, crashes int
+}
+
+const simNamespace, simBot = "voice", "reception"
+
+func newSimulation(t *testing.T, seed uint64) *simulation {
+	sim := &simulation{
+		t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)),
+		clock: clocktesting.NewFakePassiveClock(time.Unix(1_800_000_000, 0)), store: newStore(),
+	}
+	sim.agents = agents{sim.store, sim.clock.Now}
+	sim.store.check = sim.checkWrite
+	sim.store.create(controllertest.Bot(simNamespace, simBot).Object())
+	for slot := range int32(3) {
+		sim.addPod(slot)
+	}
+	sim.elect()
+	return sim
+}
+
+// elect starts a new leader with an empty cache, which it fills from the present, or from the past.
+func (sim *simulation) elect() {
+	if sim.cache != nil {
+		sim.cache.land() // a lease outlasts the requests made under it
+	}
+	sim.cache = &cached{store: sim.store, objects: map[objectKey]client.Object{}}
+	sim.cache.faults = sim.fault
+	sim.queue = &keyQueue{}
+	sim.timers = map[types.NamespacedName]time.Time{}
+	sim.leader = &Reconciler{
+		Client: sim.cache, APIReader: live{sim.store}, Recorder: &events.FakeRecorder{},
+		Clock: sim.clock, Registerer: prometheus.NewRegistry(),
+	}
+	if err := sim.leader.prepare(); err != nil {
+		sim.t.Fatal(err)
+	}
+	lag := sim.rng.IntN(10)
+	for len(sim.store.log)-sim.cache.seen > lag {
+		sim.deliver()
+	}
+}
+
+func (sim *simulation) fault() fault {
+	if sim.calmed || sim.rng.IntN(8) > 0 {
+		return none
+	}
+	return fault(1 + sim.rng.IntN(3))
+}
+
+// deliver shows the cache one more change, and tells the watches.
+func (sim *simulation) deliver() {
+	if sim.cache.seen == len(sim.store.log) {
+		return
+	}
+	c := sim.store.log[sim.cache.seen]
+	sim.cache.seen++
+	if c.after == nil {
+		delete(sim.cache.objects, c.key)
+	} else {
+		sim.cache.objects[c.key] = c.after
+	}
+	ctx := context.Background()
+	type watch interface {
+		Create(context.Context, event.CreateEvent, workQueue)
+		Update(context.Context, event.UpdateEvent, workQueue)
+		Delete(context.Context, event.DeleteEvent, workQueue)
+	}
+	w := map[string]watch{
+		"MeetingSession": sessionWatch{sim.leader}, "MediaPod": podWatch{sim.leader}, "CallingBot": botWatch{sim.leader},
+	}[c.key.kind]
+	switch {
+	case c.before == nil:
+		w.Create(ctx, event.CreateEvent{Object: c.after}, sim.queue)
+	case c.after == nil:
+		w.Delete(ctx, event.DeleteEvent{Object: c.before}, sim.queue)
+	default:
+		w.Update(ctx, event.UpdateEvent{ObjectOld: c.before, ObjectNew: c.after}, sim.queue)
+	}
+}
+
+// work makes one pass over a random session of the queue.
+func (sim *simulation) work() bool {
+	if len(sim.queue.keys) == 0 {
+		return false
+	}
+	i := sim.rng.IntN(len(sim.queue.keys))
+	key := sim.queue.keys[i]
+	sim.queue.keys = slices.Delete(sim.queue.keys, i, i+1)
+	result, err := sim.leader.Reconcile(context.Background(), ctrl.Request{NamespacedName: key})
+	if err != nil {
+		sim.queue.Add(requestFor(key))
+	}
+	if result.RequeueAfter > 0 {
+		sim.timers[key] = sim.clock.Now().Add(result.RequeueAfter)
+	}
+	return true
+}
+
+// pass lets time go by.
+func (sim *simulation) pass(d time.Duration) {
+	sim.clock.SetTime(sim.clock.Now().Add(d))
+	var due []types.NamespacedName
+	for key, at := range sim.timers {
+		if !sim.clock.Now().Before(at) {
+			due = append(due, key)
+		}
+	}
+	slices.SortFunc(due, func(a, b types.NamespacedName) int { return cmp.Compare(a.Name, b.Name) })
+	for _, key := range due {
+		delete(sim.timers, key)
+		sim.queue.Add(requestFor(key))
+	}
+}
+
+// step lets one thing happen.
+func (sim *simulation) step() {
+	pick := func(n int) int { return sim.rng.IntN(n) }
+	switch p := pick(100); {
+	case p < 30:
+		for range 1 + pick(4) {
+			sim.deliver()
+		}
+	case p < 60:
+		sim.work()
+	case p < 75:
+		if sessions := sim.store.sessions(); len(sessions) > 0 {
+			sim.act(sim.rng, sessions[pick(len(sessions))], false)
+		}
+	case p < 85:
+		sim.names++
+		s := controllertest.Session(simNamespace, fmt.Sprintf("s%03d", sim.names), simBot).Rejoin(v1alpha1.RejoinOnFailure, 3)
+		meeting := 100 + sim.names
+		if pick(2) == 0 {
+			meeting = 10 + pick(4)
+		}
+		s.JoinMeetingID(fmt.Sprint(meeting), "")
+		s.With(func(ms *v1alpha1.MeetingSession) { ms.CreationTimestamp = metav1.NewTime(sim.clock.Now().Truncate(time.Second)) })
+		sim.store.create(s.Object())
+	case p < 88:
+		if sessions := sim.store.sessions(); len(sessions) > 0 {
+			sim.store.delete(keyOf(sessions[pick(len(sessions))]), sim.clock.Now())
+		}
+	case p < 95:
+		sim.pass(time.Duration(pick(8000)) * time.Millisecond)
+	case p < 96:
+		sim.crashes++
+		sim.elect()
+	case p < 97:
+		sim.cache.land()
+	default:
+		sim.disturb(int32(pick(3)))
+	}
+}
+
+// disturb a pod: it goes, comes, is not ready, drains, or its process restarts.
+func (sim *simulation) disturb(slot int32) {
+	key := objectKey{"MediaPod", types.NamespacedName{Namespace: simNamespace, Name: fmt.Sprintf("%s-%d", simBot, slot)}}
+	if sim.store.objects[key] == nil {
+		sim.addPod(slot)
+		return
+	}
+	switch sim.rng.IntN(4) {
+	case 0:
+		sim.store.delete(key, sim.clock.Now())
+	case 1:
+		sim.instances++
+		sim.store.change(key, func(o client.Object) {
+			o.(*v1alpha1.MediaPod).Status.Agent.Instance = fmt.Sprintf("instance-%d", sim.instances)
+		})
+	default:
+		status := metav1.ConditionStatus("True")
+		if sim.rng.IntN(2) == 0 {
+			status = "False"
+		}
+		sim.setReady(key, status)
+	}
+}
+
+func (sim *simulation) setReady(key objectKey, status metav1.ConditionStatus) {
+	sim.store.change(key, func(o client.Object) {
+		o.(*v1alpha1.MediaPod).Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: status, Reason: "Simulated"}}
+	})
+}
+
+func (sim *simulation) addPod(slot int32) {
+	sim.instances++
+	config := controllertest.FleetConfig(simBot)
+	config.Capacity.Seats = 2 + slot
+	sim.store.create(controllertest.MediaPod(simNamespace, simBot, slot).Config(config).
+		Agent(fmt.Sprintf("instance-%d", sim.instances), 1).Ready().Object())
+}
+
+// checkWrite is asked before every write of a session.
+func (sim *simulation) checkWrite(before, after *v1alpha1.MeetingSession) error {
+	from, to := before.Status, after.Status
+	switch {
+	case from.Phase.Finished() && to.Phase != from.Phase:
+		sim.fail("session %s left phase %s for %s", before.Name, from.Phase, to.Phase)
+	case from.MediaPod != "" && to.MediaPod != from.MediaPod && from.Call != nil && from.Call.End == nil && sim.podExists(from.MediaPod):
+		if c := sim.leader.kind.subject(before).condition(v1alpha1.ConditionNeedsAttention); c == nil || c.Reason != v1alpha1.ReasonAgentSilent {
+			sim.fail("session %s was taken from pod %s in the middle of a call", before.Name, from.MediaPod)
+		}
+	case to.MediaPod != "" && to.MediaPod != from.MediaPod && to.Call != nil:
+		sim.fail("session %s was given to pod %s with the call of another", before.Name, to.MediaPod)
+	case to.MediaPod != "" && !to.Phase.Finished() && !slices.Contains(after.Finalizers, Finalizer):
+		sim.fail("session %s was bound without finalizer", before.Name)
+	}
+	if to.MediaPod != "" && to.MediaPod != from.MediaPod {
+		sim.bound++
+	}
+	if from.MediaPod != "" && from.Call == nil && to.MediaPod != from.MediaPod {
+		sim.refused++
+	}
+	return nil
+}
+
+func (sim *simulation) podExists(name string) bool {
+	return sim.store.objects[objectKey{"MediaPod", types.NamespacedName{Namespace: simNamespace, Name: name}}] != nil
+}
+
+// check the invariants against what is stored.
+func (sim *simulation) check() {
+	taken, meetings := map[string]int32{}, map[string]string{}
+	for _, s := range sim.store.sessions() {
+		if s.Status.MediaPod == "" || s.Status.Phase.Finished() {
+			continue
+		}
+		taken[s.Status.MediaPod]++
+		meeting := meetingKey(simNamespace, simBot, s.Spec.Meeting)
+		if other := meetings[meeting]; other != "" {
+			sim.fail("sessions %s and %s are in one meeting", other, s.Name)
+		}
+		meetings[meeting] = s.Name
+	}
+	for slot := range int32(3) {
+		name := fmt.Sprintf("%s-%d", simBot, slot)
+		if capacity := 2 + slot; taken[name] > capacity {
+			sim.fail("pod %s has %d sessions on %d seats", name, taken[name], capacity)
+		}
+	}
+}
+
+// calm ends all disturbance and lets everything come to rest.
+func (sim *simulation) calm() {
+	sim.calmed = true
+	sim.cache.land()
+	for slot := range int32(3) {
+		name := types.NamespacedName{Namespace: simNamespace, Name: fmt.Sprintf("%s-%d", simBot, slot)}
+		if !sim.podExists(name.Name) {
+			sim.addPod(slot)
+		}
+		sim.setReady(objectKey{"MediaPod", name}, "True")
+	}
+	sim.settle()
+	// One call after another ends; each time the next in line has to get the seat, with nothing else to wake it up.
+	for range 8 {
+		for _, s := range sim.store.sessions() {
+			if s.Status.Call != nil && s.Status.Call.End == nil {
+				sim.store.change(keyOf(s), func(o client.Object) {
+					o.(*v1alpha1.MeetingSession).Status.Call.End = &v1alpha1.CallEnd{Reason: v1alpha1.EndMeetingEnded}
+				})
+				break
+			}
+		}
+		sim.settle()
+	}
+}
+
+// settle until nothing more happens by itself.
+func (sim *simulation) settle() {
+	for range 40 {
+		for rounds := 0; ; rounds++ {
+			before := len(sim.store.log)
+			for sim.cache.seen < len(sim.store.log) {
+				sim.deliver()
+			}
+			for sim.work() {
+				sim.check()
+			}
+			for _, s := range sim.store.sessions() {
+				sim.act(sim.rng, s, true)
+			}
+			if before == len(sim.store.log) {
+				break
+			}
+			if rounds > 1000 {
+				sim.fail("it never comes to rest")
+			}
+		}
+		sim.pass(time.Second)
+	}
+	sim.checkRest()
+}
+
+// checkRest: nobody waits in vain, no seat is lost, nothing is left to write.
+func (sim *simulation) checkRest() {
+	sim.check()
+	taken, free := map[string]int32{}, int32(0)
+	for _, s := range sim.store.sessions() {
+		if b := meetingSessions.subject(s).binding(); b.Pod.Name != "" {
+			taken[b.Pod.Name]++
+		}
+		if s.Status.Phase.Finished() && slices.Contains(s.Finalizers, Finalizer) {
+			sim.fail("finished session %s has its finalizer", s.Name)
+		}
+	}
+	for _, p := range sim.store.pods() {
+		load := sim.leader.ledger.Loads([]placement.Pod{{Name: client.ObjectKeyFromObject(p), Capacity: p.Spec.Capacity.Seats}})[0]
+		if load.Taken != taken[p.Name] {
+			sim.fail("the ledger counts %d seats taken on %s, there are %d", load.Taken, p.Name, taken[p.Name])
+		}
+		free += load.Free()
+	}
+	var all []*subject
+	for _, s := range sim.store.sessions() {
+		all = append(all, meetingSessions.subject(s))
+	}
+	for _, s := range all {
+		if s.finished() || s.bound() {
+			continue
+		}
+		if rival := rivalOf(s, all, sim.clock.Now()); rival == "" && free > 0 {
+			sim.fail("session %s waits (%v) while %d seats are free", s.object.GetName(), s.status.Conditions, free)
+		}
+	}
+	writes := sim.cache.writes
+	for _, s := range all {
+		if _, err := sim.leader.Reconcile(context.Background(), reconcile.Request{NamespacedName: s.key()}); err != nil {
+			sim.fail("a pass at rest: %v", err)
+		}
+	}
+	if sim.cache.writes != writes {
+		sim.fail("%d writes at rest", sim.cache.writes-writes)
+	}
+}
+
+func (sim *simulation) fail(format string, args ...any) {
+	sim.t.Helper()
+	sim.t.Fatalf("seed %d: %s", sim.seed, fmt.Sprintf(format, args...))
+}
+
+// keyQueue is a work queue without the waiting.
+type keyQueue struct {
+	workQueue
+	keys []types.NamespacedName
+}
+
+func (q *keyQueue) Add(r reconcile.Request) {
+	if !slices.Contains(q.keys, r.NamespacedName) {
+		q.keys = append(q.keys, r.NamespacedName)
+	}
+}

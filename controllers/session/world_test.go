@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/callfleet/callfleet/api/v1alpha1"
+)
+
+// store is an API server in memory: versions, optimistic locks, finalizers, and a log of changes from which caches are
+// fed as late as a test likes.
+type store struct {
+	revision int
+	objects  map[objectKey]client.Object
+	log      []change
+	// check is asked about every change of a session before it happens.
+	check func(before, after *v1alpha1.MeetingSession) error
+}
+
+type objectKey struct {
+	kind string
+	types.NamespacedName
+}
+
+type change struct {
+	key           objectKey
+	before, after client.Object // nil: not there
+}
+
+func newStore() *store { return &store{objects: map[objectKey]client.Object{}} }
+
+func keyOf(o client.Object) objectKey {
+	return objectKey{kindOf(o), client.ObjectKeyFromObject(o)}
+}
+
+func kindOf(o any) string {
+	return strings.TrimSuffix(fmt.Sprintf("%T", o)[len("*v1alpha1."):], "List")
+}
+
+func copyOf[T client.Object](o T) T { return o.DeepCopyObject().(T) }
+
+var resource = schema.GroupResource{Group: "callfleet.dev", Resource: "objects"}
+
+func (s *store) create(o client.Object) {
+	s.revision++
+	// The order of UIDs has nothing to do with that of creation.
+	o.SetUID(types.UID(fmt.Sprintf("uid-%06d", s.revision*7919%1_000_003)))
+	o.SetGeneration(1)
+	s.put(keyOf(o), nil, o)
+}
+
+// put stores after and logs the change; after is nil to remove.
+func (s *store) put(key objectKey, before, after client.Object) {
+	if after == nil {
+		s.revision++
+		delete(s.objects, key)
+	} else {
+		s.revision++
+		after = copyOf(after)
+		after.SetResourceVersion(fmt.Sprint(s.revision))
+		s.objects[key] = after
+	}
+	s.log = append(s.log, change{key, before, after})
+}
+
+// write replaces an object as a patch with optimistic lock does, the status or all but the status.
+func (s *store) write(o client.Object, status bool) (client.Object, error) {
+	key := keyOf(o)
+	current, ok := s.objects[key]
+	switch {
+	case !ok || current.GetUID() != o.GetUID():
+		return nil, apierrors.NewNotFound(resource, o.GetName())
+	case current.GetResourceVersion() != o.GetResourceVersion():
+		return nil, apierrors.NewConflict(resource, o.GetName(), errors.New("the object has been modified"))
+	}
+	next := copyOf(current)
+	if session, ok := next.(*v1alpha1.MeetingSession); ok {
+		wanted := copyOf(o).(*v1alpha1.MeetingSession)
+		if status {
+			session.Status = wanted.Status
+		} else {
+			session.ObjectMeta.Finalizers, session.Spec = wanted.Finalizers, wanted.Spec
+		}
+		if s.check != nil {
+			if err := s.check(current.(*v1alpha1.MeetingSession), session); err != nil {
+				return nil, err
+			}
+		}
+	} else {
+		next = copyOf(o)
+	}
+	if next.GetDeletionTimestamp() != nil && len(next.GetFinalizers()) == 0 {
+		s.put(key, current, nil)
+		return next, nil
+	}
+	s.put(key, current, next)
+	return s.objects[key], nil
+}
+
+// delete as a user does.
+func (s *store) delete(key objectKey, now time.Time) {
+	current, ok := s.objects[key]
+	if !ok || current.GetDeletionTimestamp() != nil {
+		return
+	}
+	if len(current.GetFinalizers()) == 0 {
+		s.put(key, current, nil)
+		return
+	}
+	next := copyOf(current)
+	at := metav1.NewTime(now)
+	next.SetDeletionTimestamp(&at)
+	next.SetGeneration(next.GetGeneration() + 1)
+	s.put(key, current, next)
+}
+
+// change writes what f makes of the current object; for users and agents, who read live.
+func (s *store) change(key objectKey, f func(client.Object)) {
+	if current, ok := s.objects[key]; ok {
+		next := copyOf(current)
+		f(next)
+		_, isSession := next.(*v1alpha1.MeetingSession)
+		if _, err := s.write(next, isSession); err != nil {
+			panic(err)
+		}
+	}
+}
+
+func (s *store) sessions() []*v1alpha1.MeetingSession {
+	return all[*v1alpha1.MeetingSession](s.objects)
+}
+func (s *store) pods() []*v1alpha1.MediaPod { return all[*v1alpha1.MediaPod](s.objects) }
+
+// all objects of a type, in an order that does not depend on the map's.
+func all[T client.Object](objects map[objectKey]client.Object) []T {
+	var list []T
+	for _, o := range objects {
+		if t, ok := o.(T); ok {
+			list = append(list, t)
+		}
+	}
+	slices.SortFunc(list, func(a, b T) int { return strings.Compare(a.GetName(), b.GetName()) })
+	return list
+}
+
+// cached is a client whose reads show the store as it was some changes ago, and whose writes may go wrong.
+type cached struct {
+	client.Client
+	store   *store
+	objects map[objectKey]client.Object
+	seen    int // changes of the store's log
+	// faults, if set, is asked before every write.
+	faults func() fault
+	// late are writes that reach the store only when land is called.
+	late []func()
+	// writes that the store took.
+	writes int
+}
+
+type fault int
+
+const (
+	none fault = iota
+	// lostRequest: nothing is written, and there is no answer.
+	lostRequest
+	// lostAnswer: it is written, and there is no answer.
+	lostAnswer
+	// lateRequest: there is no answer, and it is written later, if the version still fits.
+	lateRequest
+)
+
+var errNoAnswer = errors.New("connection lost")
+
+func (c *cached) Get(_ context.Context, key client.ObjectKey, o client.Object, _ ...client.GetOption) error {
+	return get(c.objects, key, o)
+}
+
+func (c *cached) List(_ context.Context, list client.ObjectList, options ...client.ListOption) error {
+	return listFrom(c.objects, list, options...)
+}
+
+func (c *cached) Patch(_ context.Context, o client.Object, patch client.Patch, _ ...client.PatchOption) error {
+	return c.patch(o, patch, false)
+}
+
+func (c *cached) Delete(_ context.Context, o client.Object, _ ...client.DeleteOption) error {
+	c.store.delete(keyOf(o), time.Time{})
+	return nil
+}
+
+func (c *cached) Status() client.SubResourceWriter { return statusWriter{cached: c} }
+
+type statusWriter struct {
+	client.SubResourceWriter
+	*cached
+}
+
+func (w statusWriter) Patch(_ context.Context, o client.Object, patch client.Patch, _ ...client.SubResourcePatchOption) error {
+	return w.cached.patch(o, patch, true)
+}
+
+func (w statusWriter) Create(context.Context, client.Object, client.Object, ...client.SubResourceCreateOption) error {
+	panic("not used")
+}
+
+func (w statusWriter) Update(context.Context, client.Object, ...client.SubResourceUpdateOption) error {
+	panic("not used")
+}
+
+func (c *cached) patch(o client.Object, patch client.Patch, status bool) error {
+	if data, err := patch.Data(o); err != nil || !strings.Contains(string(data), `"resourceVersion"`) {
+		return fmt.Errorf("a patch without optimistic lock: %s %w", data, err)
+	}
+	wanted, how := copyOf(o), none
+	if c.faults != nil {
+		how = c.faults()
+	}
+	switch how {
+	case lostRequest:
+		return errNoAnswer
+	case lateRequest:
+		c.late = append(c.late, func() { _, _ = c.store.write(wanted, status) })
+		return errNoAnswer
+	}
+	stored, err := c.store.write(wanted, status)
+	if err != nil {
+		return err
+	}
+	c.writes++
+	if how == lostAnswer {
+		return errNoAnswer
+	}
+	stored.(*v1alpha1.MeetingSession).DeepCopyInto(o.(*v1alpha1.MeetingSession))
+	return nil
+}
+
+func (c *cached) land() {
+	for _, write := range c.late {
+		write()
+	}
+	c.late = nil
+}
+
+// live reads the store itself.
+type live struct{ *store }
+
+func (l live) Get(_ context.Context, key client.ObjectKey, o client.Object, _ ...client.GetOption) error {
+	return get(l.objects, key, o)
+}
+
+func (l live) List(_ context.Context, list client.ObjectList, options ...client.ListOption) error {
+	return listFrom(l.objects, list, options...)
+}
+
+func get(objects map[objectKey]client.Object, key client.ObjectKey, o client.Object) error {
+	found, ok := objects[objectKey{kindOf(o), key}]
+	if !ok {
+		return apierrors.NewNotFound(resource, key.Name)
+	}
+	switch found := found.(type) {
+	case *v1alpha1.MeetingSession:
+		found.DeepCopyInto(o.(*v1alpha1.MeetingSession))
+	case *v1alpha1.MediaPod:
+		found.DeepCopyInto(o.(*v1alpha1.MediaPod))
+	case *v1alpha1.CallingBot:
+		found.DeepCopyInto(o.(*v1alpha1.CallingBot))
+	}
+	return nil
+}
+
+func listFrom(objects map[objectKey]client.Object, list client.ObjectList, options ...client.ListOption) error {
+	var o client.ListOptions
+	o.ApplyOptions(options)
+	matches := func(obj client.Object) bool {
+		if o.Namespace != "" && obj.GetNamespace() != o.Namespace {
+			return false
+		}
+		if o.FieldSelector == nil {
+			return true
+		}
+		for _, r := range o.FieldSelector.Requirements() {
+			extract := sessionIndexes(meetingSessions)[r.Field]
+			if r.Field == indexPodBot {
+				extract = podBot
+			}
+			if !slices.Contains(extract(obj), r.Value) {
+				return false
+			}
+		}
+		return true
+	}
+	switch list := list.(type) {
+	case *v1alpha1.MeetingSessionList:
+		for _, s := range all[*v1alpha1.MeetingSession](objects) {
+			if matches(s) {
+				list.Items = append(list.Items, *s.DeepCopy())
+			}
+		}
+	case *v1alpha1.MediaPodList:
+		for _, p := range all[*v1alpha1.MediaPod](objects) {
+			if matches(p) {
+				list.Items = append(list.Items, *p.DeepCopy())
+			}
+		}
+	case *v1alpha1.CallingBotList:
+		for _, b := range all[*v1alpha1.CallingBot](objects) {
+			if matches(b) {
+				list.Items = append(list.Items, *b.DeepCopy())
+			}
+		}
+	}
+	return nil
+}
+
+// agentsOf plays the agents: each step one of them does one thing it may do.
+type agents struct {
+	store *store
+	now   func() time.Time
+}
+
+func (a agents) sessionsIn(pod string) (list []*v1alpha1.MeetingSession) {
+	for _, s := range a.store.sessions() {
+		if s.Status.MediaPod == pod && !s.Status.Phase.Finished() {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// act on a session that is bound; willing agents claim and never refuse.
+func (a agents) act(rng *rand.Rand, s *v1alpha1.MeetingSession, willing bool) {
+	pod, ok := a.store.objects[objectKey{"MediaPod", types.NamespacedName{Namespace: s.Namespace, Name: s.Status.MediaPod}}].(*v1alpha1.MediaPod)
+	if !ok || pod.Status.Agent == nil || s.Status.Phase.Finished() {
+		return
+	}
+	instance, call := pod.Status.Agent.Instance, s.Status.Call
+	assigned := meta.FindStatusCondition(s.Status.Conditions, v1alpha1.ConditionAssigned)
+	leaving := s.DeletionTimestamp != nil || s.Spec.DesiredState == v1alpha1.DesiredEnded
+	end := func(e v1alpha1.CallEnd) {
+		a.store.change(keyOf(s), func(o client.Object) { o.(*v1alpha1.MeetingSession).Status.Call.End = &e })
+	}
+	switch {
+	case call == nil && assigned != nil && assigned.Status == metav1.ConditionFalse, leaving && call == nil:
+	case call == nil && !willing && rng.IntN(3) == 0:
+		a.store.change(keyOf(s), func(o client.Object) {
+			meta.SetStatusCondition(&o.(*v1alpha1.MeetingSession).Status.Conditions, metav1.Condition{
+				Type: v1alpha1.ConditionAssigned, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonPodRefused,
+				Message: "no seat", LastTransitionTime: metav1.NewTime(a.now()),
+			})
+		})
+	case call == nil:
+		a.store.change(keyOf(s), func(o client.Object) {
+			status := &o.(*v1alpha1.MeetingSession).Status
+			status.Phase, status.Call = v1alpha1.PhaseJoining, &v1alpha1.CallRecord{ClaimedBy: instance}
+		})
+	case call.End != nil:
+	case leaving:
+		end(v1alpha1.CallEnd{Reason: v1alpha1.EndedByBot})
+	case call.ClaimedBy != instance:
+		end(v1alpha1.CallEnd{Reason: v1alpha1.EndPodLost, Failed: true, Retryable: true})
+	case call.ID == "" && (willing || rng.IntN(2) == 0):
+		a.store.change(keyOf(s), func(o client.Object) {
+			o.(*v1alpha1.MeetingSession).Status.Call.ID = "call" // nothing the controller looks at
+		})
+	case willing:
+	case rng.IntN(4) == 0:
+		end(v1alpha1.CallEnd{Reason: v1alpha1.EndMeetingEnded})
+	case rng.IntN(4) == 0:
+		end(v1alpha1.CallEnd{Reason: v1alpha1.EndMediaLost, Failed: true, Retryable: true})
+	}
+}
