@@ -85,7 +85,7 @@ func service(mp *v1alpha1.MediaPod) *applycorev1.ServiceApplyConfiguration {
 		WithAnnotations(mp.Spec.Media.Endpoint.ServiceAnnotations).
 		WithOwnerReferences(applymetav1.OwnerReference().
 			WithAPIVersion(v1alpha1.GroupVersion.String()).WithKind("MediaPod").WithName(mp.Name).WithUID(mp.UID).
-			WithController(true).WithBlockOwnerDeletion(true)).
+			WithController(true)).
 		WithSpec(spec)
 }
 

@@ -53,9 +53,13 @@ func Render(in Input) (*corev1.Pod, error) {
 	}, nil
 }
 
-// OwnerReference makes a MediaPod the controlling owner of a child.
+// OwnerReference makes a MediaPod the controlling owner of a child. The child does not block its owner's deletion: blocking
+// children are what a foreground deletion deletes first, and that would stop the Pod while the MediaPod is still held back
+// for its calls.
 func OwnerReference(mp *v1alpha1.MediaPod) metav1.OwnerReference {
-	return *metav1.NewControllerRef(mp, v1alpha1.GroupVersion.WithKind("MediaPod"))
+	reference := metav1.NewControllerRef(mp, v1alpha1.GroupVersion.WithKind("MediaPod"))
+	reference.BlockOwnerDeletion = nil
+	return *reference
 }
 
 // ServiceAccountName is the account the media pods of a bot run as.

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mediapod
+
+import (
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/drain"
+)
+
+// longestMessage keeps a verbose API server or scheduler from filling the status.
+const longestMessage = 1024
+
+// statusOf computes the controller's part of the status; the agent's part stays as it was, but for the report of a
+// process that is gone.
+func statusOf(f facts, p plan) v1alpha1.MediaPodStatus {
+	mp := f.mediaPod
+	status := *mp.Status.DeepCopy()
+	status.ObservedGeneration = mp.Generation
+	setPod(&status, f.pod)
+	status.Endpoint = p.endpoint.Endpoint
+	if p.agentLost != "" {
+		status.Agent = nil
+	}
+
+	set := func(kind string, ok bool, reason, message string) {
+		c := metav1.Condition{
+			Type: kind, Status: metav1.ConditionFalse, Reason: reason, Message: shorten(message),
+			ObservedGeneration: mp.Generation, LastTransitionTime: metav1.NewTime(f.now),
+		}
+		if ok {
+			c.Status = metav1.ConditionTrue
+		}
+		meta.SetStatusCondition(&status.Conditions, c)
+	}
+	present := func(kind string, is bool, reason, message string) {
+		if is {
+			set(kind, true, reason, message)
+		} else {
+			meta.RemoveStatusCondition(&status.Conditions, kind)
+		}
+	}
+
+	set(v1alpha1.ConditionEndpointReady, p.endpoint.Endpoint != nil, p.endpoint.Reason, p.endpoint.Message)
+	set(v1alpha1.ConditionCertificateReady, p.certificate.ready, p.certificate.reason, p.certificate.message)
+	set(v1alpha1.ConditionPodReady, p.pod.ready, p.pod.reason, p.pod.message)
+	ready := readiness(mp, p, status.Agent)
+	set(v1alpha1.ConditionReady, ready.ready, ready.reason, ready.message)
+
+	waiting := !ready.ready && !drain.Marked(mp)
+	stalled := waiting && (p.endpoint.Stalled || p.certificate.stalled || p.pod.stalled)
+	present(v1alpha1.ConditionStalled, stalled, ready.reason, ready.message)
+	// A pod that crashes or whose agent complains is not on its way anywhere that the operator could tell.
+	onItsWay := waiting && !stalled && status.Agent == nil && p.pod.reason != v1alpha1.ReasonPodCrashed
+	present(v1alpha1.ConditionReconciling, onItsWay, ready.reason, ready.message)
+
+	status.State = stateOf(f, ready.ready)
+	return status
+}
+
+func setPod(status *v1alpha1.MediaPodStatus, pod *corev1.Pod) {
+	status.PodUID, status.PodIP, status.NodeName = "", "", ""
+	if pod != nil {
+		status.PodUID, status.PodIP, status.NodeName = string(pod.UID), pod.Status.PodIP, pod.Spec.NodeName
+	}
+}
+
+// readiness asks for everything a call needs; what is missing first, in the order in which it comes about, is the answer.
+func readiness(mp *v1alpha1.MediaPod, p plan, agent *v1alpha1.AgentReport) finding {
+	switch {
+	case drain.Marked(mp):
+		return finding{reason: v1alpha1.ReasonDraining, message: "takes no new calls" + drainCause(mp)}
+	case p.endpoint.Endpoint == nil:
+		return finding{reason: p.endpoint.Reason, message: p.endpoint.Message}
+	case !p.certificate.ready:
+		return p.certificate
+	case !p.pod.ready && p.pod.reason != v1alpha1.ReasonPodNotReady:
+		return p.pod
+	case agent != nil && !agent.Ready:
+		return finding{reason: orElse(agent.Reason, v1alpha1.ReasonAgentNotReady), message: orElse(agent.Message,
+			fmt.Sprintf("the process is not ready and does not say why; see `kubectl logs -n %s %s`", mp.Namespace, mp.Name))}
+	case !p.pod.ready:
+		return p.pod
+	case agent == nil:
+		return finding{reason: v1alpha1.ReasonAgentSilent, message: fmt.Sprintf(
+			"the Pod is ready, but its process has not reported yet; if that stays, see `kubectl logs -n %s %s`", mp.Namespace, mp.Name)}
+	}
+	return finding{ready: true, reason: v1alpha1.ReasonReady, message: "takes calls"}
+}
+
+func drainCause(mp *v1alpha1.MediaPod) string {
+	if mp.Spec.Drain == nil {
+		return ": it is deleted when its last call has ended"
+	}
+	return fmt.Sprintf(" (%s): it is deleted when its last call has ended", mp.Spec.Drain.Reason)
+}
+
+func stateOf(f facts, ready bool) v1alpha1.MediaPodState {
+	before := f.mediaPod.Status
+	wasReady := before.State == v1alpha1.MediaPodReady || before.State == v1alpha1.MediaPodNotReady
+	switch {
+	case drain.Marked(f.mediaPod):
+		return v1alpha1.MediaPodDraining
+	case ready:
+		return v1alpha1.MediaPodReady
+	case !started(f.pod):
+		return v1alpha1.MediaPodPending
+	case wasReady && before.PodUID == string(f.pod.UID):
+		return v1alpha1.MediaPodNotReady
+	default:
+		return v1alpha1.MediaPodStarting
+	}
+}
+
+// judgePod says how far a Pod is.
+func judgePod(pod *corev1.Pod) finding {
+	container := containerStatus(pod)
+	ready := podCondition(pod, corev1.PodReady)
+	switch {
+	case !pod.DeletionTimestamp.IsZero():
+		return finding{reason: v1alpha1.ReasonPodPending, message: "somebody deleted the Pod; it ends after its calls, and a new one is made then"}
+	case finished(pod):
+		return finding{reason: v1alpha1.ReasonPodCrashed, message: fmt.Sprintf("the Pod has %s; it is made again", describePhase(pod))}
+	case pod.Spec.NodeName == "":
+		return finding{reason: v1alpha1.ReasonPodPending, message: unscheduled(pod)}
+	case container == nil:
+		return finding{reason: v1alpha1.ReasonPodPending, message: fmt.Sprintf("waiting for node %q to start the Pod", pod.Spec.NodeName)}
+	case container.State.Running == nil && lastEnd(container) != nil:
+		return finding{reason: v1alpha1.ReasonPodCrashed, message: fmt.Sprintf(
+			"the container %s; see `kubectl logs -n %s %s --previous`", describeEnd(lastEnd(container)), pod.Namespace, pod.Name)}
+	case container.State.Running == nil:
+		return finding{reason: v1alpha1.ReasonPodPending, message: creating(pod, container)}
+	case ready.Status == corev1.ConditionTrue:
+		return finding{ready: true, reason: v1alpha1.ReasonReady, message: fmt.Sprintf("runs on node %q", pod.Spec.NodeName)}
+	case container.Started == nil || !*container.Started:
+		return finding{reason: v1alpha1.ReasonPodStarting, message: "the process runs and has not finished its start"}
+	default:
+		return finding{reason: v1alpha1.ReasonPodNotReady, message: "the process runs and is not ready" + because(ready.Reason, ready.Message)}
+	}
+}
+
+func unscheduled(pod *corev1.Pod) string {
+	if c := podCondition(pod, corev1.PodScheduled); c.Status == corev1.ConditionFalse && c.Message != "" {
+		return "no node for the Pod: " + c.Message
+	}
+	return "waiting for a node"
+}
+
+func creating(pod *corev1.Pod, container *corev1.ContainerStatus) string {
+	text := fmt.Sprintf("node %q prepares the container", pod.Spec.NodeName)
+	if waiting := container.State.Waiting; waiting != nil && waiting.Reason != "ContainerCreating" && waiting.Reason != "PodInitializing" {
+		text += because(waiting.Reason, waiting.Message)
+	}
+	return text
+}
+
+// conflict is said of a Pod that has the MediaPod's name and is not its.
+func conflict(pod *corev1.Pod) finding {
+	if earlier(pod) {
+		return finding{reason: v1alpha1.ReasonPodConflict, message: "the Pod of an earlier media pod of this name is still ending; it is waited for"}
+	}
+	return finding{stalled: true, reason: v1alpha1.ReasonPodConflict, message: fmt.Sprintf(
+		"a Pod %q exists that does not belong to this media pod; delete or rename it", pod.Name)}
+}
+
+func because(reason, message string) string {
+	switch {
+	case reason != "" && message != "":
+		return ": " + reason + ": " + message
+	case reason != "" || message != "":
+		return ": " + reason + message
+	}
+	return ""
+}
+
+func orElse(text, other string) string {
+	if text != "" {
+		return text
+	}
+	return other
+}
+
+func shorten(message string) string {
+	if len(message) <= longestMessage {
+		return message
+	}
+	return strings.ToValidUTF8(message[:longestMessage-len("…")], "") + "…"
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mediapod
+
+import (
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/callfleet/callfleet/api/v1alpha1"
+)
+
+// event is something that happened to a MediaPod and that people may want to know afterwards.
+type event struct {
+	kind, reason, action, note string
+}
+
+func serviceApplied() event {
+	return event{corev1.EventTypeNormal, "ServiceApplied", "ApplyService", "gave the media pod a Service"}
+}
+
+func authorityIssued(secret string) event {
+	return event{corev1.EventTypeNormal, "AuthorityIssued", "IssueAuthority",
+		"made a new authority in Secret " + secret + "; far sides have to trust it"}
+}
+
+func certificateIssued(names string) event {
+	return event{corev1.EventTypeNormal, "CertificateIssued", "IssueCertificate", "issued a certificate for " + names}
+}
+
+func podCreated() event {
+	return event{corev1.EventTypeNormal, "PodCreated", "CreatePod", "made the Pod"}
+}
+
+func podRemoved(phase string) event {
+	return event{corev1.EventTypeWarning, "PodRemoved", "DeletePod", "removed the Pod, which has " + phase}
+}
+
+func processLost(why string) event {
+	return event{corev1.EventTypeWarning, "ProcessLost", "DropReport", "the process is gone, and with it the calls it held: " + why}
+}
+
+func drained() event {
+	return event{corev1.EventTypeNormal, "Drained", "Release", "the last call has ended; the media pod goes away"}
+}
+
+func becameReady() event {
+	return event{corev1.EventTypeNormal, "Ready", "Serve", "takes calls"}
+}
+
+// stalled tells of something that somebody has to change.
+func stalled(reason, message string) event {
+	return event{corev1.EventTypeWarning, reason, "Wait", message}
+}
+
+// longestNote is what the events API takes.
+const longestNote = 1024
+
+func (r *Reconciler) emit(mp *v1alpha1.MediaPod, e event) {
+	note := e.note
+	if len(note) > longestNote {
+		note = note[:longestNote]
+	}
+	r.Recorder.Eventf(mp, nil, e.kind, e.reason, e.action, "%s", note)
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mediapod
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/drain"
+	"github.com/callfleet/callfleet/controllers/podspec"
+)
+
+// facts are everything one pass is decided by.
+type facts struct {
+	mediaPod *v1alpha1.MediaPod
+	now      time.Time
+	// pod of the MediaPod; nil if there is none.
+	pod *corev1.Pod
+	// foreignPod has the MediaPod's name and is not its Pod.
+	foreignPod *corev1.Pod
+	// service of the MediaPod's name, whoever made it; only for endpoints that have one.
+	service *corev1.Service
+	// node the Pod runs on; only for endpoints that need it.
+	node *corev1.Node
+	// usedPorts are the node ports of the fleet's other pods; only while there is no Pod yet that settles the port.
+	usedPorts map[int32]string
+	// leaf is the Secret the media port's certificate is read from.
+	leaf secretFacts
+	// authority is the Secret of the bot's authority; only with selfSigned.
+	authority secretFacts
+	// sessions that are bound and not finished; only while the MediaPod is being emptied.
+	sessions []string
+}
+
+func (f *facts) selfSigned() bool { return f.mediaPod.Spec.Media.Certificate.SelfSigned != nil }
+
+// authoritySecretName is the Secret of a bot's authority.
+func authoritySecretName(bot string) string { return bot + "-media-ca" }
+
+func (r *Reconciler) observe(ctx context.Context, mp *v1alpha1.MediaPod) (facts, error) {
+	f := facts{mediaPod: mp, now: r.Clock.Now()}
+	for _, read := range []func(context.Context, *facts) error{
+		r.observePod, r.observeService, r.observeNode, r.observePorts, r.observeSecrets, r.observeSessions,
+	} {
+		if err := read(ctx, &f); err != nil {
+			return facts{}, err
+		}
+	}
+	return f, nil
+}
+
+// observePod reads the Pod from the cache, and past it whenever the cache contradicts what is already in the status:
+// taking a Pod for gone that is only not seen yet would throw away its agent's report.
+func (r *Reconciler) observePod(ctx context.Context, f *facts) error {
+	pod, err := getPod(ctx, r.Client, f.mediaPod)
+	if err != nil {
+		return err
+	}
+	if contradicts(&f.mediaPod.Status, pod) {
+		if pod, err = getPod(ctx, r.APIReader, f.mediaPod); err != nil {
+			return err
+		}
+	}
+	f.setPod(pod)
+	return nil
+}
+
+func (f *facts) setPod(pod *corev1.Pod) {
+	f.pod, f.foreignPod = nil, nil
+	switch {
+	case pod == nil:
+	case metav1.IsControlledBy(pod, f.mediaPod):
+		f.pod = pod
+	default:
+		f.foreignPod = pod
+	}
+}
+
+func contradicts(status *v1alpha1.MediaPodStatus, pod *corev1.Pod) bool {
+	uid := ""
+	if pod != nil {
+		uid = string(pod.UID)
+	}
+	return (status.PodUID != "" && status.PodUID != uid) || (status.Agent != nil && status.Agent.PodUID != uid)
+}
+
+func getPod(ctx context.Context, reader client.Reader, mp *v1alpha1.MediaPod) (*corev1.Pod, error) {
+	pod := &corev1.Pod{}
+	if err := reader.Get(ctx, client.ObjectKeyFromObject(mp), pod); apierrors.IsNotFound(err) {
+		return nil, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("reading the Pod: %w", err)
+	}
+	return pod, nil
+}
+
+func (r *Reconciler) observeService(ctx context.Context, f *facts) error {
+	if f.mediaPod.Spec.Media.Endpoint.Type != v1alpha1.EndpointClusterIP {
+		return nil
+	}
+	service := &corev1.Service{}
+	if err := r.Client.Get(ctx, client.ObjectKeyFromObject(f.mediaPod), service); apierrors.IsNotFound(err) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("reading the Service: %w", err)
+	}
+	f.service = service
+	return nil
+}
+
+func (r *Reconciler) observeNode(ctx context.Context, f *facts) error {
+	if f.mediaPod.Spec.Media.Endpoint.Type != v1alpha1.EndpointHostPort || f.pod == nil || f.pod.Spec.NodeName == "" {
+		return nil
+	}
+	node := &corev1.Node{}
+	if err := r.Client.Get(ctx, types.NamespacedName{Name: f.pod.Spec.NodeName}, node); apierrors.IsNotFound(err) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("reading node %s: %w", f.pod.Spec.NodeName, err)
+	}
+	f.node = node
+	return nil
+}
+
+func (r *Reconciler) observePorts(ctx context.Context, f *facts) error {
+	if f.mediaPod.Spec.Media.Endpoint.Type != v1alpha1.EndpointHostPort || f.pod != nil {
+		return nil
+	}
+	f.usedPorts = map[int32]string{}
+	fleet := []client.ListOption{
+		client.InNamespace(f.mediaPod.Namespace), client.MatchingLabels{v1alpha1.LabelBot: f.mediaPod.Spec.BotRef.Name},
+	}
+	pods := &corev1.PodList{}
+	if err := r.Client.List(ctx, pods, fleet...); err != nil {
+		return fmt.Errorf("listing the fleet's Pods: %w", err)
+	}
+	for i := range pods.Items {
+		if pod := &pods.Items[i]; pod.Name != f.mediaPod.Name {
+			f.usedPorts[podspec.MediaPort(pod)] = pod.Name
+		}
+	}
+	members := &v1alpha1.MediaPodList{}
+	if err := r.Client.List(ctx, members, fleet...); err != nil {
+		return fmt.Errorf("listing the fleet: %w", err)
+	}
+	for _, other := range members.Items {
+		if other.Name != f.mediaPod.Name && other.Status.Endpoint != nil {
+			f.usedPorts[other.Status.Endpoint.Port] = other.Name
+		}
+	}
+	return nil
+}
+
+func (r *Reconciler) observeSecrets(ctx context.Context, f *facts) (err error) {
+	mp := f.mediaPod
+	if f.leaf, err = r.secrets.read(ctx, r.Metadata, r.APIReader, mp.Namespace, podspec.CertificateSecretName(mp)); err != nil {
+		return err
+	}
+	if f.selfSigned() {
+		f.authority, err = r.secrets.read(ctx, r.Metadata, r.APIReader, mp.Namespace, authoritySecretName(mp.Spec.BotRef.Name))
+	}
+	return err
+}
+
+func (r *Reconciler) observeSessions(ctx context.Context, f *facts) error {
+	if !drain.Marked(f.mediaPod) {
+		return nil
+	}
+	sessions := &v1alpha1.MeetingSessionList{}
+	if err := r.Client.List(ctx, sessions, client.InNamespace(f.mediaPod.Namespace)); err != nil {
+		return fmt.Errorf("listing sessions: %w", err)
+	}
+	for i := range sessions.Items {
+		if drain.Bound(&sessions.Items[i], f.mediaPod.Name) {
+			f.sessions = append(f.sessions, sessions.Items[i].Name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mediapod
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	ctrlevent "sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/endpoint"
+	"github.com/callfleet/callfleet/controllers/podspec"
+)
+
+// workers is how many MediaPods are reconciled at once: making a key takes a while, and pods are independent.
+const workers = 4
+
+// SetupWithManager adds the controller to the manager.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	if r.MediaPodImage == "" {
+		return fmt.Errorf("mediapod controller: no image for media pods is given")
+	}
+	if r.Client == nil {
+		r.Client = mgr.GetClient()
+	}
+	if r.APIReader == nil {
+		r.APIReader = mgr.GetAPIReader()
+	}
+	if r.Metadata == nil {
+		r.Metadata = mgr.GetCache()
+	}
+	if r.Recorder == nil {
+		r.Recorder = mgr.GetEventRecorder("callfleet-mediapod")
+	}
+	if r.Clock == nil {
+		r.Clock = clock.RealClock{}
+	}
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("mediapod").
+		For(&v1alpha1.MediaPod{}).
+		Owns(&corev1.Pod{}).
+		Owns(&corev1.Service{}).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.usersOfSecret)).
+		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(r.podsOnNode), builder.WithPredicates(addressChanges)).
+		Watches(&v1alpha1.MeetingSession{}, bindingChanges).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
+		Complete(r)
+}
+
+// usersOfSecret finds the MediaPods that show a certificate from this Secret, or one signed by the authority in it.
+func (r *Reconciler) usersOfSecret(ctx context.Context, secret client.Object) []reconcile.Request {
+	return r.mediaPods(ctx, func(mp *v1alpha1.MediaPod) bool {
+		return podspec.CertificateSecretName(mp) == secret.GetName() ||
+			(mp.Spec.Media.Certificate.SelfSigned != nil && authoritySecretName(mp.Spec.BotRef.Name) == secret.GetName())
+	}, client.InNamespace(secret.GetNamespace()))
+}
+
+// podsOnNode finds the MediaPods whose address is the node's.
+func (r *Reconciler) podsOnNode(ctx context.Context, node client.Object) []reconcile.Request {
+	return r.mediaPods(ctx, func(mp *v1alpha1.MediaPod) bool {
+		return mp.Status.NodeName == node.GetName() && mp.Spec.Media.Endpoint.Type == v1alpha1.EndpointHostPort
+	})
+}
+
+func (r *Reconciler) mediaPods(ctx context.Context, match func(*v1alpha1.MediaPod) bool, options ...client.ListOption) []reconcile.Request {
+	all := &v1alpha1.MediaPodList{}
+	if err := r.Client.List(ctx, all, options...); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "listing media pods")
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range all.Items {
+		if match(&all.Items[i]) {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&all.Items[i])})
+		}
+	}
+	return requests
+}
+
+// addressChanges lets through what can change a pod's address. Nodes report every few seconds that they are alive.
+var addressChanges = predicate.Funcs{
+	UpdateFunc: func(e ctrlevent.UpdateEvent) bool {
+		before, ok1 := e.ObjectOld.(*corev1.Node)
+		after, ok2 := e.ObjectNew.(*corev1.Node)
+		return ok1 && ok2 && !endpoint.SameAddress(before, after)
+	},
+}
+
+// bindingChanges wakes the MediaPod that a session was bound to, or was released from: an emptied one may be waiting.
+// Everything else that happens in a session, up to once a second, is of no interest here.
+var bindingChanges = handler.Funcs{
+	UpdateFunc: func(_ context.Context, e ctrlevent.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+		before, after := boundTo(e.ObjectOld), boundTo(e.ObjectNew)
+		if before != after && before != "" {
+			enqueue(q, e.ObjectOld, before)
+		}
+	},
+	DeleteFunc: func(_ context.Context, e ctrlevent.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+		if pod := boundTo(e.Object); pod != "" {
+			enqueue(q, e.Object, pod)
+		}
+	},
+}
+
+func boundTo(object client.Object) string {
+	if session, ok := object.(*v1alpha1.MeetingSession); ok && !session.Status.Phase.Finished() {
+		return session.Status.MediaPod
+	}
+	return ""
+}
+
+func enqueue(q workqueue.TypedRateLimitingInterface[reconcile.Request], session metav1.Object, pod string) {
+	q.Add(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: session.GetNamespace(), Name: pod}})
+}
