@@ -139,7 +139,7 @@ func endOfResult(result *graph.ResultInfo, inLobby bool) End {
 		r = *result
 	}
 	e := graph.Explain(r)
-	if inLobby {
+	if inLobby && result != nil {
 		switch e.Reason {
 		// No code is documented for being turned away: it looks like being removed.
 		case graph.ReasonRemoved, graph.ReasonEndedByOther, graph.ReasonEnded:

@@ -85,9 +85,9 @@ type machine struct {
 	seen    [operations]int // news when the operation was asked for
 	due     [timers]time.Time
 
-	join join
-	held []graph.Notification // came before the call's id was known
-	self string               // the bot's participant id
+	joining joining
+	held    []graph.Notification // came before the call's id was known
+	self    string               // the bot's participant id
 
 	stateAt    time.Time // when the state became established
 	rosterSeen bool
@@ -104,7 +104,7 @@ type machine struct {
 func newMachine(w world, keepAliveEvery time.Duration, scenarioID string, now time.Time) *machine {
 	m := &machine{world: w, keepAliveEvery: keepAliveEvery}
 	m.snap = Snapshot{Phase: PhaseJoining, ScenarioID: scenarioID, Created: now}
-	m.join.since = now
+	m.joining.since = now
 	m.event(now, EventJoining, "")
 	return m
 }

@@ -33,8 +33,8 @@ const (
 	joinDone                       // the call's id is known
 )
 
-// join is how far creating the call has come.
-type join struct {
+// joining is how far creating the call has come.
+type joining struct {
 	stage    joinStage
 	since    time.Time
 	tries    int
@@ -44,8 +44,8 @@ type join struct {
 
 // create sends the request, the first time and again.
 func (m *machine) create() {
-	m.join.stage = joinRunning
-	m.join.tries++
+	m.joining.stage = joinRunning
+	m.joining.tries++
 	m.start(opCreate)
 }
 
@@ -62,27 +62,27 @@ func (m *machine) created(now time.Time, call *graph.Call, err error) {
 		return
 	}
 	failure := judgeCreate(err)
-	m.join.failure = failure
+	m.joining.failure = failure
 	if failure.outcome == createRefused {
 		m.failCreate(now)
 		return
 	}
-	again := now.Add(max(failure.retryAfter, backOff(m.join.tries)))
+	again := now.Add(max(failure.retryAfter, backOff(m.joining.tries)))
 	if failure.outcome == createFailed {
 		again = now.Add(max(failure.retryAfter, uncertainWait))
 	}
-	retry := failure.outcome != createLost && m.leaving.reason == "" && !again.After(m.join.since.Add(createWindow))
+	retry := failure.outcome != createLost && m.leaving.reason == "" && !again.After(m.joining.since.Add(createWindow))
 	if failure.outcome == createNotDone {
 		if !retry {
 			m.failCreate(now)
 			return
 		}
-		m.join.stage = joinWaiting
+		m.joining.stage = joinWaiting
 		m.event(now, EventCreateRetried, string(failure.end.Reason))
 		m.wake(timerRetryCreate, again)
 		return
 	}
-	m.join.stage = joinUncertain
+	m.joining.stage = joinUncertain
 	m.event(now, EventCreateUncertain, string(failure.end.Reason))
 	switch {
 	case retry:
@@ -101,14 +101,14 @@ func (m *machine) failCreate(now time.Time) {
 		m.end(now, m.leaving.end())
 		return
 	}
-	m.end(now, m.join.failure.end)
+	m.end(now, m.joining.failure.end)
 }
 
 // giveUpCreate ends a call that may have been made but never told of itself.
 // Should it do so later, it is a call that no session claims, and is hung up.
 func (m *machine) giveUpCreate(now time.Time) {
-	if m.join.failure.outcome == createLost {
-		m.join.failure.end.Message = "The answer to the join was lost, and no notification told that the bot is in the meeting: " + m.join.failure.end.Message
+	if m.joining.failure.outcome == createLost {
+		m.joining.failure.end.Message = "The answer to the join was lost, and no notification told that the bot is in the meeting: " + m.joining.failure.end.Message
 	}
 	m.failCreate(now)
 }
@@ -116,7 +116,7 @@ func (m *machine) giveUpCreate(now time.Time) {
 // learnID is told the call's id, once.
 func (m *machine) learnID(now time.Time, id, detail string) {
 	m.cancel(timerRetryCreate, timerGiveUpCreate)
-	m.join.stage = joinDone
+	m.joining.stage = joinDone
 	m.snap.CallID = id
 	m.event(now, EventCallCreated, detail)
 	if m.leaving.reason != "" {
@@ -126,8 +126,8 @@ func (m *machine) learnID(now time.Time, id, detail string) {
 	m.alive = now
 	m.wake(timerKeepAlive, now.Add(m.keepAliveEvery))
 	m.wake(timerReconcile, now.Add(reconcileEvery))
-	if m.join.overflow {
-		m.start(opGet)
+	if m.joining.overflow {
+		m.missed()
 	}
 }
 
@@ -135,7 +135,7 @@ func (m *machine) learnID(now time.Time, id, detail string) {
 // most; what does not fit is made up for by asking.
 func (m *machine) hold(n graph.Notification) outcome {
 	if len(m.held) >= maxHeld {
-		m.join.overflow = true
+		m.joining.overflow = true
 		return outcomeOverflow
 	}
 	m.held = append(m.held, n)

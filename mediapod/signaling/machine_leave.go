@@ -38,9 +38,9 @@ func (m *machine) leave(now time.Time, reason EndReason) {
 	switch {
 	case m.snap.CallID != "":
 		m.hangUp(now)
-	case m.join.stage == joinWaiting:
+	case m.joining.stage == joinWaiting:
 		m.end(now, m.leaving.end())
-	case m.join.stage == joinUncertain:
+	case m.joining.stage == joinUncertain:
 		m.cancel(timerRetryCreate)
 		if m.due[timerGiveUpCreate].IsZero() {
 			m.wake(timerGiveUpCreate, now.Add(uncertainWait))

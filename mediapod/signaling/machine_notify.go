@@ -50,7 +50,7 @@ func (m *machine) notify(now time.Time, n graph.Notification) outcome {
 	case n.Resource.CallID == "":
 		return outcomeIgnored
 	case m.snap.CallID == "":
-		if m.join.stage != joinUncertain || !m.adoptable(n) {
+		if m.joining.stage != joinUncertain || !m.adoptable(n) {
 			return m.hold(n)
 		}
 		m.adopt(now, n.Resource.CallID)
@@ -97,18 +97,20 @@ func (m *machine) applyCall(now time.Time, call *graph.Call, current bool) outco
 		m.terminate(now, call)
 		return outcomeApplied
 	}
-	state, stale := m.nextState(call)
-	if stale {
-		return outcomeStale
-	}
 	before := m.changed
 	m.changed = false
+	defer func() { m.changed = m.changed || before }()
 
+	// Ids do not change, so that they may come from anywhere.
 	if m.snap.ChainID == "" && call.CallChainID != "" {
 		m.snap.ChainID, m.changed = call.CallChainID, true
 	}
 	if m.self == "" {
 		m.self = call.MyParticipantID
+	}
+	state, stale := m.nextState(call)
+	if stale {
+		return outcomeStale
 	}
 	if state != m.snap.State {
 		m.enterState(now, state, call)
@@ -118,9 +120,7 @@ func (m *machine) applyCall(now time.Time, call *graph.Call, current bool) outco
 	}
 	m.settle(now)
 
-	applied := m.changed
-	m.changed = m.changed || before
-	if !applied {
+	if !m.changed {
 		return outcomeDuplicate
 	}
 	return outcomeApplied

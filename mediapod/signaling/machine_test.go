@@ -207,6 +207,10 @@ func TestMachineTellsWhatNotificationsMean(t *testing.T) {
 			steps: append(slices.Clone(in), hangUpFor(EndTimeReached), notify(updated(testCallID, graph.StateTerminating)), notify(deleted(testCallID, 200, 7000))),
 			want:  want{phase: PhaseEnded, state: graph.StateTerminated, reason: EndTimeReached},
 		},
+		"hung up by us for two reasons": {
+			steps: append(slices.Clone(in), hangUpFor(EndTimeReached), hangUpFor(EndedByBot), notify(deleted(testCallID, 200, 7000))),
+			want:  want{phase: PhaseEnded, state: graph.StateTerminated, reason: EndTimeReached},
+		},
 		"hung up by us, and established comes late": {
 			steps: []step{created(testCallID), hangUpFor(EndedByBot), notify(updated(testCallID, graph.StateEstablished)), notify(rosterOf(testCallID, bot()))},
 			want:  want{phase: PhaseLeaving, state: graph.StateEstablished},

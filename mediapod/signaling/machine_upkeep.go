@@ -152,7 +152,7 @@ func keepAliveBackOff(failures int) time.Duration {
 // missed is told that notifications were lost on the way to the queue.
 func (m *machine) missed() {
 	if m.snap.CallID == "" {
-		m.join.overflow = true
+		m.joining.overflow = true
 		return
 	}
 	m.start(opGet)
