@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -136,8 +137,13 @@ func TestNothingIsLeftBehind(t *testing.T) {
 }
 
 func TestTokensAreNotLogged(t *testing.T) {
+	var mu sync.Mutex
 	var lines []string
-	log := funcr.New(func(prefix, args string) { lines = append(lines, prefix+args) }, funcr.Options{Verbosity: 10})
+	log := funcr.New(func(prefix, args string) {
+		mu.Lock()
+		defer mu.Unlock()
+		lines = append(lines, prefix+args)
+	}, funcr.Options{Verbosity: 10})
 	u := serve(t, func(c *Config) { c.Log = log })
 	call := newCall(t, u, CallOptions{ID: "logged", Behavior: Behavior{Echo: true}})
 	_, token := call.Endpoint()
@@ -145,6 +151,8 @@ func TestTokensAreNotLogged(t *testing.T) {
 	u.request(t, "DELETE", f.location+"x", "", bearer(token))
 	call.Close()
 	u.stop()
+	mu.Lock()
+	defer mu.Unlock()
 	if len(lines) == 0 {
 		t.Error("nothing is logged at all")
 	}

@@ -4,12 +4,12 @@ package media
 
 import "encoding/binary"
 
-// parsePacket reads an RTP packet (RFC 3550 section 5.1). Contributing sources and
+// parse reads an RTP packet (RFC 3550 section 5.1). Contributing sources and
 // extensions are passed over and padding is cut off. The payload aliases raw.
-func parsePacket(raw []byte) (p packet, ok bool) {
+func (p *packet) parse(raw []byte) (ok bool) {
 	const fixed = 12
 	if len(raw) < fixed || raw[0]>>6 != 2 {
-		return p, false
+		return false
 	}
 	be := binary.BigEndian
 	p.marker = raw[1]&0x80 != 0
@@ -21,7 +21,7 @@ func parsePacket(raw []byte) (p packet, ok bool) {
 	at := fixed + 4*int(raw[0]&0x0F) // contributing sources
 	if raw[0]&0x10 != 0 {            // header extension (section 5.3.1)
 		if len(raw) < at+4 {
-			return p, false
+			return false
 		}
 		at += 4 + 4*int(be.Uint16(raw[at+2:]))
 	}
@@ -30,8 +30,8 @@ func parsePacket(raw []byte) (p packet, ok bool) {
 		end -= int(raw[end-1])
 	}
 	if at > end || raw[0]&0x20 != 0 && raw[len(raw)-1] == 0 {
-		return p, false
+		return false
 	}
 	p.payload = raw[at:end]
-	return p, true
+	return true
 }

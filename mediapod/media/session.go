@@ -17,7 +17,10 @@ type session struct {
 
 	transport transport // set before anything can arrive on it
 	formats   atomic.Pointer[[]format]
-	echo      echo
+
+	// These belong to the goroutine that receives.
+	incoming packet
+	echo     echo
 
 	mu   sync.Mutex // guards transport while there is none, and
 	etag string     // of the ICE session, RFC 9725 section 4.3.1
@@ -65,18 +68,18 @@ func (s *session) open(ctx context.Context, offer string) (answer string, err er
 
 // receive is the inbound packet path.
 func (s *session) receive(raw []byte, at time.Time) {
-	p, ok := parsePacket(raw)
-	if !ok || s.over.Load() {
+	p := &s.incoming
+	if !p.parse(raw) || s.over.Load() {
 		return
 	}
 	f := s.format(p.payloadType)
 	if f == nil {
 		return // not negotiated, such as telephone events
 	}
-	s.call.in.take(&p, f, len(raw), at)
+	s.call.in.take(p, f, len(raw), at)
 	if s.call.behavior.Echo {
-		s.echo.turn(&p)
-		s.send(&p, at)
+		s.echo.turn(p)
+		s.send(p, at)
 	}
 }
 

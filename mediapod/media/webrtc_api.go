@@ -37,7 +37,7 @@ func newWebRTC(e *Engine) (dial, error) {
 	logs := pionLogs{e.log.WithName("webrtc")}
 	w := &webRTC{
 		engine: e, certificate: certificate, logs: logs,
-		mux: ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: e.sockets.udp, Logger: logs.NewLogger("mux")}),
+		mux: ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: muxSocket{e.sockets.udp, e.log}, Logger: logs.NewLogger("mux")}),
 	}
 	return w.dial, nil
 }

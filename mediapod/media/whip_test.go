@@ -199,6 +199,8 @@ func TestTrickle(t *testing.T) {
 		want              int
 	}{
 		"a candidate":       {f.etag, typeFragment, fragment, 204},
+		"a name in mDNS":    {f.etag, typeFragment, "a=candidate:1 1 udp 2130706431 6fb6f1a5-8b7c-4c4e-9b5c-0a8e5b6f5d3b.local 9 typ host\r\n", 204},
+		"one over TCP":      {f.etag, typeFragment, "a=candidate:1 1 tcp 1518280447 127.0.0.1 9 typ host tcptype active\r\n", 204},
 		"only the end":      {f.etag, typeFragment, "a=end-of-candidates\r\n", 204},
 		"no If-Match":       {"", typeFragment, fragment, 428},
 		"another session":   {`"old"`, typeFragment, fragment, 412},
