@@ -18,7 +18,7 @@ const (
 
 // Finalizers.
 const (
-	// FinalizerDrain keeps a MediaPod until its calls have ended.
+	// FinalizerDrain keeps a MediaPod until its calls have ended, and a CallingBot until its MediaPods have gone.
 	FinalizerDrain = "callfleet.dev/drain"
 	// FinalizerHangUp keeps a session until its bot has left the call.
 	FinalizerHangUp = "callfleet.dev/hang-up"

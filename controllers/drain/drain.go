@@ -122,8 +122,14 @@ func notAcknowledged(f Facts) (string, string) {
 	return "", ""
 }
 
+// mayRun: without report and without Pod there is no process, and the counts are the last words of one that is gone.
+func mayRun(f Facts) bool { return f.MediaPod.Status.Agent != nil || f.MediaPod.Status.PodUID != "" }
+
 func liveCalls(f Facts) (string, string) {
 	status := &f.MediaPod.Status
+	if !mayRun(f) {
+		return "", ""
+	}
 	if status.Calls > 0 || status.Seats.Used > 0 {
 		return ReasonLiveCalls, fmt.Sprintf("waiting for %s to end", count(status.Calls, status.Seats.Used))
 	}
@@ -131,7 +137,7 @@ func liveCalls(f Facts) (string, string) {
 }
 
 func reserved(f Facts) (string, string) {
-	if n := f.MediaPod.Status.Seats.Reserved; n > 0 {
+	if n := f.MediaPod.Status.Seats.Reserved; n > 0 && mayRun(f) {
 		return ReasonReserved, fmt.Sprintf("%d seats are reserved for calls that are about to begin", n)
 	}
 	return "", ""

@@ -73,9 +73,13 @@ func TestMayDelete(t *testing.T) {
 			pod:    drained().With(func(p *v1alpha1.MediaPod) { p.Status.Agent = nil; p.Status.PodUID = "" }),
 			reason: drain.ReasonEmpty,
 		},
-		"its Pod is gone with calls last heard of": {
+		"its Pod is gone, its last words were of calls": {
 			pod:    drained().Calls(2).Seats(20, 2, 0).With(func(p *v1alpha1.MediaPod) { p.Status.Agent = nil; p.Status.PodUID = "" }),
-			reason: drain.ReasonLiveCalls,
+			reason: drain.ReasonEmpty,
+		},
+		"its Pod is gone and a session has not been told": {
+			pod:      drained().Calls(1).Seats(20, 1, 0).With(func(p *v1alpha1.MediaPod) { p.Status.Agent = nil; p.Status.PodUID = "" }),
+			sessions: []string{"standup"}, reason: drain.ReasonSessionsBound,
 		},
 		"a report of no known process": {
 			pod: drained().Agent("", 2), reason: drain.ReasonAgentSilent,

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/drain"
+)
+
+// act carries the plan out and brings the observation up to date. One failure does not keep the rest from being done.
+func (r *Reconciler) act(ctx context.Context, seen *observation, next plan) error {
+	var failures []error
+	for _, d := range next.deletes {
+		failures = append(failures, r.delete(ctx, seen, d))
+	}
+	for _, d := range next.drains {
+		failures = append(failures, r.drain(ctx, seen, d))
+	}
+	for _, w := range next.waits {
+		log.FromContext(ctx).V(1).Info("media pod drains", "mediaPod", w.pod.Name, "reason", w.verdict.Reason, "message", w.verdict.Message)
+	}
+	if !seen.bot.DeletionTimestamp.IsZero() {
+		return errors.Join(append(failures, r.letGo(ctx, seen))...)
+	}
+	// What the pods need comes before the pods, and the finalizer before all of it.
+	if err := r.hold(ctx, seen.bot); err != nil {
+		return errors.Join(append(failures, err)...)
+	}
+	if err := r.grantAccess(ctx, seen.bot); err != nil {
+		return errors.Join(append(failures, err)...)
+	}
+	for _, c := range next.creates {
+		failures = append(failures, r.create(ctx, seen, c))
+	}
+	return errors.Join(failures...)
+}
+
+func (r *Reconciler) create(ctx context.Context, seen *observation, c creation) error {
+	pod := newMediaPod(seen, c.slot)
+	if err := r.client.Create(ctx, pod, fieldOwner); err != nil {
+		if apierrors.IsAlreadyExists(err) {
+			return r.whoHas(ctx, pod, err)
+		}
+		return fmt.Errorf("creating media pod %s: %w", pod.Name, err)
+	}
+	seen.pods = append(seen.pods, *pod)
+	created.WithLabelValues(pod.Namespace, seen.bot.Name).Inc()
+	r.record(seen.bot, mediaPodCreated(pod, c.why))
+	return nil
+}
+
+// whoHas tells a pod that the cache has yet to show, which is a conflict like any other, from one in the way.
+func (r *Reconciler) whoHas(ctx context.Context, pod *v1alpha1.MediaPod, exists error) error {
+	var there v1alpha1.MediaPod
+	if err := r.live.Get(ctx, client.ObjectKeyFromObject(pod), &there); err != nil {
+		return fmt.Errorf("reading media pod %s: %w", pod.Name, err)
+	}
+	if there.Spec.BotRef == pod.Spec.BotRef && there.Spec.Slot == pod.Spec.Slot {
+		return apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("mediapods").GroupResource(), pod.Name, exists)
+	}
+	return fmt.Errorf("media pod %s is in the way: it is slot %d of bot %s; delete it", pod.Name, there.Spec.Slot, there.Spec.BotRef.Name)
+}
+
+func (r *Reconciler) drain(ctx context.Context, seen *observation, m marking) error {
+	before := m.pod.DeepCopy()
+	m.pod.Spec.Drain = &m.drain
+	if err := r.client.Patch(ctx, m.pod, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldOwner); err != nil {
+		before.DeepCopyInto(m.pod)
+		return fmt.Errorf("draining media pod %s: %w", m.pod.Name, err)
+	}
+	drained.WithLabelValues(m.pod.Namespace, seen.bot.Name, m.drain.Reason).Inc()
+	r.record(seen.bot, mediaPodDraining(m.pod, m.why))
+	return nil
+}
+
+func (r *Reconciler) delete(ctx context.Context, seen *observation, d deletion) error {
+	if err := r.client.Delete(ctx, d.pod, drain.Preconditions(d.pod)); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return fmt.Errorf("deleting media pod %s: %w", d.pod.Name, err)
+	}
+	deleted.WithLabelValues(d.pod.Namespace, seen.bot.Name).Inc()
+	r.record(seen.bot, mediaPodDeleted(d.pod, d.why))
+	return nil
+}
+
+// mediaPodName is derived from the slot, so that a cache that does not show a pod yet can only cause AlreadyExists.
+func mediaPodName(bot *v1alpha1.CallingBot, slot int32) string {
+	return fmt.Sprintf("%s-%d", bot.Name, slot)
+}
+
+// newMediaPod is the pod of a slot. It has no owner reference: with one, `kubectl delete --cascade=foreground` on the bot
+// would make the garbage collector delete the Pods below at once, under live calls. The bot's finalizer sees to the end
+// instead.
+func newMediaPod(seen *observation, slot int32) *v1alpha1.MediaPod {
+	bot := seen.bot
+	return &v1alpha1.MediaPod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace:  bot.Namespace,
+			Name:       mediaPodName(bot, slot),
+			Labels:     map[string]string{v1alpha1.LabelBot: bot.Name},
+			Finalizers: []string{v1alpha1.FinalizerDrain},
+		},
+		Spec: v1alpha1.MediaPodSpec{
+			BotRef:      v1alpha1.BotReference{Name: bot.Name},
+			Slot:        slot,
+			Revision:    seen.revision,
+			FleetConfig: *bot.Spec.FleetConfig.DeepCopy(),
+		},
+	}
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fleet
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/callfleet/callfleet/api/v1alpha1"
+)
+
+// Reasons of Reconciling.
+const (
+	reasonRollout  = "Rollout"
+	reasonScaling  = "Scaling"
+	reasonDeleting = "Deleting"
+)
+
+// facts are what the conditions of a CallingBot are computed from.
+type facts struct {
+	wanted, ready int
+	// currentReady are the ready pods with the present configuration.
+	currentReady, old int
+	draining          int
+	deleting          bool
+	// problem keeps pods from being made.
+	problem *problem
+	// complaint is the most telling word of a pod that is not ready; nil if there is none.
+	complaint *complaint
+}
+
+// judge computes the conditions. Only Ready is always there.
+func judge(f facts) []metav1.Condition {
+	ready := readiness(f)
+	conditions := []metav1.Condition{ready}
+	switch {
+	case f.problem != nil && !f.deleting:
+		conditions = append(conditions, metav1.Condition{
+			Type: v1alpha1.ConditionStalled, Status: metav1.ConditionTrue, Reason: f.problem.reason, Message: f.problem.message})
+	case ready.Status == metav1.ConditionFalse && needsPerson[ready.Reason]:
+		conditions = append(conditions, metav1.Condition{
+			Type: v1alpha1.ConditionStalled, Status: metav1.ConditionTrue, Reason: ready.Reason, Message: ready.Message})
+	case f.deleting && f.draining > 0:
+		conditions = append(conditions, metav1.Condition{
+			Type: v1alpha1.ConditionReconciling, Status: metav1.ConditionTrue, Reason: reasonDeleting,
+			Message: fmt.Sprintf("the bot goes when the calls on %s have ended", count(f.draining, "pod"))})
+	case f.currentReady < f.wanted && f.old > 0:
+		conditions = append(conditions, metav1.Condition{
+			Type: v1alpha1.ConditionReconciling, Status: metav1.ConditionTrue, Reason: reasonRollout,
+			Message: fmt.Sprintf("pods ready with the new configuration: %d, wanted: %d; the old ones serve until then", f.currentReady, f.wanted)})
+	case f.currentReady < f.wanted:
+		conditions = append(conditions, metav1.Condition{
+			Type: v1alpha1.ConditionReconciling, Status: metav1.ConditionTrue, Reason: reasonScaling,
+			Message: fmt.Sprintf("pods ready: %d, wanted: %d", f.currentReady, f.wanted)})
+	}
+	return conditions
+}
+
+func readiness(f facts) metav1.Condition {
+	ready := func(status metav1.ConditionStatus, reason, message string) metav1.Condition {
+		return metav1.Condition{Type: v1alpha1.ConditionReady, Status: status, Reason: reason, Message: message}
+	}
+	takes := fmt.Sprintf("pods that take calls: %d, wanted: %d", f.ready, f.wanted)
+	switch {
+	case f.deleting:
+		return ready(metav1.ConditionFalse, reasonDeleting, "the bot is being deleted")
+	case f.problem != nil:
+		return ready(metav1.ConditionFalse, f.problem.reason, f.problem.message)
+	case f.wanted == 0:
+		return ready(metav1.ConditionTrue, v1alpha1.ReasonScaledToZero, "no pods are wanted; set spec.replicas to serve calls")
+	case f.ready >= f.wanted:
+		return ready(metav1.ConditionTrue, v1alpha1.ReasonServing, takes)
+	case f.complaint != nil:
+		reason := f.complaint.reason
+		if !telling(reason) {
+			reason = v1alpha1.ReasonPodsNotReady
+		}
+		return ready(metav1.ConditionFalse, reason, takes+"; "+f.complaint.String())
+	default:
+		return ready(metav1.ConditionFalse, v1alpha1.ReasonPodsNotReady, takes+"; see `kubectl get mp` for the others")
+	}
+}
+
+// complaint is what a pod that is not ready says.
+type complaint struct {
+	pod, reason, message string
+}
+
+func (c complaint) String() string {
+	text := c.pod + ": " + c.reason
+	if c.message != "" {
+		text += ": " + c.message
+	}
+	return text
+}
+
+// tellingReasons, the most telling first: what one pod says that is likely true of all of them, and which somebody has to
+// put right. Other reasons are about a pod on its way.
+var tellingReasons = []string{
+	v1alpha1.ReasonCredentialsRejected,
+	v1alpha1.ReasonTemplateInvalid,
+	v1alpha1.ReasonCertificateInvalid,
+	v1alpha1.ReasonNameMismatch,
+	v1alpha1.ReasonExpired,
+	v1alpha1.ReasonPodConflict,
+	v1alpha1.ReasonPodCrashed,
+	v1alpha1.ReasonLoginUnreachable,
+	v1alpha1.ReasonSigningKeysMissing,
+	v1alpha1.ReasonEndpointUnavailable,
+}
+
+// needsPerson are the reasons that no waiting puts right.
+var needsPerson = map[string]bool{
+	v1alpha1.ReasonCredentialsRejected: true,
+	v1alpha1.ReasonTemplateInvalid:     true,
+	v1alpha1.ReasonCertificateInvalid:  true,
+	v1alpha1.ReasonNameMismatch:        true,
+	v1alpha1.ReasonExpired:             true,
+	v1alpha1.ReasonPodConflict:         true,
+}
+
+func telling(reason string) bool { return slices.Contains(tellingReasons, reason) }
+
+// mostTelling picks from the pods that should be ready and are not. What a process says of itself goes before what is
+// seen of it from outside.
+func mostTelling(pods []*v1alpha1.MediaPod) *complaint {
+	var best *complaint
+	bestRank := len(tellingReasons) + 1
+	for _, pod := range pods {
+		if isReady(pod) {
+			continue
+		}
+		c := complaintOf(pod)
+		if c == nil {
+			continue
+		}
+		rank := slices.Index(tellingReasons, c.reason)
+		if rank < 0 {
+			rank = len(tellingReasons)
+		}
+		if rank < bestRank {
+			best, bestRank = c, rank
+		}
+	}
+	return best
+}
+
+func complaintOf(pod *v1alpha1.MediaPod) *complaint {
+	if agent := pod.Status.Agent; agent != nil && !agent.Ready && agent.Reason != "" {
+		return &complaint{pod: pod.Name, reason: agent.Reason, message: firstLine(agent.Message)}
+	}
+	c := meta.FindStatusCondition(pod.Status.Conditions, v1alpha1.ConditionReady)
+	if c == nil {
+		return nil
+	}
+	return &complaint{pod: pod.Name, reason: c.Reason, message: firstLine(c.Message)}
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// settle merges the computed conditions into those there are: times change with status only, and what was not computed
+// is not true any more.
+func settle(existing, computed []metav1.Condition, generation int64, now time.Time) []metav1.Condition {
+	settled := slices.Clone(existing)
+	for _, c := range computed {
+		c.ObservedGeneration, c.LastTransitionTime = generation, metav1.NewTime(now).Rfc3339Copy()
+		meta.SetStatusCondition(&settled, c)
+	}
+	return slices.DeleteFunc(settled, func(c metav1.Condition) bool {
+		return !slices.ContainsFunc(computed, func(k metav1.Condition) bool { return k.Type == c.Type })
+	})
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fleet
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/controllertest"
+)
+
+func TestJudge(t *testing.T) {
+	missing := &problem{v1alpha1.ReasonSecretNotFound, "Secret reception does not exist; create it"}
+	cases := map[string]struct {
+		facts facts
+		want  []string
+	}{
+		"serving": {
+			facts: facts{wanted: 2, ready: 2, currentReady: 2},
+			want:  []string{"Ready=True/Serving: pods that take calls: 2, wanted: 2"},
+		},
+		"a drain, however long, is not reconciling": {
+			facts: facts{wanted: 1, ready: 1, currentReady: 1, draining: 3},
+			want:  []string{"Ready=True/Serving: pods that take calls: 1, wanted: 1"},
+		},
+		"scaled to zero": {
+			facts: facts{},
+			want:  []string{"Ready=True/ScaledToZero: no pods are wanted; set spec.replicas to serve calls"},
+		},
+		"starting": {
+			facts: facts{wanted: 2, ready: 1, currentReady: 1, complaint: &complaint{"b-1", v1alpha1.ReasonPodStarting, "the process runs"}},
+			want: []string{
+				"Ready=False/PodsNotReady: pods that take calls: 1, wanted: 2; b-1: PodStarting: the process runs",
+				"Reconciling=True/Scaling: pods ready: 1, wanted: 2",
+			},
+		},
+		"just created": {
+			facts: facts{wanted: 1},
+			want: []string{
+				"Ready=False/PodsNotReady: pods that take calls: 0, wanted: 1; see `kubectl get mp` for the others",
+				"Reconciling=True/Scaling: pods ready: 0, wanted: 1",
+			},
+		},
+		"rolling out while all serve": {
+			facts: facts{wanted: 2, ready: 3, currentReady: 1, old: 2},
+			want: []string{
+				"Ready=True/Serving: pods that take calls: 3, wanted: 2",
+				"Reconciling=True/Rollout: pods ready with the new configuration: 1, wanted: 2; the old ones serve until then",
+			},
+		},
+		"a missing Secret stalls": {
+			facts: facts{wanted: 1, problem: missing},
+			want: []string{
+				"Ready=False/SecretNotFound: Secret reception does not exist; create it",
+				"Stalled=True/SecretNotFound: Secret reception does not exist; create it",
+			},
+		},
+		"rejected credentials stall": {
+			facts: facts{wanted: 1, complaint: &complaint{"b-0", v1alpha1.ReasonCredentialsRejected, "the login service says no; renew the secret"}},
+			want: []string{
+				"Ready=False/CredentialsRejected: pods that take calls: 0, wanted: 1; b-0: CredentialsRejected: the login service says no; renew the secret",
+				"Stalled=True/CredentialsRejected: pods that take calls: 0, wanted: 1; b-0: CredentialsRejected: the login service says no; renew the secret",
+			},
+		},
+		"an unreachable login service is waited for": {
+			facts: facts{wanted: 1, complaint: &complaint{"b-0", v1alpha1.ReasonLoginUnreachable, "timeout"}},
+			want: []string{
+				"Ready=False/LoginUnreachable: pods that take calls: 0, wanted: 1; b-0: LoginUnreachable: timeout",
+				"Reconciling=True/Scaling: pods ready: 0, wanted: 1",
+			},
+		},
+		"one bad pod of many does not stall": {
+			facts: facts{wanted: 1, ready: 1, currentReady: 1, complaint: &complaint{"b-9", v1alpha1.ReasonCredentialsRejected, ""}},
+			want:  []string{"Ready=True/Serving: pods that take calls: 1, wanted: 1"},
+		},
+		"being deleted with calls": {
+			facts: facts{draining: 2, deleting: true, problem: missing},
+			want: []string{
+				"Ready=False/Deleting: the bot is being deleted",
+				"Reconciling=True/Deleting: the bot goes when the calls on 2 pods have ended",
+			},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, c := range judge(tc.facts) {
+				got = append(got, c.Type+"="+string(c.Status)+"/"+c.Reason+": "+c.Message)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("conditions (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestTheMostTellingPodSpeaks(t *testing.T) {
+	starting := controllertest.MediaPod("v", "b", 0).NotReady(v1alpha1.ReasonPodStarting, "starting")
+	crashed := controllertest.MediaPod("v", "b", 1).NotReady(v1alpha1.ReasonPodCrashed, "exit code 1")
+	rejected := controllertest.MediaPod("v", "b", 2).NotReady(v1alpha1.ReasonAgentNotReady, "the agent is not ready").
+		AgentNotReady(v1alpha1.ReasonCredentialsRejected, "invalid_client\ntrace: …")
+	odd := controllertest.MediaPod("v", "b", 3).AgentNotReady("SomethingNew", "")
+	serving := controllertest.MediaPod("v", "b", 4).Ready()
+	silent := controllertest.MediaPod("v", "b", 5)
+
+	cases := map[string]struct {
+		pods []*controllertest.MediaPodBuilder
+		want string
+	}{
+		"an agent's own word before all":         {[]*controllertest.MediaPodBuilder{starting, crashed, rejected}, "b-2: CredentialsRejected: invalid_client"},
+		"a crash before a start":                 {[]*controllertest.MediaPodBuilder{starting, crashed}, "b-1: PodCrashed: exit code 1"},
+		"of equals the first":                    {[]*controllertest.MediaPodBuilder{starting, odd}, "b-0: PodStarting: starting"},
+		"a reason nobody ranked":                 {[]*controllertest.MediaPodBuilder{odd}, "b-3: SomethingNew"},
+		"pods that serve or are new say nothing": {[]*controllertest.MediaPodBuilder{serving, silent}, ""},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			var pods []*v1alpha1.MediaPod
+			for _, pod := range tc.pods {
+				pods = append(pods, pod.Object())
+			}
+			got := ""
+			if c := mostTelling(pods); c != nil {
+				got = c.String()
+			}
+			if got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestSettleKeepsTimesAndDropsWhatIsOver(t *testing.T) {
+	first := settle(nil, []metav1.Condition{
+		{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: "A", Message: "a"},
+		{Type: v1alpha1.ConditionStalled, Status: metav1.ConditionTrue, Reason: "A", Message: "a"},
+	}, 1, noon)
+	later := noon.Add(time.Hour)
+	second := settle(first, []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: "B", Message: "b"}}, 2, later)
+	want := []metav1.Condition{{
+		Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: "B", Message: "b",
+		ObservedGeneration: 2, LastTransitionTime: metav1.NewTime(noon),
+	}}
+	if diff := cmp.Diff(want, second); diff != "" {
+		t.Errorf("still not ready, not stalled any more (-want +got):\n%s", diff)
+	}
+	if first[1].Type != v1alpha1.ConditionStalled {
+		t.Error("settling changed the conditions it was given")
+	}
+	third := settle(second, []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: "C"}}, 3, later)
+	if !third[0].LastTransitionTime.Time.Equal(later) {
+		t.Errorf("the transition is of %s, want %s", third[0].LastTransitionTime, later)
+	}
+}
+
+func TestStatusCountsTheFleet(t *testing.T) {
+	bot := controllertest.Bot("voice", "b").Replicas(3).With(func(b *v1alpha1.CallingBot) { b.Generation = 7 }).Object()
+	seen := &observation{bot: bot, revision: newRevision}
+	for _, pod := range []*controllertest.MediaPodBuilder{
+		ready(0).Seats(20, 2, 1).Calls(2),
+		oldReady(1).Seats(10, 1, 0).Calls(1),
+		mp(2, newRevision).NotReady(v1alpha1.ReasonPodCrashed, "").Seats(20, 5, 0).Calls(5), // its process is gone
+		empty(3).Seats(20, 4, 0).Calls(4),
+	} {
+		seen.pods = append(seen.pods, *pod.Object())
+	}
+	got := statusOf(seen, noon)
+	got.Conditions = nil
+	want := v1alpha1.CallingBotStatus{
+		ObservedGeneration: 7, Replicas: 3, ReadyReplicas: 2, DrainingReplicas: 1,
+		Selector: "callfleet.dev/bot=b,callfleet.dev/state=serving",
+		Seats:    v1alpha1.Seats{Capacity: 30, Used: 3, Reserved: 1, Free: 26},
+		Calls:    7,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("status (-want +got):\n%s", diff)
+	}
+}
+
+func TestPortsExhaustedIsSaid(t *testing.T) {
+	seen := &observation{bot: controllertest.Bot("voice", "b").Replicas(3).HostPort(28550, 28551).Object(), revision: newRevision}
+	c := statusOf(seen, noon).Conditions
+	if err := controllertest.HasCondition(c, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonPortsExhausted); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(c[0].Message, "widen the range or lower spec.replicas") {
+		t.Errorf("the message does not say what to do: %q", c[0].Message)
+	}
+}

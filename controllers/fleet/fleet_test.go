@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fleet_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/controllertest"
+	"github.com/callfleet/callfleet/controllers/fleet"
+)
+
+func TestMain(m *testing.M) { controllertest.Main(m) }
+
+// place is one test's namespace with a running fleet controller. The test plays the mediapod controller and the agents.
+type place struct {
+	*testing.T
+	*controllertest.Cluster
+	ns  string
+	mgr *controllertest.Manager
+}
+
+func newPlace(t *testing.T) *place {
+	t.Helper()
+	cluster := controllertest.Start(t)
+	ns := cluster.Namespace(t)
+	return &place{t, cluster, ns, cluster.StartManager(t, ns, (&fleet.Reconciler{}).SetupWithManager)}
+}
+
+func (p *place) secret(name string, data map[string]string) *corev1.Secret {
+	p.Helper()
+	return controllertest.Create(p.T, p.Client, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: p.ns, Name: name}, StringData: data})
+}
+
+// bot creates a bot and its Secret.
+func (p *place) bot(b *controllertest.BotBuilder) *v1alpha1.CallingBot {
+	p.Helper()
+	bot := b.Object()
+	p.secret(bot.Name, map[string]string{"clientSecret": "s3cr3t"})
+	return controllertest.Create(p.T, p.Client, bot)
+}
+
+func (p *place) mediaPods() []v1alpha1.MediaPod {
+	p.Helper()
+	var list v1alpha1.MediaPodList
+	if err := p.Client.List(context.Background(), &list, client.InNamespace(p.ns)); err != nil {
+		p.Fatal(err)
+	}
+	return list.Items
+}
+
+// awaitPods waits for these media pods, written as name, or name! for a draining one, in order.
+func (p *place) awaitPods(want ...string) []v1alpha1.MediaPod {
+	p.Helper()
+	var pods []v1alpha1.MediaPod
+	controllertest.Eventually(p.T, "media pods", func() error {
+		pods = p.mediaPods()
+		got := []string{}
+		for _, pod := range pods {
+			name := pod.Name
+			if pod.Spec.Drain != nil {
+				name += "!"
+			}
+			got = append(got, name)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			return fmt.Errorf("(-want +got):\n%s", diff)
+		}
+		return nil
+	})
+	return pods
+}
+
+// report writes what the mediapod controller and the agent of a ready pod would.
+func (p *place) report(name string, calls int32) {
+	p.Helper()
+	controllertest.UpdateStatus(p.T, p.Client, p.pod(name), func(mp *v1alpha1.MediaPod) {
+		reported := controllertest.MediaPod(p.ns, mp.Spec.BotRef.Name, mp.Spec.Slot).Generation(mp.Generation).
+			Seats(20, calls, 0).Calls(calls).Ready().Object()
+		mp.Status = reported.Status
+	})
+}
+
+func (p *place) pod(name string) *v1alpha1.MediaPod {
+	return &v1alpha1.MediaPod{ObjectMeta: metav1.ObjectMeta{Namespace: p.ns, Name: name}}
+}
+
+// release plays the mediapod controller: deleted media pods lose their finalizer.
+func (p *place) release(name string) {
+	p.Helper()
+	pod := controllertest.Await(p.T, p.Client, p.pod(name), "be deleted", func(mp *v1alpha1.MediaPod) error {
+		if mp.DeletionTimestamp.IsZero() {
+			return errors.New("not deleted")
+		}
+		return nil
+	})
+	before := pod.DeepCopy()
+	pod.Finalizers = nil
+	if err := p.Client.Patch(context.Background(), pod, client.MergeFrom(before)); err != nil {
+		p.Fatal(err)
+	}
+}
+
+func (p *place) awaitReady(bot *v1alpha1.CallingBot, status metav1.ConditionStatus, reason string) {
+	p.Helper()
+	controllertest.Await(p.T, p.Client, bot, "be "+reason, func(b *v1alpha1.CallingBot) error {
+		if b.Status.ObservedGeneration != b.Generation {
+			return errors.New("the status is of an earlier generation")
+		}
+		return controllertest.HasCondition(b.Status.Conditions, v1alpha1.ConditionReady, status, reason)
+	})
+}
+
+func (p *place) scale(bot *v1alpha1.CallingBot, replicas int32) {
+	p.Helper()
+	if _, err := p.Kubectl(p.T, "scale", "cb/"+bot.Name, "-n", p.ns, fmt.Sprint("--replicas=", replicas)); err != nil {
+		p.Fatal(err)
+	}
+}
+
+func TestFleetComesUp(t *testing.T) {
+	p := newPlace(t)
+	bot := p.bot(controllertest.Bot(p.ns, "reception").Replicas(2).Seats(20))
+	pods := p.awaitPods("reception-0", "reception-1")
+
+	first := pods[0]
+	if diff := cmp.Diff(bot.Spec.FleetConfig, first.Spec.FleetConfig); diff != "" {
+		t.Errorf("the media pod should carry the bot's configuration (-bot +pod):\n%s", diff)
+	}
+	if first.Labels[v1alpha1.LabelBot] != "reception" || !slices.Contains(first.Finalizers, v1alpha1.FinalizerDrain) {
+		t.Errorf("labels %v, finalizers %v", first.Labels, first.Finalizers)
+	}
+	if len(first.OwnerReferences) != 0 {
+		t.Errorf("owner references %v would let the garbage collector end calls", first.OwnerReferences)
+	}
+	p.awaitReady(bot, metav1.ConditionFalse, v1alpha1.ReasonPodsNotReady)
+	if err := controllertest.HasCondition(bot.Status.Conditions, v1alpha1.ConditionReconciling, metav1.ConditionTrue, ""); err != nil {
+		t.Error(err)
+	}
+
+	p.report("reception-0", 3)
+	p.report("reception-1", 0)
+	p.awaitReady(bot, metav1.ConditionTrue, v1alpha1.ReasonServing)
+	if err := controllertest.LacksCondition(bot.Status.Conditions, v1alpha1.ConditionReconciling); err != nil {
+		t.Error(err)
+	}
+	bot.Status.Conditions = nil
+	want := v1alpha1.CallingBotStatus{
+		ObservedGeneration: 1, Replicas: 2, ReadyReplicas: 2, Calls: 3,
+		Selector: "callfleet.dev/bot=reception,callfleet.dev/state=serving",
+		Seats:    v1alpha1.Seats{Capacity: 40, Used: 3, Free: 37},
+	}
+	if diff := cmp.Diff(want, bot.Status); diff != "" {
+		t.Errorf("status (-want +got):\n%s", diff)
+	}
+}
+
+func TestASecondPassWritesNothing(t *testing.T) {
+	p := newPlace(t)
+	bot := p.bot(controllertest.Bot(p.ns, "reception").Replicas(1))
+	p.awaitPods("reception-0")
+	p.report("reception-0", 1)
+	p.awaitReady(bot, metav1.ConditionTrue, v1alpha1.ReasonServing)
+	before := p.mgr.Writes.AwaitQuiet(t, 300*time.Millisecond)
+
+	// Something that starts a pass and changes nothing.
+	controllertest.Update(t, p.Client, p.pod("reception-0"), func(mp *v1alpha1.MediaPod) { mp.Annotations = map[string]string{"touched": "yes"} })
+	controllertest.Consistently(t, 500*time.Millisecond, "the controller writes nothing", func() error {
+		if list := p.mgr.Writes.List(); len(list) != before {
+			return fmt.Errorf("it wrote %v", list[before:])
+		}
+		return nil
+	})
+}
+
+func TestAccessIsGranted(t *testing.T) {
+	p := newPlace(t)
+	p.bot(controllertest.Bot(p.ns, "reception"))
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: p.ns, Name: "reception-mediapod"}}
+	binding := &rbacv1.RoleBinding{ObjectMeta: account.ObjectMeta}
+	isThere := func() {
+		t.Helper()
+		controllertest.Await(t, p.Client, account, "exist", func(*corev1.ServiceAccount) error { return nil })
+		controllertest.Await(t, p.Client, binding, "bind the account to the role", func(b *rbacv1.RoleBinding) error {
+			want := rbacv1.RoleBinding{
+				RoleRef:  rbacv1.RoleRef{APIGroup: "rbac.authorization.k8s.io", Kind: "ClusterRole", Name: "callfleet-mediapod"},
+				Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Name: "reception-mediapod", Namespace: p.ns}},
+			}
+			if diff := cmp.Diff(want, rbacv1.RoleBinding{RoleRef: b.RoleRef, Subjects: b.Subjects}); diff != "" {
+				return fmt.Errorf("(-want +got):\n%s", diff)
+			}
+			return nil
+		})
+	}
+	isThere()
+
+	// What somebody breaks is mended.
+	controllertest.Update(t, p.Client, binding, func(b *rbacv1.RoleBinding) { b.Subjects = nil })
+	isThere()
+	for _, obj := range []client.Object{account, binding} {
+		if err := p.Client.Delete(context.Background(), obj); err != nil {
+			t.Fatal(err)
+		}
+	}
+	isThere()
+
+	// Another role in the manager's settings: the binding is made anew, since its role cannot change.
+	p.mgr.Stop()
+	p.StartManager(t, p.ns, (&fleet.Reconciler{MediaPodRole: "other-role"}).SetupWithManager)
+	controllertest.Await(t, p.Client, binding, "follow the setting", func(b *rbacv1.RoleBinding) error {
+		if b.RoleRef.Name != "other-role" {
+			return errors.New(b.RoleRef.Name)
+		}
+		return nil
+	})
+}
+
+func TestScalingDrainsBeforeItDeletes(t *testing.T) {
+	p := newPlace(t)
+	bot := p.bot(controllertest.Bot(p.ns, "reception").Replicas(3))
+	p.awaitPods("reception-0", "reception-1", "reception-2")
+	p.report("reception-0", 2)
+	p.report("reception-1", 1)
+	p.report("reception-2", 5)
+	p.awaitReady(bot, metav1.ConditionTrue, v1alpha1.ReasonServing)
+
+	p.scale(bot, 1)
+	pods := p.awaitPods("reception-0!", "reception-1!", "reception-2")
+	if pods[0].Spec.Drain.Reason != v1alpha1.DrainScaleIn || pods[0].Spec.Drain.Since.IsZero() {
+		t.Errorf("drain mark %+v", pods[0].Spec.Drain)
+	}
+	controllertest.Await(t, p.Client, bot, "count the draining apart", func(b *v1alpha1.CallingBot) error {
+		if b.Status.Replicas != 1 || b.Status.DrainingReplicas != 2 || b.Status.Seats.Capacity != 20 || b.Status.Calls != 8 {
+			return fmt.Errorf("%+v", b.Status)
+		}
+		return controllertest.HasCondition(b.Status.Conditions, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonServing)
+	})
+
+	// Calls ended, but a report that is older than the mark says so: nothing goes.
+	controllertest.UpdateStatus(t, p.Client, p.pod("reception-0"), func(mp *v1alpha1.MediaPod) {
+		mp.Status.Calls, mp.Status.Seats.Used = 0, 0
+		mp.Status.Agent.ObservedGeneration = mp.Generation - 1
+	})
+	controllertest.Consistently(t, 400*time.Millisecond, "the pod is kept", func() error {
+		if pods := p.mediaPods(); len(pods) != 3 || !pods[0].DeletionTimestamp.IsZero() {
+			return errors.New("it was deleted")
+		}
+		return nil
+	})
+	// Acknowledged and empty.
+	p.report("reception-0", 0)
+	p.release("reception-0")
+	p.awaitPods("reception-1!", "reception-2")
+
+	// A session bound to an empty pod keeps it, and its end lets it go.
+	session := controllertest.Create(t, p.Client, controllertest.Session(p.ns, "standup", "reception").BoundTo("reception-1").Object())
+	p.awaitCached(session)
+	p.report("reception-1", 0)
+	controllertest.Consistently(t, 400*time.Millisecond, "the pod is kept", func() error {
+		if pods := p.mediaPods(); !pods[0].DeletionTimestamp.IsZero() {
+			return errors.New("it was deleted")
+		}
+		return nil
+	})
+
+	// Scaling out again makes new pods; a drain is never undone.
+	p.scale(bot, 2)
+	p.awaitPods("reception-0", "reception-1!", "reception-2")
+	controllertest.UpdateStatus(t, p.Client, session, func(s *v1alpha1.MeetingSession) { s.Status.Phase = v1alpha1.PhaseCompleted })
+	p.release("reception-1")
+	p.awaitPods("reception-0", "reception-2")
+}
+
+// awaitCached waits until the manager's cache shows the session as bound, so that the test judges the controller and not
+// the cache's delay.
+func (p *place) awaitCached(session *v1alpha1.MeetingSession) {
+	p.Helper()
+	controllertest.Await(p.T, p.mgr.GetClient(), session.DeepCopy(), "reach the cache", func(s *v1alpha1.MeetingSession) error {
+		if s.Status.MediaPod == "" {
+			return errors.New("not bound")
+		}
+		return nil
+	})
+}
+
+func TestRolloutKeepsCapacity(t *testing.T) {
+	p := newPlace(t)
+	bot := p.bot(controllertest.Bot(p.ns, "reception").Replicas(2))
+	pods := p.awaitPods("reception-0", "reception-1")
+	p.report("reception-0", 1)
+	p.report("reception-1", 0)
+	p.awaitReady(bot, metav1.ConditionTrue, v1alpha1.ReasonServing)
+
+	controllertest.Update(t, p.Client, bot, func(b *v1alpha1.CallingBot) { b.Spec.Capacity.Seats = 10 })
+	after := p.awaitPods("reception-0", "reception-1", "reception-2", "reception-3")
+	if after[2].Spec.Revision == pods[0].Spec.Revision || after[2].Spec.Capacity.Seats != 10 {
+		t.Errorf("the new pod has revision %s and %d seats", after[2].Spec.Revision, after[2].Spec.Capacity.Seats)
+	}
+	if diff := cmp.Diff(pods[0].Spec, after[0].Spec); diff != "" {
+		t.Errorf("a running pod's configuration changed:\n%s", diff)
+	}
+	p.awaitReady(bot, metav1.ConditionTrue, v1alpha1.ReasonServing)
+	if err := controllertest.HasCondition(bot.Status.Conditions, v1alpha1.ConditionReconciling, metav1.ConditionTrue, "Rollout"); err != nil {
+		t.Error(err)
+	}
+
+	p.report("reception-2", 0)
+	p.awaitPods("reception-0", "reception-1!", "reception-2", "reception-3")
+	p.report("reception-3", 0)
+	p.awaitPods("reception-0!", "reception-1!", "reception-2", "reception-3")
+	p.report("reception-1", 0)
+	p.release("reception-1")
+	// The busy one goes on, and the rollout counts as done.
+	p.awaitPods("reception-0!", "reception-2", "reception-3")
+	controllertest.Await(t, p.Client, bot, "be at rest with one pod draining", func(b *v1alpha1.CallingBot) error {
+		if b.Status.DrainingReplicas != 1 {
+			return fmt.Errorf("%d draining", b.Status.DrainingReplicas)
+		}
+		return controllertest.LacksCondition(b.Status.Conditions, v1alpha1.ConditionReconciling)
+	})
+}
+
+func TestWhatIsMissingIsSaidAndThenNoticed(t *testing.T) {
+	p := newPlace(t)
+	bot := controllertest.Create(t, p.Client, controllertest.Bot(p.ns, "reception").CABundle("roots", "ca.crt").Object())
+	says := func(reason, text string) {
+		t.Helper()
+		p.awaitReady(bot, metav1.ConditionFalse, reason)
+		if c := meta.FindStatusCondition(bot.Status.Conditions, v1alpha1.ConditionStalled); c == nil || c.Reason != reason || !strings.Contains(c.Message, text) {
+			t.Errorf("Stalled is %+v, want reason %s and text %q", c, reason, text)
+		}
+		if pods := p.mediaPods(); len(pods) != 0 {
+			t.Errorf("%d media pods were made that cannot run", len(pods))
+		}
+	}
+	says(v1alpha1.ReasonSecretNotFound, "kubectl create secret generic reception")
+	secret := p.secret("reception", map[string]string{"other": "s3cr3t"})
+	controllertest.Await(t, p.Client, bot, "name the key", func(b *v1alpha1.CallingBot) error {
+		if c := meta.FindStatusCondition(b.Status.Conditions, v1alpha1.ConditionReady); !strings.Contains(c.Message, "nothing under the key clientSecret") {
+			return errors.New(c.Message)
+		}
+		return nil
+	})
+	controllertest.Update(t, p.Client, secret, func(s *corev1.Secret) { s.StringData = map[string]string{"clientSecret": "s3cr3t"} })
+	says(v1alpha1.ReasonCABundleNotFound, "ConfigMap roots")
+	roots := controllertest.Create(t, p.Client, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: p.ns, Name: "roots"}, Data: map[string]string{"ca.pem": "x"}})
+	controllertest.Update(t, p.Client, roots, func(c *corev1.ConfigMap) { c.Data = map[string]string{"ca.crt": "x"} })
+	p.awaitPods("reception-0")
+	controllertest.Await(t, p.Client, bot, "be stalled no more", func(b *v1alpha1.CallingBot) error {
+		return controllertest.LacksCondition(b.Status.Conditions, v1alpha1.ConditionStalled)
+	})
+	controllertest.Eventually(t, "an event tells of the missing Secret", func() error {
+		return p.hasEvent("Warning", v1alpha1.ReasonSecretNotFound)
+	})
+	controllertest.Eventually(t, "an event tells of the media pod", func() error {
+		return p.hasEvent("Normal", "MediaPodCreated")
+	})
+	if dump := controllertest.Dump(bot); strings.Contains(dump, "s3cr3t") {
+		t.Errorf("the secret got out:\n%s", dump)
+	}
+}
+
+func (p *place) hasEvent(kind, reason string) error {
+	var list eventsv1.EventList
+	if err := p.Client.List(context.Background(), &list, client.InNamespace(p.ns)); err != nil {
+		return err
+	}
+	for _, e := range list.Items {
+		if e.Type == kind && e.Reason == reason && e.Regarding.Kind == "CallingBot" {
+			return nil
+		}
+	}
+	return fmt.Errorf("no %s event %s among %d", kind, reason, len(list.Items))
+}
+
+func TestABadTemplateIsNamed(t *testing.T) {
+	p := newPlace(t)
+	bot := p.bot(controllertest.Bot(p.ns, "reception").Template(`{"spec":{"tolerationz":[]}}`))
+	p.awaitReady(bot, metav1.ConditionFalse, v1alpha1.ReasonTemplateInvalid)
+	if c := meta.FindStatusCondition(bot.Status.Conditions, v1alpha1.ConditionReady); !strings.Contains(c.Message, "tolerationz") {
+		t.Errorf("the message does not name the field: %s", c.Message)
+	}
+}
+
+func TestAnAgentsReasonReachesTheBot(t *testing.T) {
+	p := newPlace(t)
+	bot := p.bot(controllertest.Bot(p.ns, "reception"))
+	p.awaitPods("reception-0")
+	controllertest.UpdateStatus(t, p.Client, p.pod("reception-0"), func(mp *v1alpha1.MediaPod) {
+		mp.Status = controllertest.MediaPod(p.ns, "reception", 0).AgentNotReady(v1alpha1.ReasonCredentialsRejected, "the secret has expired; renew it").Object().Status
+	})
+	p.awaitReady(bot, metav1.ConditionFalse, v1alpha1.ReasonCredentialsRejected)
+}
+
+func TestADeletedBotWaitsForItsCalls(t *testing.T) {
+	p := newPlace(t)
+	bot := p.bot(controllertest.Bot(p.ns, "reception").Replicas(2))
+	p.awaitPods("reception-0", "reception-1")
+	p.report("reception-0", 1)
+	p.report("reception-1", 0)
+	p.awaitReady(bot, metav1.ConditionTrue, v1alpha1.ReasonServing)
+
+	if err := p.Client.Delete(context.Background(), bot, client.PropagationPolicy(metav1.DeletePropagationForeground)); err != nil {
+		t.Fatal(err)
+	}
+	p.awaitPods("reception-0!", "reception-1!")
+	p.report("reception-1", 0)
+	p.release("reception-1")
+	p.awaitPods("reception-0!")
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: p.ns, Name: "reception-mediapod"}}
+	controllertest.Consistently(t, 300*time.Millisecond, "bot and account stay while a call is live", func() error {
+		return errors.Join(
+			p.Client.Get(context.Background(), client.ObjectKeyFromObject(bot), bot),
+			p.Client.Get(context.Background(), client.ObjectKeyFromObject(account), account))
+	})
+	p.report("reception-0", 0)
+	p.release("reception-0")
+	controllertest.AwaitGone(t, p.Client, account)
+	controllertest.AwaitGone(t, p.Client, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: p.ns, Name: "reception-mediapod"}})
+	// The garbage collector, which is not here, removes its own finalizer.
+	controllertest.Await(t, p.Client, bot, "be let go", func(b *v1alpha1.CallingBot) error {
+		if slices.Contains(b.Finalizers, v1alpha1.FinalizerDrain) {
+			return errors.New("the finalizer is there")
+		}
+		return nil
+	})
+}
+
+func TestPodsOfAStrangerAreLeftAlone(t *testing.T) {
+	p := newPlace(t)
+	// In the way, and made by hand for another bot.
+	controllertest.Create(t, p.Client, controllertest.MediaPod(p.ns, "reception", 0).With(func(mp *v1alpha1.MediaPod) { mp.Spec.BotRef.Name = "other" }).Object())
+	// Of this bot, but not of its fleet.
+	controllertest.Create(t, p.Client, controllertest.MediaPod(p.ns, "reception", 5).With(func(mp *v1alpha1.MediaPod) { mp.Name = "by-hand" }).Object())
+	bot := p.bot(controllertest.Bot(p.ns, "reception").Replicas(2))
+	p.awaitPods("by-hand", "reception-0", "reception-1")
+	controllertest.Await(t, p.Client, bot, "count its own pods", func(b *v1alpha1.CallingBot) error {
+		if b.Status.Replicas != 1 {
+			return fmt.Errorf("%d", b.Status.Replicas)
+		}
+		return nil
+	})
+	controllertest.Update(t, p.Client, bot, func(b *v1alpha1.CallingBot) { b.Spec.Replicas = ptr.To[int32](0) })
+	p.release("reception-1") // nobody ever reported for it, so it goes at once
+	if err := p.Client.Delete(context.Background(), bot); err != nil {
+		t.Fatal(err)
+	}
+	controllertest.AwaitGone(t, p.Client, bot)
+	for _, pod := range p.mediaPods() {
+		if pod.Name != "reception-1" && (pod.Spec.Drain != nil || !pod.DeletionTimestamp.IsZero()) {
+			t.Errorf("%s was touched", pod.Name)
+		}
+	}
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fleet
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/podspec"
+)
+
+// missing is the first thing without which a pod of this bot cannot run, or nil.
+func (r *Reconciler) missing(ctx context.Context, bot *v1alpha1.CallingBot) (*problem, error) {
+	if err := podspec.Validate(bot.Spec.Template); err != nil {
+		return &problem{v1alpha1.ReasonTemplateInvalid, fmt.Sprintf("spec.template cannot be used: %v; correct spec.template", err)}, nil
+	}
+	ref := bot.Spec.Identity.Credential.ClientSecret
+	found, err := r.keys.find(ctx, secretKind, types.NamespacedName{Namespace: bot.Namespace, Name: ref.Name}, ref.Key)
+	if err != nil {
+		return nil, err
+	}
+	if p := secretProblem(bot, found); p != nil {
+		return p, nil
+	}
+	if ref := caBundleOf(bot); ref != nil {
+		found, err := r.keys.find(ctx, configMapKind, types.NamespacedName{Namespace: bot.Namespace, Name: ref.Name}, ref.Key)
+		if err != nil {
+			return nil, err
+		}
+		if p := caBundleProblem(*ref, found); p != nil {
+			return p, nil
+		}
+	}
+	return nil, nil
+}
+
+func caBundleOf(bot *v1alpha1.CallingBot) *v1alpha1.KeyReference {
+	if bot.Spec.Identity.Custom == nil {
+		return nil
+	}
+	return bot.Spec.Identity.Custom.CABundle
+}
+
+func secretProblem(bot *v1alpha1.CallingBot, found presence) *problem {
+	ref := bot.Spec.Identity.Credential.ClientSecret
+	switch found {
+	case noObject:
+		return &problem{v1alpha1.ReasonSecretNotFound, fmt.Sprintf(
+			"Secret %s of the credential does not exist; create it: kubectl create secret generic %s -n %s --from-literal=%s=<client secret>",
+			ref.Name, ref.Name, bot.Namespace, ref.Key)}
+	case noKey:
+		return &problem{v1alpha1.ReasonSecretNotFound, fmt.Sprintf(
+			"Secret %s of the credential has nothing under the key %s; add it, or correct spec.identity.credential.clientSecret", ref.Name, ref.Key)}
+	default:
+		return nil
+	}
+}
+
+func caBundleProblem(ref v1alpha1.KeyReference, found presence) *problem {
+	switch found {
+	case noObject:
+		return &problem{v1alpha1.ReasonCABundleNotFound, fmt.Sprintf(
+			"ConfigMap %s of the CA bundle does not exist; create it, or correct spec.identity.custom.caBundle", ref.Name)}
+	case noKey:
+		return &problem{v1alpha1.ReasonCABundleNotFound, fmt.Sprintf(
+			"ConfigMap %s of the CA bundle has nothing under the key %s; add it, or correct spec.identity.custom.caBundle", ref.Name, ref.Key)}
+	default:
+		return nil
+	}
+}

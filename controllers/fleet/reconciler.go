@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package fleet keeps as many MediaPods as a CallingBot wants, of the configuration it has now, without ever ending a
+// call: pods that are too many are marked draining and deleted when they are empty.
+//
+// A pass observes, plans, acts and publishes. The plan is a pure function of what was observed and the clock.
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/callfleet/callfleet/api/v1alpha1"
+)
+
+// fieldOwner marks what this controller writes.
+const fieldOwner = client.FieldOwner("callfleet-fleet")
+
+// DefaultMediaPodRole is the ClusterRole media pods are bound to, in their own namespace.
+const DefaultMediaPodRole = "callfleet-mediapod"
+
+// conflictDelay is how long a pass that met somebody else's write waits for the cache to show it.
+const conflictDelay = 100 * time.Millisecond
+
+// Reconciler is the fleet controller. The fields are its settings; SetupWithManager gives it the rest.
+type Reconciler struct {
+	// MediaPodRole is the ClusterRole that media pods are bound to; empty: DefaultMediaPodRole.
+	MediaPodRole string
+	// Clock gives drain marks and transitions their time; nil: the real one.
+	Clock clock.PassiveClock
+
+	client   client.Client
+	live     client.Reader
+	keys     *keyring
+	recorder events.EventRecorder
+}
+
+// +kubebuilder:rbac:groups=callfleet.dev,resources=callingbots,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=callfleet.dev,resources=callingbots/status,verbs=get;patch
+// +kubebuilder:rbac:groups=callfleet.dev,resources=mediapods,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=callfleet.dev,resources=meetingsessions,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=secrets;configmaps,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=rolebindings,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=clusterroles,resourceNames=callfleet-mediapod,verbs=bind
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Reconcile makes one pass over one CallingBot.
+func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	bot := &v1alpha1.CallingBot{}
+	if err := r.client.Get(ctx, request.NamespacedName, bot); err != nil {
+		if apierrors.IsNotFound(err) {
+			forget(request.NamespacedName)
+		}
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	seen, err := r.observe(ctx, r.client, bot)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	next := makePlan(seen, r.Clock.Now())
+	if len(next.drains) > 0 {
+		// A drain mark cannot be taken back, so it is not given by a cache that may not yet show the marks of the last
+		// pass.
+		if seen, err = r.observeLive(ctx, bot); err != nil {
+			return reconcile.Result{}, err
+		}
+		next = makePlan(seen, r.Clock.Now())
+	}
+	err = r.act(ctx, seen, next)
+	return quietly(ctx, errors.Join(err, r.publish(ctx, seen)))
+}
+
+// observeLive reads the bot and its pods from the API server.
+func (r *Reconciler) observeLive(ctx context.Context, bot *v1alpha1.CallingBot) (*observation, error) {
+	now := &v1alpha1.CallingBot{}
+	if err := r.live.Get(ctx, client.ObjectKeyFromObject(bot), now); err != nil {
+		return nil, fmt.Errorf("reading the bot anew: %w", err)
+	}
+	return r.observe(ctx, r.live, now)
+}
+
+// quietly turns conflicts into another pass: somebody else wrote in between, which is nobody's error.
+func quietly(ctx context.Context, err error) (reconcile.Result, error) {
+	if err == nil || !allConflicts(err) {
+		return reconcile.Result{}, err
+	}
+	log.FromContext(ctx).V(1).Info("met another writer; trying again", "conflict", err.Error())
+	return reconcile.Result{RequeueAfter: conflictDelay}, nil
+}
+
+func allConflicts(err error) bool {
+	var joined interface{ Unwrap() []error }
+	if !errors.As(err, &joined) {
+		return apierrors.IsConflict(err)
+	}
+	for _, e := range joined.Unwrap() {
+		if !allConflicts(e) {
+			return false
+		}
+	}
+	return true
+}

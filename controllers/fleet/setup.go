@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fleet
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	ctrlevent "sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/drain"
+)
+
+// concurrency: bots do not wait for one another's API calls.
+const concurrency = 4
+
+// SetupWithManager adds the controller to the manager.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	r.client, r.live = mgr.GetClient(), mgr.GetAPIReader()
+	r.keys = newKeyring(mgr.GetCache(), mgr.GetAPIReader())
+	r.recorder = mgr.GetEventRecorder("callfleet-fleet")
+	if r.Clock == nil {
+		r.Clock = clock.RealClock{}
+	}
+	if r.MediaPodRole == "" {
+		r.MediaPodRole = DefaultMediaPodRole
+	}
+	if err := register(metrics.Registry); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
+	if err := addIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("fleet").
+		For(&v1alpha1.CallingBot{}, builder.WithPredicates(predicate.Or(
+			predicate.GenerationChangedPredicate{}, deletionMarked(), finalizersChanged()))).
+		Watches(&v1alpha1.MediaPod{}, handler.EnqueueRequestsFromMapFunc(botOf)).
+		Watches(&corev1.ServiceAccount{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(labelledOnly())).
+		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(labelledOnly())).
+		Watches(&v1alpha1.MeetingSession{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(bindingChanged())).
+		Watches(&corev1.Secret{}, r.botsThatUse(secretOfBot), builder.OnlyMetadata).
+		Watches(&corev1.ConfigMap{}, r.botsThatUse(caBundleOfBot), builder.OnlyMetadata).
+		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency}).
+		Complete(r)
+}
+
+func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+	for _, index := range []struct {
+		obj   client.Object
+		name  string
+		value client.IndexerFunc
+	}{
+		{&v1alpha1.MediaPod{}, cachedBotOfPod, func(o client.Object) []string {
+			return []string{o.(*v1alpha1.MediaPod).Spec.BotRef.Name}
+		}},
+		{&v1alpha1.MeetingSession{}, botOfBound, func(o client.Object) []string {
+			session := o.(*v1alpha1.MeetingSession)
+			if pod := session.Status.MediaPod; pod == "" || !drain.Bound(session, pod) {
+				return nil
+			}
+			return []string{session.Spec.BotRef.Name}
+		}},
+		{&v1alpha1.CallingBot{}, secretOfBot, func(o client.Object) []string {
+			return []string{o.(*v1alpha1.CallingBot).Spec.Identity.Credential.ClientSecret.Name}
+		}},
+		{&v1alpha1.CallingBot{}, caBundleOfBot, func(o client.Object) []string {
+			if ref := caBundleOf(o.(*v1alpha1.CallingBot)); ref != nil {
+				return []string{ref.Name}
+			}
+			return nil
+		}},
+	} {
+		if err := indexer.IndexField(ctx, index.obj, index.name, index.value); err != nil {
+			return fmt.Errorf("adding index %s: %w", index.name, err)
+		}
+	}
+	return nil
+}
+
+// botOf finds the bot an object is about: by reference, or by label for the built-in kinds.
+func botOf(_ context.Context, o client.Object) []reconcile.Request {
+	var bot string
+	switch o := o.(type) {
+	case *v1alpha1.MediaPod:
+		bot = o.Spec.BotRef.Name
+	case *v1alpha1.MeetingSession:
+		bot = o.Spec.BotRef.Name
+	default:
+		bot = o.GetLabels()[v1alpha1.LabelBot]
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: bot}}}
+}
+
+// botsThatUse finds the bots that refer to a Secret or ConfigMap.
+func (r *Reconciler) botsThatUse(index string) handler.EventHandler {
+	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
+		var bots v1alpha1.CallingBotList
+		if err := r.client.List(ctx, &bots, client.InNamespace(o.GetNamespace()), client.MatchingFields{index: o.GetName()}); err != nil {
+			return nil // the cache has no such index: SetupWithManager would have failed
+		}
+		requests := make([]reconcile.Request, 0, len(bots.Items))
+		for i := range bots.Items {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&bots.Items[i])})
+		}
+		return requests
+	})
+}
+
+// bindingChanged passes what changes whether a media pod has sessions.
+func bindingChanged() predicate.Predicate {
+	bound := func(o client.Object) string {
+		session := o.(*v1alpha1.MeetingSession)
+		if session.Status.Phase.Finished() {
+			return ""
+		}
+		return session.Status.MediaPod
+	}
+	return predicate.Funcs{
+		CreateFunc:  func(e ctrlevent.CreateEvent) bool { return bound(e.Object) != "" },
+		UpdateFunc:  func(e ctrlevent.UpdateEvent) bool { return bound(e.ObjectOld) != bound(e.ObjectNew) },
+		DeleteFunc:  func(e ctrlevent.DeleteEvent) bool { return bound(e.Object) != "" },
+		GenericFunc: func(ctrlevent.GenericEvent) bool { return false },
+	}
+}
+
+func labelledOnly() predicate.Predicate {
+	return predicate.NewPredicateFuncs(func(o client.Object) bool { return o.GetLabels()[v1alpha1.LabelBot] != "" })
+}
+
+func deletionMarked() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e ctrlevent.UpdateEvent) bool {
+		return e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero()
+	}}
+}
+
+func finalizersChanged() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e ctrlevent.UpdateEvent) bool {
+		return len(e.ObjectOld.GetFinalizers()) != len(e.ObjectNew.GetFinalizers())
+	}}
+}
