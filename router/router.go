@@ -21,8 +21,8 @@ import (
 )
 
 const (
-	// maxBody bounds a notification. The largest seen in practice are rosters of some hundred kilobytes.
-	maxBody = 1 << 20
+	// maxBody bounds a notification, as the pods do: the roster of a meeting with a thousand people is about 1 MB.
+	maxBody = 4 << 20
 	// newCallTries bounds how many pods are asked for one new call: an answer is due 15 s after the notification, and a
 	// pod that cannot be reached costs up to dialTimeout.
 	newCallTries = 3

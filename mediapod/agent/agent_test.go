@@ -144,7 +144,7 @@ func (b *bench) awaitSession(s *callfleetv1.MeetingSession, what string, ok func
 	return got.Status.CallStatus
 }
 
-func ended(reason callfleetv1.EndReason) func(callfleetv1.CallStatus) bool {
+func endedWith(reason callfleetv1.EndReason) func(callfleetv1.CallStatus) bool {
 	return func(st callfleetv1.CallStatus) bool {
 		return st.Call != nil && st.Call.End != nil && st.Call.End.Reason == reason
 	}
@@ -173,7 +173,7 @@ func TestACallIsClaimedToldAndEnded(t *testing.T) {
 	})
 
 	b.service.call(t, string(s.UID)).end(signaling.End{Reason: signaling.EndMeetingEnded, Message: "the organizer ended it"})
-	st = b.awaitSession(s, "the end", ended(callfleetv1.EndMeetingEnded))
+	st = b.awaitSession(s, "the end", endedWith(callfleetv1.EndMeetingEnded))
 	if st.Call.End.Failed || st.Call.EndedTime == nil || st.Call.Result.Subcode != 4097 {
 		t.Errorf("end %+v, result %+v", st.Call.End, st.Call.Result)
 	}
@@ -235,7 +235,7 @@ func TestWhyTheBotLeaves(t *testing.T) {
 			s := b.bind(b.session("standup", changes...))
 			b.awaitSession(s, "Established", established)
 			tc.leave(b, s)
-			st := b.awaitSession(s, string(tc.want), ended(tc.want))
+			st := b.awaitSession(s, string(tc.want), endedWith(tc.want))
 			if st.Call.End.Message == "" {
 				t.Error("no message for people")
 			}
@@ -297,7 +297,7 @@ func TestBindingsAreRefused(t *testing.T) {
 func TestASessionThatIsToEndIsNeverCalled(t *testing.T) {
 	b := newBench(t, 20)
 	s := b.session("late", func(s *callfleetv1.MeetingSession) { s.Spec.DesiredState = callfleetv1.DesiredEnded })
-	b.awaitSession(b.bind(s), "its end", ended(callfleetv1.EndedByBot))
+	b.awaitSession(b.bind(s), "its end", endedWith(callfleetv1.EndedByBot))
 	if n := b.service.joined(); n != 0 {
 		t.Errorf("%d calls were made", n)
 	}
@@ -308,14 +308,14 @@ func TestBadMeetingsAndBehavioursEndWithoutACall(t *testing.T) {
 	link := b.session("link", func(s *callfleetv1.MeetingSession) {
 		s.Spec.Meeting = callfleetv1.Meeting{JoinURL: "https://teams.microsoft.com/l/not-a-meeting/secret-thread"}
 	})
-	st := b.awaitSession(b.bind(link), "its end", ended(callfleetv1.EndInvalidMeeting))
+	st := b.awaitSession(b.bind(link), "its end", endedWith(callfleetv1.EndInvalidMeeting))
 	if !st.Call.End.Failed || st.Call.End.Retryable || strings.Contains(fmt.Sprint(st), "secret-thread") {
 		t.Errorf("end %+v; a link must be called bad for good and never be quoted", st.Call.End)
 	}
 	play := b.session("play", func(s *callfleetv1.MeetingSession) {
 		s.Spec.Behavior = &callfleetv1.Behavior{Play: &callfleetv1.Play{ConfigMap: &callfleetv1.KeyReference{Name: "prompts", Key: "hello.wav"}}}
 	})
-	st = b.awaitSession(b.bind(play), "its end", ended(callfleetv1.EndInvalidBehavior))
+	st = b.awaitSession(b.bind(play), "its end", endedWith(callfleetv1.EndInvalidBehavior))
 	if !strings.Contains(st.Call.End.Message, `ConfigMap "prompts" does not exist`) {
 		t.Errorf("message %q", st.Call.End.Message)
 	}
@@ -336,7 +336,7 @@ func TestANewProcessBuriesTheCallsOfTheOld(t *testing.T) {
 		return len(b.agent.runners) == 0
 	})
 	b.startProcess(controllertest.Start(t))
-	st := b.awaitSession(s, "PodLost", ended(callfleetv1.EndPodLost))
+	st := b.awaitSession(s, "PodLost", endedWith(callfleetv1.EndPodLost))
 	if !st.Call.End.Retryable || st.Call.ClaimedBy != old || st.Call.EndedTime == nil {
 		t.Errorf("record %+v", st.Call)
 	}
@@ -375,7 +375,7 @@ func TestLostMediaEndsTheCall(t *testing.T) {
 	s := b.bind(b.session("standup"))
 	b.awaitSession(s, "Established", established)
 	b.ears.set(media.StateLost, media.AudioStats{PacketsReceived: 10})
-	st := b.awaitSession(s, "MediaLost", ended(callfleetv1.EndMediaLost))
+	st := b.awaitSession(s, "MediaLost", endedWith(callfleetv1.EndMediaLost))
 	if !st.Call.End.Failed || !st.Call.End.Retryable {
 		t.Errorf("end %+v", st.Call.End)
 	}

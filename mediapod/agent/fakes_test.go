@@ -113,7 +113,7 @@ func (c *fakeCall) HangUp(why signaling.EndReason) {
 	}
 	c.mu.Unlock()
 	if !again {
-		go c.end(signaling.End{Reason: why})
+		go c.end(signaling.EndFor(why))
 	}
 }
 

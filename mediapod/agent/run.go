@@ -28,6 +28,12 @@ import (
 // stopMargin is kept from the grace period for hanging up and for the last words.
 const stopMargin = 15 * time.Second
 
+// userAgent identifies the bot to Microsoft's support.
+const userAgent = "callfleet"
+
+// maxRetryDelay leaves longer waits to signalling, which knows how long a join may take.
+const maxRetryDelay = 5 * time.Second
+
 // Run is the life of a media pod process: it serves until ctx is done, then takes no new call, waits for the calls it
 // has as long as the grace period lets it, hangs up the rest and returns.
 func Run(ctx context.Context, cfg Config, kube *rest.Config, log logr.Logger) error {
@@ -118,7 +124,7 @@ func assemble(life context.Context, cfg Config, pod *callfleetv1.MediaPod, cl *c
 	}
 	clk := clock.RealClock{}
 	credential := newSecretFileCredential(cfg.mounted(credentialsDir, "clientSecret"), pod.Spec.Identity, cloud, web)
-	client, err := graph.NewClient(graph.ClientOptions{Cloud: cloud, Credential: credential, Transport: web, UserAgent: "callfleet/" + pod.Spec.Revision})
+	client, err := graph.NewClient(graph.ClientOptions{Cloud: cloud, Credential: credential, Transport: web, UserAgent: userAgent, MaxRetryDelay: maxRetryDelay})
 	if err != nil {
 		return nil, fmt.Errorf("graph client: %w", err)
 	}
@@ -200,6 +206,9 @@ func (p *parts) windDown(life context.Context, grace time.Duration, log logr.Log
 	last, cancel := context.WithTimeout(life, min(grace, stopMargin))
 	defer cancel()
 	p.agent.waitIdle(last)
+	if err := p.signal.Shutdown(last); err != nil {
+		log.Error(err, "not every call was hung up in time")
+	}
 }
 
 // waitForMediaPod reads the object this process belongs to. An API server that is not there yet is waited for.

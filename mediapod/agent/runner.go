@@ -207,7 +207,7 @@ func (r *runner) attend(ctx context.Context, call signalCall, sound mediaCall) *
 			return nil
 		case <-call.Done():
 			r.look(call, sound)
-			return r.endOf(call.Snapshot())
+			return ended(call.Snapshot())
 		case <-r.changed:
 		case <-measure.C():
 		}
@@ -286,5 +286,13 @@ func (r *runner) finish(end callfleetv1.CallEnd) {
 
 func sameSignal(a, b signaling.Snapshot) bool {
 	return a.Phase == b.Phase && a.State == b.State && a.CallID == b.CallID && a.InLobby == b.InLobby &&
-		a.ParticipantCount == b.ParticipantCount && len(a.Events) == len(b.Events)
+		a.ParticipantCount == b.ParticipantCount && lastEvent(a) == lastEvent(b)
+}
+
+// lastEvent stands for the timeline: it only grows, but for its middle once it is full.
+func lastEvent(s signaling.Snapshot) signaling.Event {
+	if len(s.Events) == 0 {
+		return signaling.Event{}
+	}
+	return s.Events[len(s.Events)-1]
 }

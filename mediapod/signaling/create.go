@@ -70,7 +70,7 @@ func judgeCreate(err error) createFailure {
 func (s *Server) newGraphCall(req JoinRequest) (*graph.Call, *End) {
 	meeting := req.Meeting
 	if err := meeting.Validate(); err != nil {
-		end := endFor(EndInvalidMeeting)
+		end := EndFor(EndInvalidMeeting)
 		end.Message = sentences(fmt.Sprintf("The meeting cannot be joined as it was given: %s.", strings.TrimPrefix(err.Error(), "meeting: ")), "Check the join link or the meeting ID and passcode.")
 		return nil, &end
 	}
@@ -82,7 +82,7 @@ func (s *Server) newGraphCall(req JoinRequest) (*graph.Call, *End) {
 	}
 	if !slices.Contains(s.tenants, strings.ToLower(meeting.TenantID)) {
 		// Its notifications would be refused, so that the call would never be known to be established.
-		end := endFor(EndTenantNotConsented)
+		end := EndFor(EndTenantNotConsented)
 		end.Message = sentences(fmt.Sprintf("The meeting belongs to tenant %s, which this bot does not serve.", meeting.TenantID),
 			"Add the tenant to the bot's allowedTenants and have an administrator of it consent to the bot, or join only meetings of the bot's own tenant.")
 		return nil, &end

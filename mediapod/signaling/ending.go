@@ -101,8 +101,8 @@ var endReasons = map[EndReason]struct {
 	EndUnknown:              {sentence: "The call ended for a reason that is not known.", remedy: "Look the result's code up in Microsoft's list of call end codes.", failed: true},
 }
 
-// endFor is an end that nobody explained any further.
-func endFor(reason EndReason) End {
+// EndFor is an end that nobody explained any further.
+func EndFor(reason EndReason) End {
 	r, ok := endReasons[reason]
 	if !ok {
 		reason, r = EndUnknown, endReasons[EndUnknown]
@@ -143,7 +143,7 @@ func endOfResult(result *graph.ResultInfo, inLobby bool) End {
 		switch e.Reason {
 		// No code is documented for being turned away: it looks like being removed.
 		case graph.ReasonRemoved, graph.ReasonEndedByOther, graph.ReasonEnded:
-			return endFor(EndLobbyDenied)
+			return EndFor(EndLobbyDenied)
 		}
 	}
 	if reason, ok := resultReasons[e.Reason]; ok {

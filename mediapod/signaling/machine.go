@@ -232,6 +232,6 @@ func (m *machine) gone(now time.Time) {
 	case m.snap.State.Rank() >= rankTerminating:
 		m.terminate(now, nil)
 	default:
-		m.end(now, endFor(EndCallLost))
+		m.end(now, EndFor(EndCallLost))
 	}
 }

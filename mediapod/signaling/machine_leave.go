@@ -24,7 +24,7 @@ type leaving struct {
 	taken  bool // Graph has accepted the hang-up
 }
 
-func (l leaving) end() End { return endFor(l.reason) }
+func (l leaving) end() End { return EndFor(l.reason) }
 
 // leave hangs up. The first reason stands. A call whose id is not known yet is
 // hung up as soon as it is: the request that makes it is never given up on.

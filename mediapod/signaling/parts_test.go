@@ -169,7 +169,7 @@ func TestEndOfResult(t *testing.T) {
 
 func TestEveryReasonHasWords(t *testing.T) {
 	for reason := range endReasons {
-		end := endFor(reason)
+		end := EndFor(reason)
 		if end.Reason != reason || !strings.HasSuffix(end.Message, ".") {
 			t.Errorf("%s: end %+v, want itself and whole sentences", reason, end)
 		}
@@ -180,7 +180,7 @@ func TestEveryReasonHasWords(t *testing.T) {
 			t.Errorf("%s is no fault, and yet worth another attempt", reason)
 		}
 	}
-	if got := endFor("SomethingElse").Reason; got != EndUnknown {
+	if got := EndFor("SomethingElse").Reason; got != EndUnknown {
 		t.Errorf("a reason outside the list became %s", got)
 	}
 }

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/test/rig"
+)
+
+func TestScalingOutAndInKeepsCalls(t *testing.T) {
+	kubectl := func(args ...string) string {
+		out, err := world.Kubectl(t.Context(), append([]string{"-n", rig.Namespace}, args...)...)
+		must(t, err)
+		return out
+	}
+	m, ada := meeting(t)
+	s := inMeeting(t, m)
+	busy := s.Status.MediaPod
+
+	kubectl("scale", "cb/"+rig.BotName, "--replicas=3")
+	awaitFleet(t, 3)
+	table := kubectl("get", "mp")
+	for _, column := range []string{"NAME", "STATE", "USED", "SEATS", "ADDRESS", "PORT", "REVISION", "AGE"} {
+		if !strings.Contains(table, column) {
+			t.Errorf("kubectl get mp has no column %s:\n%s", column, table)
+		}
+	}
+	if n := strings.Count(table, "Ready"); n != 3 {
+		t.Errorf("%d pods are Ready in\n%s", n, table)
+	}
+
+	kubectl("scale", "cb/"+rig.BotName, "--replicas=1")
+	awaitFleet(t, 1)
+	pods := &callfleetv1.MediaPodList{}
+	must(t, world.Client.List(t.Context(), pods, client.InNamespace(rig.Namespace)))
+	if len(pods.Items) != 1 || pods.Items[0].Name != busy {
+		t.Errorf("left are %d pods, want only %s, which has the call", len(pods.Items), busy)
+	}
+	clearVoice(t, "echo after scaling in", speakAndListen(t, ada))
+	end(t, s)
+}
+
+func TestABusyPodIsDrainedBeforeItIsDeleted(t *testing.T) {
+	t.Cleanup(func() {
+		_, err := world.Kubectl(t.Context(), "-n", rig.Namespace, "get", "cb")
+		_ = err
+	})
+	m, ada := meeting(t)
+	s := inMeeting(t, m)
+	scaleBot(t, 0)
+	mp := &callfleetv1.MediaPod{}
+	mp.Namespace, mp.Name = rig.Namespace, s.Status.MediaPod
+	must(t, world.Await(t.Context(), mp, patience, "the pod to drain", func() error {
+		if mp.Status.State != callfleetv1.MediaPodDraining {
+			return fmt.Errorf("state %s", mp.Status.State)
+		}
+		return nil
+	}))
+	clearVoice(t, "echo while the pod drains", speakAndListen(t, ada))
+	end(t, s)
+	must(t, awaitGone(t.Context(), mp))
+	scaleBot(t, 1)
+	awaitFleet(t, 1)
+}
+
+func scaleBot(t *testing.T, n int) {
+	t.Helper()
+	_, err := world.Kubectl(t.Context(), "-n", rig.Namespace, "scale", "cb/"+rig.BotName, fmt.Sprintf("--replicas=%d", n))
+	must(t, err)
+}
+
+func TestAHostPortFleetIsHeard(t *testing.T) {
+	bot := value[*callfleetv1.CallingBot](t)(world.Bot())
+	bot.Name = "hostport"
+	from := freePortRange(t, 4)
+	bot.Spec.Media.Endpoint = callfleetv1.MediaEndpoint{Type: callfleetv1.EndpointHostPort, Ports: &callfleetv1.PortRange{From: from, To: from + 3}}
+	must(t, world.StartBot(t.Context(), bot))
+	t.Cleanup(func() {
+		_, err := world.Kubectl(t.Context(), "-n", rig.Namespace, "delete", "cb", bot.Name, "--wait=false")
+		_ = err
+	})
+	m, ada := meeting(t)
+	s := inMeeting(t, m, func(s *callfleetv1.MeetingSession) { s.Spec.BotRef.Name = bot.Name })
+	mp := &callfleetv1.MediaPod{}
+	must(t, world.Client.Get(t.Context(), client.ObjectKey{Namespace: s.Namespace, Name: s.Status.MediaPod}, mp))
+	if e := mp.Status.Endpoint; e == nil || e.Port < from || e.Port > from+3 || e.Address != world.Cluster.NodeIP.String() {
+		t.Errorf("endpoint %+v, want the node's address and a port of %d..%d", mp.Status.Endpoint, from, from+3)
+	}
+	clearVoice(t, "echo through a host port", speakAndListen(t, ada))
+	end(t, s)
+}
+
+// freePortRange finds n ports in a row that nobody listens on.
+func freePortRange(t *testing.T, n int) int32 {
+	t.Helper()
+	for base := 28550; base < 32000; base += n {
+		free := true
+		for p := base; p < base+n && free; p++ {
+			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", p))
+			if free = err == nil; free {
+				_ = l.Close()
+			}
+		}
+		if free {
+			return int32(base)
+		}
+	}
+	t.Fatal("no free range of ports")
+	return 0
+}
+
+// TestApplyingTwiceChangesNothing: GitOps tools apply all day.
+func TestASessionAppliedTwiceIsOneCall(t *testing.T) {
+	m, _ := meeting(t)
+	s := inMeeting(t, m)
+	before := s.Status.Call.ID
+	_, err := world.Kubectl(t.Context(), "-n", s.Namespace, "annotate", "ms", s.Name, "touched="+time.Now().Format("150405"))
+	must(t, err)
+	<-time.After(2 * time.Second)
+	if got := calls(t, m); len(got) != 1 || got[0].ID != before {
+		t.Errorf("calls %+v, want the one", got)
+	}
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	eventsv1 "k8s.io/api/events/v1"
+
+	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/test/rig"
+)
+
+// token looks like a JSON web token.
+var token = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{20,}\.eyJ`)
+
+// leaks looks for secrets in everything the run printed or published: the logs of our processes, events and statuses.
+// Secrets are client secrets, tokens, passcodes and join links.
+func leaks(ctx context.Context) error {
+	secrets := map[string]string{rig.Secret: "the client secret", "wrong-S3cret": "a client secret"}
+	meetings, err := world.Teams.Meetings(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range meetings {
+		secrets[m.Passcode], secrets[m.ThreadID], secrets[m.JoinURL] = "a passcode", "a join link's thread", "a join link"
+	}
+	delete(secrets, "")
+	var found []string
+	look := func(where, text string) {
+		for s, what := range secrets {
+			if strings.Contains(text, s) {
+				found = append(found, fmt.Sprintf("%s is in %s", what, where))
+			}
+		}
+		if token.MatchString(text) {
+			found = append(found, "a token is in "+where)
+		}
+	}
+	err = filepath.WalkDir(filepath.Join(world.Cluster.LogDir(), "pods"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		raw, err := os.ReadFile(path)
+		look(path, string(raw))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var events eventsv1.EventList
+	var sessions callfleetv1.MeetingSessionList
+	if err := world.Client.List(ctx, &events); err != nil {
+		return err
+	}
+	if err := world.Client.List(ctx, &sessions); err != nil {
+		return err
+	}
+	for _, e := range events.Items {
+		look("event "+e.Name, e.Note)
+	}
+	for _, s := range sessions.Items {
+		raw, err := json.Marshal(s.Status)
+		if err != nil {
+			return err
+		}
+		look("the status of session "+s.Name, string(raw))
+	}
+	if len(found) > 0 {
+		return fmt.Errorf("secrets leaked:\n  %s", strings.Join(found, "\n  "))
+	}
+	return nil
+}

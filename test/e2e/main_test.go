@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package e2e runs Callfleet as its users do: a real control plane, the operator and the router as pods, media pods as
+// processes, the local Teams as Microsoft's side. Nothing is called from inside; tests apply resources, speak, listen
+// and read statuses.
+package e2e
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/callfleet/callfleet/test/rig"
+)
+
+// world is the one rig of all tests. They run one after the other: several of them break things.
+var world *rig.Rig
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Minute)
+	defer cancel()
+	dir, err := os.MkdirTemp("", "callfleet-e2e-")
+	if err != nil {
+		return 1, err
+	}
+	if world, err = rig.Start(ctx, rig.Options{Dir: dir, Progress: os.Stderr}); err != nil {
+		return 1, err
+	}
+	defer func() {
+		err = errors.Join(err, world.Close())
+		if code == 0 && err == nil {
+			err = os.RemoveAll(dir)
+		} else {
+			fmt.Fprintln(os.Stderr, "e2e: everything of this run is kept in", filepath.Join(dir))
+		}
+	}()
+	bot, err := world.Bot()
+	if err != nil {
+		return 1, err
+	}
+	if err := world.StartBot(ctx, bot); err != nil {
+		return 1, err
+	}
+	code = m.Run()
+	return code, leaks(ctx)
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command load measures the whole path on this machine and prints the figures beside their targets. Machines are noisy:
+// it judges nothing, people do.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/teamsim/admin"
+	"github.com/callfleet/callfleet/test/rig"
+)
+
+func main() {
+	joins := flag.Int("joins", 10, "how many sessions to join, one after the other")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *joins); err != nil {
+		fmt.Fprintln(os.Stderr, "load:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, joins int) (err error) {
+	dir, err := os.MkdirTemp("", "callfleet-load-")
+	if err != nil {
+		return err
+	}
+	r, err := rig.Start(ctx, rig.Options{Dir: dir, Progress: os.Stderr})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close(), os.RemoveAll(dir)) }()
+	bot, err := r.Bot()
+	if err != nil {
+		return err
+	}
+	starts, err := watchStarts(ctx, r, bot)
+	if err != nil {
+		return err
+	}
+	idle, err := residentMemory(ctx, r, bot.Name+"-0")
+	if err != nil {
+		return err
+	}
+	established, writes, err := joinTimes(ctx, r, joins)
+	if err != nil {
+		return err
+	}
+
+	out := tabwriter.NewWriter(os.Stdout, 2, 0, 2, ' ', 0)
+	fmt.Fprintln(out, "MEASURED\tFIGURE\tTARGET")
+	up := r.Took["control plane and node"] + r.Took["operator and router"]
+	fmt.Fprintf(out, "control plane and operator up, binaries warm\t%.1f s\t25 s\n", up.Seconds())
+	fmt.Fprintf(out, "media pod process: started to Ready\t%d ms\t1000 ms\n", starts.Milliseconds())
+	fmt.Fprintf(out, "media pod process: resident when idle\t%d MB\t60 MB\n", idle>>20)
+	fmt.Fprintf(out, "session created to Established, median of %d\t%d ms\t1500 ms\n", joins, median(established).Milliseconds())
+	fmt.Fprintf(out, "session created to Established, slowest\t%d ms\t\n", slices.Max(established).Milliseconds())
+	fmt.Fprintf(out, "API writes of a session until Established, median\t%d\t\n", median(writes))
+	return out.Flush()
+}
+
+// watchStarts starts the bot and measures how long its first process takes from running to Ready.
+func watchStarts(ctx context.Context, r *rig.Rig, bot *callfleetv1.CallingBot) (time.Duration, error) {
+	w, err := r.Client.Watch(ctx, &corev1.PodList{}, client.InNamespace(rig.Namespace))
+	if err != nil {
+		return 0, err
+	}
+	defer w.Stop()
+	started := make(chan error, 1)
+	go func() { started <- r.StartBot(ctx, bot) }()
+	var running time.Time
+	for {
+		select {
+		case err := <-started:
+			if err != nil {
+				return 0, err
+			}
+			started = nil
+		case e := <-w.ResultChan():
+			pod, ok := e.Object.(*corev1.Pod)
+			if !ok || len(pod.Status.ContainerStatuses) == 0 {
+				continue
+			}
+			c := pod.Status.ContainerStatuses[0]
+			if c.State.Running != nil && running.IsZero() {
+				running = time.Now()
+			}
+			if c.Ready {
+				took := time.Since(running)
+				if started != nil {
+					if err := <-started; err != nil {
+						return 0, err
+					}
+				}
+				return took, nil
+			}
+		}
+	}
+}
+
+// residentMemory reads VmRSS (bytes) of a media pod's process after it has settled.
+func residentMemory(ctx context.Context, r *rig.Rig, pod string) (int64, error) {
+	select {
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case <-time.After(5 * time.Second):
+	}
+	pid, err := r.Cluster.ContainerPID(ctx, rig.Namespace, pod, "mediapod")
+	if err != nil {
+		return 0, err
+	}
+	raw, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(raw)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kb, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+			return kb << 10, err
+		}
+	}
+	return 0, errors.New("no VmRSS in the process status")
+}
+
+// joinTimes joins sessions one after the other and measures creation to Established as a watcher sees it, and how many
+// versions of the object there were until then.
+func joinTimes(ctx context.Context, r *rig.Rig, n int) (took []time.Duration, writes []int, err error) {
+	for i := range n {
+		m, err := r.Teams.CreateMeeting(ctx, admin.NewMeeting{Subject: "load", TenantID: rig.TenantID, People: []string{"Ada"}})
+		if err != nil {
+			return nil, nil, err
+		}
+		s, err := r.Session(fmt.Sprintf("load-%d", i), m.JoinURL)
+		if err != nil {
+			return nil, nil, err
+		}
+		w, err := r.Client.Watch(ctx, &callfleetv1.MeetingSessionList{}, client.InNamespace(rig.Namespace))
+		if err != nil {
+			return nil, nil, err
+		}
+		start := time.Now()
+		if err := r.Client.Create(ctx, s); err != nil {
+			return nil, nil, err
+		}
+		versions := 0
+		for e := range w.ResultChan() {
+			got, ok := e.Object.(*callfleetv1.MeetingSession)
+			if !ok || got.Name != s.Name {
+				continue
+			}
+			versions++
+			if got.Status.Phase.Finished() {
+				return nil, nil, fmt.Errorf("session %s ended as %s", got.Name, got.Status.EndReason)
+			}
+			if got.Status.Phase == callfleetv1.PhaseEstablished {
+				break
+			}
+		}
+		took, writes = append(took, time.Since(start)), append(writes, versions-1)
+		w.Stop()
+		if err := r.Client.Delete(ctx, s); err != nil {
+			return nil, nil, err
+		}
+	}
+	return took, writes, nil
+}
+
+func median[T int | time.Duration](values []T) T {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
+}
