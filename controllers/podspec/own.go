@@ -99,11 +99,9 @@ func environment(in Input) []corev1.EnvVar {
 		return corev1.EnvVar{Name: name, Value: strconv.Itoa(int(value))}
 	}
 	return []corev1.EnvVar{
-		fieldRef("POD_NAME", "metadata.name"),
 		fieldRef("POD_NAMESPACE", "metadata.namespace"),
 		fieldRef("POD_UID", "metadata.uid"),
 		fieldRef("POD_IP", "status.podIP"),
-		fieldRef("HOST_IP", "status.hostIP"),
 		{Name: "MEDIAPOD_NAME", Value: in.MediaPod.Name},
 		number("MEDIA_PORT", in.MediaPort),
 		number("SIGNALING_PORT", SignalingPort),

@@ -6,9 +6,11 @@ package podspec
 
 import (
 	"maps"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
 )
@@ -40,6 +42,7 @@ func Render(in Input) (*corev1.Pod, error) {
 		return nil, err
 	}
 	merged.Spec.Tolerations = withOwnTolerations(merged.Spec.Tolerations)
+	tellGracePeriod(&merged.Spec)
 	return &corev1.Pod{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
 		ObjectMeta: metav1.ObjectMeta{
@@ -51,6 +54,17 @@ func Render(in Input) (*corev1.Pod, error) {
 		},
 		Spec: merged.Spec,
 	}, nil
+}
+
+// tellGracePeriod lets the process know how long its calls may go on once it is told to stop; the template may have
+// changed that.
+func tellGracePeriod(spec *corev1.PodSpec) {
+	seconds := corev1.EnvVar{Name: "GRACE_PERIOD", Value: strconv.FormatInt(ptr.Deref(spec.TerminationGracePeriodSeconds, gracePeriodSeconds), 10)}
+	for i := range spec.Containers {
+		if spec.Containers[i].Name == ContainerName {
+			spec.Containers[i].Env = append(spec.Containers[i].Env, seconds)
+		}
+	}
 }
 
 // OwnerReference makes a MediaPod the controlling owner of a child. The child does not block its owner's deletion: blocking
