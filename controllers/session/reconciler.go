@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -76,6 +77,14 @@ type Reconciler struct {
 
 // SetupWithManager adds the controller, its watches and its field indexes to the manager.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	b, err := r.builder(mgr)
+	if err != nil {
+		return err
+	}
+	return b.Complete(r)
+}
+
+func (r *Reconciler) builder(mgr ctrl.Manager) (*builder.Builder, error) {
 	if r.Client == nil {
 		r.Client = mgr.GetClient()
 	}
@@ -89,10 +98,10 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		r.Registerer = ctrlmetrics.Registry
 	}
 	if err := r.prepare(); err != nil {
-		return err
+		return nil, err
 	}
 	if err := addIndexes(context.Background(), mgr.GetFieldIndexer(), r.kind); err != nil {
-		return err
+		return nil, err
 	}
 	workers := r.Workers
 	if workers == 0 {
@@ -103,8 +112,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Watches(r.kind.new(), handler.WithLowPriorityWhenUnchanged(sessionWatch{r})).
 		Watches(&v1alpha1.MediaPod{}, handler.WithLowPriorityWhenUnchanged(podWatch{r})).
-		Watches(&v1alpha1.CallingBot{}, handler.WithLowPriorityWhenUnchanged(botWatch{r})).
-		Complete(r)
+		Watches(&v1alpha1.CallingBot{}, handler.WithLowPriorityWhenUnchanged(botWatch{r})), nil
 }
 
 func (r *Reconciler) prepare() (err error) {

@@ -203,7 +203,9 @@ func (sim *simulation) step() {
 			meeting = 10 + pick(4)
 		}
 		s.JoinMeetingID(fmt.Sprint(meeting), "")
-		s.With(func(ms *v1alpha1.MeetingSession) { ms.CreationTimestamp = metav1.NewTime(sim.clock.Now().Truncate(time.Second)) })
+		s.With(func(ms *v1alpha1.MeetingSession) {
+			ms.CreationTimestamp = metav1.NewTime(sim.clock.Now().Truncate(time.Second))
+		})
 		sim.store.create(s.Object())
 	case p < 88:
 		if sessions := sim.store.sessions(); len(sessions) > 0 {
