@@ -98,13 +98,13 @@ func TestTheLobby(t *testing.T) {
 
 func (s *sim) personNamed(m admin.Meeting, name string) admin.Person {
 	s.t.Helper()
-	for _, p := range s.participants(m) {
-		if p.DisplayName == name {
-			return admin.Person{ID: p.ID, MeetingID: m.ID, DisplayName: name}
-		}
+	m, err := s.admin.Meeting(s.t.Context(), m.ID)
+	s.must(err)
+	p, ok := m.Person(name)
+	if !ok {
+		s.t.Fatalf("%s is not here", name)
 	}
-	s.t.Fatalf("%s is not here", name)
-	return admin.Person{}
+	return p
 }
 
 func TestGuestsWaitInTheLobbyEvenWhereBotsDoNot(t *testing.T) {

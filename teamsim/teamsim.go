@@ -214,11 +214,11 @@ func (s *Server) Admin() *admin.Client { return admin.NewClient(s.info.AdminURL)
 
 // Close stops everything: calls end without word to the bots, sockets close.
 func (s *Server) Close() {
+	s.sender.Close()
 	s.calls.Close()
 	for _, m := range s.store.All() {
 		s.store.Delete(m.ID)
 	}
-	s.sender.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	for _, h := range []*http.Server{s.public, s.adminServer} {

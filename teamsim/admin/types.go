@@ -57,6 +57,16 @@ type Meeting struct {
 	Participants  []Participant `json:"participants"`
 }
 
+// Person finds somebody in the meeting by name, as those it was created with.
+func (m Meeting) Person(name string) (Person, bool) {
+	for _, p := range m.Participants {
+		if p.Kind == "Person" && p.DisplayName == name {
+			return Person{ID: p.ID, MeetingID: m.ID, UserID: p.IdentityID, DisplayName: name}, true
+		}
+	}
+	return Person{}, false
+}
+
 // Participant is a person or bot in a meeting or its lobby.
 type Participant struct {
 	ID          string `json:"id"`

@@ -50,6 +50,7 @@ func (s *Service) create(w http.ResponseWriter, r *request) *apiError {
 		return &apiError{http.StatusServiceUnavailable, "ServiceUnavailable", "teamsim is stopping."}
 	}
 	s.Journal.Add(where.ID, c.id, "CallCreated", app.Name()+" joins "+where.Subject)
+	s.Log.Info("call created", "call", c.id, "app", app.ID, "meeting", where.ID)
 	w.Header().Set("Location", s.BaseURL+"/"+r.version+c.path())
 	reply(w, http.StatusCreated, c.resource())
 	_ = http.NewResponseController(w).Flush() // the bot learns the id before its first notification, if it is quick
