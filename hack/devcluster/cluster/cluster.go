@@ -45,6 +45,9 @@ type Options struct {
 	Progress io.Writer
 	// Log is for a node agent in this process.
 	Log logr.Logger
+	// BackOff is how long a node agent in this process waits before it starts a
+	// container that crashes for the second time; 0: 10 s, as kubelet.
+	BackOff time.Duration
 }
 
 // Cluster is a development cluster.

@@ -55,6 +55,7 @@ func (c *Cluster) startNodeHere(ctx context.Context) error {
 		c.mu.Unlock()
 		return err
 	}
+	config.BackOff = c.opts.BackOff
 	n, err := node.New(config)
 	if err != nil {
 		c.mu.Unlock()

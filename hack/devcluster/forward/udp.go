@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -110,18 +111,18 @@ func (u *udpFrontend) answer(flow *udpFlow) {
 			_ = flow.upstream.SetReadDeadline(deadline)
 		}
 		n, err := flow.upstream.Read(buf)
-		var timeout net.Error
 		switch {
+		case err == nil:
 		case errors.Is(err, net.ErrClosed):
 			return
-		case errors.As(err, &timeout) && timeout.Timeout():
+		case errors.Is(err, os.ErrDeadlineExceeded):
 			quiet := time.Since(time.Unix(0, flow.lastSeen.Load()))
 			if quiet >= u.idle {
 				return
 			}
 			deadline = time.Time{}
 			continue
-		case err != nil:
+		default:
 			continue // "connection refused" while the backend is not there yet
 		}
 		flow.lastSeen.Store(time.Now().UnixNano())

@@ -26,9 +26,6 @@ import (
 // Host is the address everything listens on.
 const Host = "127.0.0.1"
 
-// stopGrace is how long a component gets between SIGTERM and SIGKILL.
-const stopGrace = 5 * time.Second
-
 // Ports are the TCP ports of the components on Host.
 type Ports struct {
 	EtcdClient        int `json:"etcdClient"`
@@ -136,14 +133,15 @@ func (p *Plane) waitReady(ctx context.Context, c component, process *proc.Proces
 	}
 }
 
-// StopComponent stops one component, if it runs.
+// StopComponent ends one component at once, if it runs, as if it had crashed.
+// (Asked politely, the API server first waits for its watches to end.)
 func (p *Plane) StopComponent(ctx context.Context, name string) error {
 	c, err := p.component(name)
 	if err != nil {
 		return err
 	}
 	if process, ok := proc.Find(c.pidPath); ok {
-		if err := process.Stop(ctx, stopGrace); err != nil {
+		if err := process.Stop(ctx, 0); err != nil {
 			return fmt.Errorf("stopping %s: %w", name, err)
 		}
 	}
