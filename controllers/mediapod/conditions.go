@@ -54,7 +54,7 @@ func statusOf(f facts, p plan) v1alpha1.MediaPodStatus {
 	set(v1alpha1.ConditionReady, ready.ready, ready.reason, ready.message)
 
 	waiting := !ready.ready && !drain.Marked(mp)
-	stalled := waiting && (p.endpoint.Stalled || p.certificate.stalled || p.pod.stalled)
+	stalled := waiting && ready.stalled
 	present(v1alpha1.ConditionStalled, stalled, ready.reason, ready.message)
 	// A pod that crashes or whose agent complains is not on its way anywhere that the operator could tell.
 	onItsWay := waiting && !stalled && status.Agent == nil && p.pod.reason != v1alpha1.ReasonPodCrashed
@@ -71,13 +71,25 @@ func setPod(status *v1alpha1.MediaPodStatus, pod *corev1.Pod) {
 	}
 }
 
-// readiness asks for everything a call needs; what is missing first, in the order in which it comes about, is the answer.
+// readiness asks for everything a call needs. The answer is what somebody has to change, if there is such a thing, and
+// else what is missing first, in the order in which it comes about.
 func readiness(mp *v1alpha1.MediaPod, p plan, agent *v1alpha1.AgentReport) finding {
-	switch {
-	case drain.Marked(mp):
+	address := finding{
+		ready: p.endpoint.Endpoint != nil, stalled: p.endpoint.Stalled, reason: p.endpoint.Reason, message: p.endpoint.Message,
+	}
+	if drain.Marked(mp) {
 		return finding{reason: v1alpha1.ReasonDraining, message: "takes no new calls" + drainCause(mp)}
-	case p.endpoint.Endpoint == nil:
-		return finding{reason: p.endpoint.Reason, message: p.endpoint.Message}
+	}
+	for _, f := range []finding{address, p.certificate, p.pod} {
+		if !f.ready && f.stalled {
+			return f
+		}
+	}
+	switch {
+	case !address.ready && address.reason == v1alpha1.ReasonWaitingForNode && !p.pod.ready:
+		return p.pod // it knows why no node was found
+	case !address.ready:
+		return address
 	case !p.certificate.ready:
 		return p.certificate
 	case !p.pod.ready && p.pod.reason != v1alpha1.ReasonPodNotReady:

@@ -117,6 +117,16 @@ func TestStatusOf(t *testing.T) {
 			plan{endpoint: endpoint.State{Stalled: true, Reason: "PortsExhausted", Message: "widen"}, certificate: finding{reason: "Issuing"}, pod: finding{reason: "PodPending"}},
 			"Pending", "False PortsExhausted: widen", "Stalled",
 		},
+		"no Pod can be made, and address and certificate wait for that": {
+			controllertest.MediaPod("voice", "reception", 0), nil,
+			plan{endpoint: endpoint.State{Reason: "WaitingForNode"}, certificate: finding{reason: "Issuing"}, pod: finding{stalled: true, reason: "PodRejected", message: "quota"}},
+			"Pending", "False PodRejected: quota", "Stalled",
+		},
+		"no node": {
+			controllertest.MediaPod("voice", "reception", 0), runs(0, phase(corev1.PodPending, ""), func(p *corev1.Pod) { p.Spec.NodeName = "" }),
+			plan{endpoint: endpoint.State{Reason: "WaitingForNode"}, certificate: finding{reason: "Issuing"}},
+			"Pending", "False PodPending: waiting for a node", "Reconciling",
+		},
 		"starts": {
 			controllertest.MediaPod("voice", "reception", 0).Pod("p1"), starting, plan{endpoint: reached, certificate: issued},
 			"Starting", "False PodStarting: the process runs and has not finished its start", "Reconciling",

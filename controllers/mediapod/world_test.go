@@ -62,7 +62,12 @@ func (w *world) mediaPod(slot int32, change ...func(*v1alpha1.MediaPod)) *v1alph
 	for _, c := range change {
 		b = b.With(c)
 	}
-	return controllertest.Create(w.T, w.client, b.Object())
+	mp := b.Object()
+	mp.Generation = 0
+	if err := w.client.Create(context.Background(), mp); err != nil {
+		w.Fatalf("creating %s: %v", mp.Name, err)
+	}
+	return mp
 }
 
 func (w *world) awaitMediaPod(mp *v1alpha1.MediaPod, what string, check func(*v1alpha1.MediaPod) error) *v1alpha1.MediaPod {
@@ -183,7 +188,7 @@ func (w *world) agent(mp *v1alpha1.MediaPod, pod *corev1.Pod, instance string, c
 			Instance: instance, PodUID: string(pod.UID), StartTime: metav1.NewTime(time.Now().Truncate(time.Second)),
 			ObservedGeneration: mp.Generation, Ready: true,
 		}
-		mp.Status.Seats = v1alpha1.Seats{Capacity: 20, Free: 20}
+		mp.Status.Calls, mp.Status.Seats = 0, v1alpha1.Seats{Capacity: 20, Free: 20}
 		for _, c := range change {
 			c(&mp.Status)
 		}
