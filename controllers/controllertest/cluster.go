@@ -143,14 +143,28 @@ func (c *Cluster) UserConfig(t testing.TB, name string, groups ...string) *rest.
 	return config
 }
 
+// UserKubeconfig writes the access of UserConfig to a file and gives its path.
+func (c *Cluster) UserKubeconfig(t testing.TB, name string, groups ...string) string {
+	t.Helper()
+	user, err := c.environment.AddUser(envtest.User{Name: name, Groups: groups}, nil)
+	if err != nil {
+		t.Fatalf("adding user %s: %v", name, err)
+	}
+	raw, err := user.KubeConfig()
+	if err != nil {
+		t.Fatalf("making a kubeconfig for %s: %v", name, err)
+	}
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(path, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // Kubectl runs kubectl as the administrator and gives its standard output.
 func (c *Cluster) Kubectl(t testing.TB, args ...string) (string, error) {
 	t.Helper()
-	kubectl, err := c.environment.ControlPlane.KubeCtl(), error(nil)
-	if kubectl == nil {
-		t.Fatal("no kubectl for this control plane")
-	}
-	stdout, stderr, err := kubectl.Run(args...)
+	stdout, stderr, err := c.environment.ControlPlane.KubeCtl().Run(args...)
 	out, complaint := readAll(stdout), readAll(stderr)
 	if err != nil {
 		return out, fmt.Errorf("kubectl %v: %w: %s", args, err, complaint)
