@@ -1,0 +1,59 @@
+# syntax=docker/dockerfile:1
+# SPDX-License-Identifier: Apache-2.0
+#
+# Targets: manager, router, mediapod (Linux) and mediapod-windows. "make images" builds them all.
+
+ARG GO=1.26
+# A Windows container runs only on hosts of its own build: ltsc2022 or ltsc2025.
+ARG WINDOWS=ltsc2022
+
+FROM --platform=$BUILDPLATFORM golang:${GO} AS source
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN --mount=type=cache,target=/go/pkg/mod go mod download
+COPY api api
+COPY audio audio
+COPY cmd cmd
+COPY controllers controllers
+COPY graph graph
+COPY mediapod mediapod
+COPY router router
+
+FROM source AS build
+ARG TARGETARCH
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    CGO_ENABLED=0 GOOS=linux GOARCH=$TARGETARCH go build -trimpath -ldflags="-s -w" -o /out/ ./cmd/manager ./cmd/router ./cmd/mediapod
+
+FROM source AS build-windows
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    CGO_ENABLED=0 GOOS=windows GOARCH=amd64 go build -trimpath -ldflags="-s -w" -o /out/mediapod.exe ./cmd/mediapod
+
+FROM gcr.io/distroless/static:nonroot AS linux
+LABEL org.opencontainers.image.source="https://github.com/callfleet/callfleet" \
+      org.opencontainers.image.licenses="Apache-2.0"
+# By number, so that the kubelet can tell that it is not root.
+USER 65532:65532
+
+FROM linux AS manager
+LABEL org.opencontainers.image.title="Callfleet manager"
+COPY --from=build /out/manager /manager
+ENTRYPOINT ["/manager"]
+
+FROM linux AS router
+LABEL org.opencontainers.image.title="Callfleet router"
+COPY --from=build /out/router /router
+ENTRYPOINT ["/router"]
+
+FROM linux AS mediapod
+LABEL org.opencontainers.image.title="Callfleet media pod"
+COPY --from=build /out/mediapod /mediapod
+ENTRYPOINT ["/mediapod"]
+
+# Nothing is run in this stage, so it is built on Linux too.
+FROM --platform=windows/amd64 mcr.microsoft.com/windows/nanoserver:${WINDOWS} AS mediapod-windows
+LABEL org.opencontainers.image.title="Callfleet media pod" \
+      org.opencontainers.image.source="https://github.com/callfleet/callfleet" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build-windows /out/mediapod.exe /mediapod.exe
+USER ContainerUser
+ENTRYPOINT ["C:\\mediapod.exe"]

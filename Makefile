@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Needs Go, make and git; no root, no containers (but for "images"). "make help" lists the targets.
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+# Images: who they are for, and where to.
+REGISTRY ?= callfleet
+TAG      ?= dev
+# A Windows container runs only on hosts of its own build: ltsc2022, ltsc2025.
+WINDOWS  ?= ltsc2022
+# PUSH=1 pushes what "images" builds. A Windows image can be built on Linux, but not loaded there.
+PUSH     ?=
+
+# Time for each fuzz target; runs of each benchmark.
+FUZZTIME  ?= 20s
+BENCHTIME ?= 1s
+# KEEP=1 leaves the demo running.
+KEEP ?=
+
+GO        := go
+GOBUILD    = CGO_ENABLED=0 $(GO) build -trimpath
+CONTROLLER_GEN = $(GO) tool -modfile=hack/tools/go.mod controller-gen
+GOLANGCI_LINT  = $(GO) tool -modfile=hack/tools/lint/go.mod golangci-lint
+
+# Packages with tests, in two lots: those that start an API server take the cores they get, one package after the
+# other; all the rest run side by side.
+TESTED = $(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}{{end}}' ./... \
+	| grep -v '/test/\(e2e\|load\)[/ ]'
+SERVERS = controllers/controllertest|hack/devcluster/cluster|hack/devcluster/plane|controller-runtime/pkg/envtest
+FAST   = $(TESTED) | grep -Ev '$(SERVERS)' | cut -d' ' -f1
+SLOW   = $(TESTED) | grep -E '$(SERVERS)' | cut -d' ' -f1
+
+# The race detector needs cgo and a C compiler with its headers.
+RACE = $$($(GO) build -race runtime/cgo >/dev/null 2>&1 && echo -race)
+
+##@ Everyday
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z0-9-]*:.*## / {printf "  %-17s %s\n", $$1, $$2}' Makefile
+
+.PHONY: demo
+demo: ## Show it: a bot joins a meeting on this machine and gives back what it hears (KEEP=1 leaves it running)
+	@$(GO) run ./hack/demo $(if $(KEEP),-keep)
+
+.PHONY: demo-down
+demo-down: ## End a demo that was left running
+	@$(GO) run ./hack/demo -down
+
+.PHONY: test
+test: ## Run everything: verify, vet, unit, API server and end-to-end tests
+	@began=$$(date +%s); \
+	if $(MAKE) verify vet test-unit e2e; then \
+		echo "==> make test: everything passed, after $$(( $$(date +%s) - began )) s"; \
+	else \
+		echo "==> make test: FAILED, after $$(( $$(date +%s) - began )) s; the first error is above" >&2; exit 1; \
+	fi
+
+.PHONY: build
+build: ## Build manager, router, mediapod and teamsim into bin/
+	$(GOBUILD) -o bin/ ./cmd/manager ./cmd/router ./cmd/mediapod ./cmd/teamsim
+
+.PHONY: build-windows
+build-windows: ## Cross-build bin/mediapod.exe
+	GOOS=windows GOARCH=amd64 $(GOBUILD) -o bin/mediapod.exe ./cmd/mediapod
+
+.PHONY: generate
+generate: ## Write generated code, CRDs and the manager's role anew
+	@echo "==> generating"
+	@$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/v1alpha1
+	@$(CONTROLLER_GEN) crd paths=./api/v1alpha1 output:crd:dir=config/crd/bases
+	@$(CONTROLLER_GEN) rbac:roleName=callfleet-manager paths=./controllers/... paths=./cmd/manager output:rbac:dir=config/rbac
+
+##@ Tests, one by one
+
+.PHONY: verify
+verify: ## Fail if a generated file is not what "make generate" writes, or a Go file is not formatted
+	@echo "==> generated files and formatting are up to date"
+	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && \
+	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/v1alpha1 output:object:dir="$$tmp/object" && \
+	$(CONTROLLER_GEN) crd paths=./api/v1alpha1 output:crd:dir="$$tmp/crd" && \
+	$(CONTROLLER_GEN) rbac:roleName=callfleet-manager paths=./controllers/... paths=./cmd/manager output:rbac:dir="$$tmp/rbac" && \
+	{ diff -u api/v1alpha1/zz_generated.deepcopy.go "$$tmp/object/zz_generated.deepcopy.go" && \
+	  diff -ru config/crd/bases "$$tmp/crd" && \
+	  diff -u config/rbac/role.yaml "$$tmp/rbac/role.yaml" || \
+	  { echo 'A generated file differs from its source: run "make generate" and commit the result.' >&2; exit 1; }; }
+	@unformatted=$$(gofmt -l $$($(GO) list -f '{{.Dir}}' ./...)); \
+	if [ -n "$$unformatted" ]; then echo "Not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; fi >&2
+
+.PHONY: vet
+vet: ## Run go vet, for Linux and for the media pod on Windows
+	@echo "==> vet"
+	@$(GO) vet ./...
+	@GOOS=windows GOARCH=amd64 CGO_ENABLED=0 $(GO) vet ./cmd/mediapod
+
+.PHONY: lint
+lint: ## Run golangci-lint (built once from source, which takes minutes)
+	$(GOLANGCI_LINT) run
+
+.PHONY: test-unit
+test-unit: ## Run all tests but the end-to-end ones, with the race detector
+	@echo "==> binaries of the API server, built once per machine"
+	@$(GO) run ./hack/devcluster assets etcd kube-apiserver kubectl >/dev/null
+	@race="$(RACE)"; [ -n "$$race" ] || echo "==> no C compiler: tests run without the race detector"; \
+	echo "==> unit tests $$race"; \
+	$(GO) test $$race -timeout 10m $$($(FAST)) && \
+	echo "==> tests with an API server $$race" && \
+	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/devcluster assets etcd kube-apiserver kubectl) \
+		$(GO) test $$race -p 1 -timeout 15m $$($(SLOW))
+
+.PHONY: e2e
+e2e: ## Run the end-to-end tests on a dev cluster
+	@echo "==> binaries of the dev cluster, built once per machine"
+	@$(GO) run ./hack/devcluster assets >/dev/null
+	@echo "==> end-to-end tests"
+	@$(GO) test ./test/e2e/... -count=1 -timeout 20m
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME
+	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | while IFS=: read -r file target; do \
+		echo "==> $${target#func } in $$(dirname "$$file")"; \
+		$(GO) test -run '^$$' -fuzz "^$${target#func }\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" || exit 1; \
+	done
+
+.PHONY: bench
+bench: ## Run the benchmarks, then measure the whole: times to ready and to a heard voice, memory
+	@echo "==> packages"
+	@$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -p 1 \
+		$$(grep -rl --include='*_test.go' '^func Benchmark' . | grep -v '^./test/' | xargs -n 1 dirname | sort -u)
+	@$(GO) run ./hack/devcluster assets >/dev/null
+	@echo "==> the whole path"
+	@$(GO) run ./test/load
+
+##@ A cluster on this machine
+
+.PHONY: devcluster-up
+devcluster-up: build ## Start the dev cluster, with the images of this tree known to its node
+	@$(GOBUILD) -o bin/ ./hack/devcluster
+	@bin/devcluster up --image callfleet/manager:dev=bin/manager --image callfleet/router:dev=bin/router --image callfleet/mediapod:dev=bin/mediapod
+
+.PHONY: devcluster-status
+devcluster-status: ## Show what runs of the dev cluster
+	@$(GO) run ./hack/devcluster status
+
+.PHONY: devcluster-down
+devcluster-down: ## End the dev cluster and remove its data
+	@$(GO) run ./hack/devcluster down
+
+##@ Release
+
+.PHONY: images
+images: ## Build the container images (docker buildx; PUSH=1 pushes them to REGISTRY)
+	@set -e; for target in manager router mediapod; do \
+		docker buildx build --target $$target -t $(REGISTRY)/$$target:$(TAG) $(if $(PUSH),--push,--load) .; \
+	done
+	docker buildx build --target mediapod-windows --platform windows/amd64 --build-arg WINDOWS=$(WINDOWS) \
+		-t $(REGISTRY)/mediapod:$(TAG)-windows-$(WINDOWS) $(if $(PUSH),--push,--output type=oci$(comma)dest=bin/mediapod-windows-$(WINDOWS).tar) .
+
+.PHONY: clean
+clean: ## End the dev cluster and remove what was built here
+	@$(GO) run ./hack/devcluster down
+	rm -rf bin dist
+
+comma := ,
