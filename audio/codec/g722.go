@@ -55,24 +55,22 @@ func (e *g722Encoder) encode(xlow, xhigh int32) byte {
 	return ihigh<<6 | ilow
 }
 
-// quantLow is QUANTL: the interval of the difference, found by halving.
+// quantLow is QUANTL. The interval of the difference is found by halving, one bit
+// of it at a time and without a branch, since none could be predicted.
 func quantLow(el, det int32) uint8 {
-	wd := el
-	if el < 0 {
-		wd = -(el + 1)
-	}
-	lo, hi := 1, 30
-	for lo < hi {
-		if mid := (lo + hi) / 2; wd < q6[mid]*det>>12 {
-			hi = mid
-		} else {
-			lo = mid + 1
+	wd := el ^ el>>31 // el, or -(el+1)
+	k := 0            // the number of decision levels not above wd
+	for bit := 16; bit > 0; bit >>= 1 {
+		next := k + bit
+		if wd >= q6[next&31]*det>>12 {
+			k = next
 		}
 	}
+	k = min(k, len(ilp)-2) + 1
 	if el < 0 {
-		return iln[lo]
+		return iln[k]
 	}
-	return ilp[lo]
+	return ilp[k]
 }
 
 // quantHigh is QUANTH.

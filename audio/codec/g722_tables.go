@@ -9,10 +9,11 @@ package codec
 // quadrature mirror filters (table 11); the odd ones are the same, backwards.
 var qmf = [12]int32{3, -11, 12, 32, -210, 951, 3876, -805, 362, -156, 53, -11}
 
-// q6 holds the decision levels of the 6-bit lower sub-band quantiser (table 14).
-var q6 = [31]int32{
+// q6 holds the decision levels of the 6-bit lower sub-band quantiser (table 14),
+// from index 1; the last two only fill it up to a power of two.
+var q6 = [32]int32{
 	0, 35, 72, 110, 150, 190, 233, 276, 323, 370, 422, 473, 530, 587, 650, 714,
-	786, 858, 940, 1023, 1121, 1219, 1339, 1458, 1612, 1765, 1980, 2195, 2557, 2919, 0,
+	786, 858, 940, 1023, 1121, 1219, 1339, 1458, 1612, 1765, 1980, 2195, 2557, 2919, 32767, 32767,
 }
 
 // iln and ilp are the lower sub-band's output codes for a negative and a positive

@@ -158,8 +158,9 @@ func constant(n int, v int16) []int16 {
 
 // Wherever a hole of 100 ms falls on speech, it shows.
 func TestNoHoleGoesUnseen(t *testing.T) {
-	spoken := speech(t, "standup.wav")
+	spoken := speech(t, "standup.wav")[1000*ms : 3000*ms]
 	b := newBlocks(spoken, audio.SampleRate)
+	tested := 0
 	for at := 0; at+100*ms < len(spoken); at += 50 * ms {
 		active := 0
 		for i := at / b.size; i < (at+100*ms)/b.size; i++ {
@@ -170,6 +171,7 @@ func TestNoHoleGoesUnseen(t *testing.T) {
 		if active < 18 { // of 20 blocks
 			continue
 		}
+		tested++
 		r, err := Compare(spoken, holes(spoken, at, len(spoken), 100*ms), audio.SampleRate)
 		if err != nil {
 			t.Fatal(err)
@@ -177,6 +179,9 @@ func TestNoHoleGoesUnseen(t *testing.T) {
 		if r.LongestGap < 85*time.Millisecond {
 			t.Errorf("a hole at %d ms shows as %v", at/ms, r.LongestGap)
 		}
+	}
+	if tested < 10 {
+		t.Errorf("only %d places to look at", tested)
 	}
 }
 

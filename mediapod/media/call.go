@@ -34,7 +34,8 @@ type CallOptions struct {
 	ID       string
 	Behavior Behavior
 	// OnChange is called when State or Stats().Audio's Flowing or PlaybackDone may
-	// have changed. It must be cheap and may come from any goroutine.
+	// have changed. It must be cheap, may come from any goroutine and must not call
+	// Close, which waits for those.
 	OnChange func()
 }
 

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -97,13 +96,10 @@ func (e *Engine) Serve(ctx context.Context) error {
 	// Far sides have their answers in milliseconds; those still at it may finish.
 	shutdown, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	if e := server.Shutdown(shutdown); e != nil {
+	if server.Shutdown(shutdown) != nil {
 		_ = server.Close()
 	}
 	e.close()
-	if errors.Is(err, http.ErrServerClosed) {
-		err = nil
-	}
 	return err
 }
 
@@ -177,40 +173,4 @@ func (e *Engine) call(id string) *Call {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.calls[id]
-}
-
-// group waits for goroutines of which new ones may start while it waits, which a
-// WaitGroup at zero does not allow.
-type group struct {
-	mu sync.Mutex
-	n  int
-	c  *sync.Cond
-}
-
-// Go runs f.
-func (g *group) Go(f func()) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.c == nil {
-		g.c = sync.NewCond(&g.mu)
-	}
-	g.n++
-	go func() {
-		defer func() {
-			g.mu.Lock()
-			defer g.mu.Unlock()
-			g.n--
-			g.c.Broadcast()
-		}()
-		f()
-	}()
-}
-
-// Wait waits until none runs.
-func (g *group) Wait() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for g.n > 0 {
-		g.c.Wait()
-	}
 }

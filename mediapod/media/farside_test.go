@@ -87,7 +87,7 @@ func (u *engineUnderTest) renew(t testing.TB) {
 	template := &x509.Certificate{
 		SerialNumber: serial, Subject: pkix.Name{CommonName: "media"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4(127, 64, 3, 5), net.IPv6loopback}, IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
@@ -160,7 +160,16 @@ func newFarSide(t testing.TB, u *engineUnderTest, codecs ...codec.Codec) *farSid
 	s := webrtc.SettingEngine{LoggerFactory: pionLogs{logr.Discard()}}
 	s.SetIncludeLoopbackCandidate(true)
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
-	s.SetIPFilter(func(ip net.IP) bool { return ip.IsLoopback() && ip.To4() != nil })
+	s.SetIPFilter(func(ip net.IP) bool { return ip.IsLoopback() })
+	if addr := u.Addr().Addr(); addr.Is6() { // pion does not look for ::1 by itself
+		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr, 0)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		mux := ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: conn, Logger: pionLogs{logr.Discard()}.NewLogger("mux")})
+		t.Cleanup(func() { _ = mux.Close() })
+		s.SetICEUDPMux(mux)
+	}
 	pc, err := webrtc.NewAPI(webrtc.WithMediaEngine(m), webrtc.WithSettingEngine(s)).NewPeerConnection(webrtc.Configuration{})
 	if err != nil {
 		t.Fatal(err)
