@@ -71,7 +71,7 @@ const (
 	codeMeetingRejected   = "2203"
 	codeAppForbidden      = "7503"
 	codeTenantForbidden   = "7504"
-	codeMediaForbidden    = "7505"
+	codeTenantMismatch    = "7505"
 	codeCallNotFound      = "8522"
 	codeNotOnAppHosted    = "9999"
 	monthlyLimitInMessage = "monthly call creation limit"
@@ -142,8 +142,12 @@ func explainForbidden(e *Error, said string) Explanation {
 			ReasonTenantNotConsented, "The tenant of the meeting has not consented to this app. " + said,
 			"Have an administrator of that tenant consent, or join only meetings of the bot's own tenant.", ClassConfiguration,
 		}
-	case codeMediaForbidden:
-		return Explanation{ReasonPermissionMissing, "The app may not process media. " + said, "Grant it " + RoleAccessMedia + " as application permission and let an administrator consent.", ClassConfiguration}
+	case codeTenantMismatch:
+		// Seen with the message "Request authorization tenant mismatch."
+		return Explanation{
+			ReasonTenantNotConsented, "The tenant of the bot's token and that of the call do not match. " + said,
+			"Join only meetings of the bot's own tenant, or check identity.tenantID.", ClassConfiguration,
+		}
 	case codeAppForbidden:
 		return Explanation{ReasonPermissionMissing, "The app is not registered for calling, or lacks a Calls permission. " + said, grant, ClassConfiguration}
 	}

@@ -117,7 +117,7 @@ func TestExplainError(t *testing.T) {
 		says   string
 	}{
 		"roles missing":      {missing, ReasonPermissionMissing, ClassConfiguration, "Calls.JoinGroupCall.All and Calls.AccessMedia.All"},
-		"7505":               {create(403, "7505", ""), ReasonPermissionMissing, ClassConfiguration, RoleAccessMedia},
+		"7505":               {create(403, "7505", ""), ReasonTenantNotConsented, ClassConfiguration, "identity.tenantID"},
 		"7503":               {create(403, "7503", ""), ReasonPermissionMissing, ClassConfiguration, "registered for calling"},
 		"7504":               {create(403, "7504", ""), ReasonTenantNotConsented, ClassConfiguration, "consent"},
 		"forbidden":          {create(403, "Forbidden", "no"), ReasonPermissionMissing, ClassConfiguration, "code Forbidden: no."},

@@ -48,6 +48,8 @@ const (
 	mediaRefresh = 30 * time.Second
 	// mediaGrace is how long the service has to end a call whose media is lost before the bot leaves by itself.
 	mediaGrace = 10 * time.Second
+	// settleTime is how long after the call is established "no packets" and "silence" are no news yet.
+	settleTime = 3 * time.Second
 	// measureEvery is how often the media path is looked at.
 	measureEvery = 500 * time.Millisecond
 )
@@ -221,8 +223,8 @@ func (r *runner) look(call signalCall, sound mediaCall) {
 	stats := sound.Stats()
 	r.story.signal = call.Snapshot()
 	r.story.media = &stats
-	r.story.flowing = r.verdict(stats.Audio, sound.State(), now)
-	r.leaveIfSilent(sound.State(), now)
+	r.story.flowing = r.verdict(stats.Audio, now)
+	r.leaveIfLost(sound.State(), now)
 
 	if r.story.signal.Phase == signaling.PhaseEstablished && r.story.flowing != r.toldFlow {
 		r.toldFlow = r.story.flowing
@@ -236,27 +238,25 @@ func (r *runner) look(call signalCall, sound mediaCall) {
 	}
 }
 
-// verdict gives a fresh connection the two seconds that "no packets" needs before it means anything.
-func (r *runner) verdict(a media.AudioStats, state media.State, now time.Time) flow {
+// verdict gives a fresh call the time that bad news needs before it means anything.
+func (r *runner) verdict(a media.AudioStats, now time.Time) flow {
 	f := flowOf(a, now)
 	established := r.story.signal.Established
-	if f == flowNoPackets && state == media.StateNew && (established.IsZero() || now.Sub(established) < 2*time.Second) {
+	if f != flowProven && r.story.flowing == flowUnknown && (established.IsZero() || now.Sub(established) < settleTime) {
 		return flowUnknown
 	}
 	return f
 }
 
-// leaveIfSilent ends a call whose media connection broke and which the service has not ended by itself.
-func (r *runner) leaveIfSilent(state media.State, now time.Time) {
-	if state != media.StateLost {
+// leaveIfLost ends a call whose media connection broke and which the service has not ended by itself.
+func (r *runner) leaveIfLost(state media.State, now time.Time) {
+	switch {
+	case state != media.StateLost, r.story.phase() == callfleetv1.PhaseLeaving: // at the end, the connection is meant to go
 		r.mediaGone = time.Time{}
-		return
-	}
-	if r.mediaGone.IsZero() {
+	case r.mediaGone.IsZero():
 		r.mediaGone = now
 		r.story.own = append(r.story.own, event(now, "MediaLost", "the media connection broke"))
-	}
-	if now.Sub(r.mediaGone) >= mediaGrace {
+	case now.Sub(r.mediaGone) >= mediaGrace:
 		r.mu.Lock()
 		r.leaveLocked(callfleetv1.EndMediaLost)
 		r.mu.Unlock()

@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/hack/devcluster/cluster"
@@ -135,6 +136,8 @@ func (r *Rig) startCluster(ctx context.Context, o Options) error {
 		return err
 	}
 	r.Cluster = c
+	// The client library warns about a logger that was never set; nobody here needs its log.
+	log.SetLogger(logr.Discard())
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), callfleetv1.AddToScheme(scheme)); err != nil {
 		return err
