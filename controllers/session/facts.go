@@ -100,9 +100,14 @@ func (r *Reconciler) observeHolder(ctx context.Context, s *subject) (*podFacts, 
 	return &p, nil
 }
 
+// observeBot asks the API server itself before it says that there is no bot: a bot and its session are often applied
+// together, and the watches of two kinds keep no order between them.
 func (r *Reconciler) observeBot(ctx context.Context, key types.NamespacedName) (botFacts, error) {
 	var bot v1alpha1.CallingBot
 	err := r.Client.Get(ctx, key, &bot)
+	if apierrors.IsNotFound(err) {
+		err = r.APIReader.Get(ctx, key, &bot)
+	}
 	switch {
 	case err == nil:
 		return botFacts{exists: true, deleting: bot.DeletionTimestamp != nil}, nil

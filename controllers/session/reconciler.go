@@ -163,7 +163,8 @@ func (r *Reconciler) fetch(ctx context.Context, key types.NamespacedName) (*subj
 }
 
 // seed fills the ledger once from the API server itself. The watch may lag behind what the leader before this one
-// wrote; a list that asks for no resourceVersion does not.
+// wrote; a list that asks for no resourceVersion does not. (A write of a leader that lost its lease while the write was
+// under way could still come after the list. The pod's own admission is what is left against that.)
 func (r *Reconciler) seed(ctx context.Context) error {
 	r.seeding.Lock()
 	defer r.seeding.Unlock()
