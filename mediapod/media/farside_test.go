@@ -143,6 +143,7 @@ type farSide struct {
 	etag      string
 	connected chan struct{}
 	next      rtp.Packet
+	edit      func(offer string) string
 
 	mu       sync.Mutex
 	packets  []rtp.Packet
@@ -236,7 +237,11 @@ func bearer(token string) map[string]string {
 func (f *farSide) call(c *Call) *farSide {
 	f.t.Helper()
 	url, token := c.Endpoint()
-	resp, answer := f.u.request(f.t, "POST", url, f.offer(nil), bearer(token))
+	offer := f.offer(nil)
+	if f.edit != nil {
+		offer = f.edit(offer)
+	}
+	resp, answer := f.u.request(f.t, "POST", url, offer, bearer(token))
 	if resp.StatusCode != http.StatusCreated {
 		f.t.Fatalf("POST: %s: %s", resp.Status, answer)
 	}

@@ -5,6 +5,7 @@ package media
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -143,6 +144,21 @@ func TestListenSendsNothing(t *testing.T) {
 	eventually(t, time.Second, "flow", func() bool { return call.Stats().Audio.Flowing })
 	if a := call.Stats().Audio; a.PacketsSent != 0 || f.count() != 0 || a.PacketsReceived == 0 {
 		t.Errorf("listening sent %d packets, %d arrived, %d were heard", a.PacketsSent, f.count(), a.PacketsReceived)
+	}
+}
+
+// Not every far side declares its SSRC in the offer, and RFC 9143 does not ask it to.
+func TestAnUndeclaredSourceIsHeard(t *testing.T) {
+	t.Parallel()
+	u := serve(t)
+	call := newCall(t, u, CallOptions{ID: "undeclared", Behavior: Behavior{Echo: true}})
+	f := newFarSide(t, u, codec.G722)
+	f.edit = func(offer string) string { return regexp.MustCompile(`a=ssrc[^\n]*\n`).ReplaceAllString(offer, "") }
+	f.call(call)
+	f.speak(speech(t, "prompt.wav")[:16000])
+	eventually(t, 5*time.Second, "an echo", func() bool { return f.count() > 40 })
+	if !call.Stats().Audio.Flowing {
+		t.Errorf("stats %+v", call.Stats().Audio)
 	}
 }
 
