@@ -108,6 +108,16 @@ func Ensure(ctx context.Context, progress io.Writer, names ...string) (Set, erro
 	return found, nil
 }
 
+// Find returns the binaries that are there already. It builds nothing.
+func Find() (Set, error) {
+	dir, err := CacheDir()
+	if err != nil {
+		return nil, err
+	}
+	found, _ := find(all, os.Getenv(EnvVar), dir)
+	return found, nil
+}
+
 // Dir is like Ensure for users that want one folder with all the named
 // binaries in it, as KUBEBUILDER_ASSETS names one.
 func Dir(ctx context.Context, progress io.Writer, names ...string) (string, error) {

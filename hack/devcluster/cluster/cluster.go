@@ -115,7 +115,7 @@ func Open(dir string, nodeCommand ...string) (*Cluster, error) {
 	if !found {
 		return nil, fmt.Errorf("%w in %s; run \"devcluster up\"", ErrNotFound, dir)
 	}
-	binaries, err := assets.Ensure(context.Background(), os.Stderr)
+	binaries, err := assets.Find()
 	if err != nil {
 		return nil, err
 	}

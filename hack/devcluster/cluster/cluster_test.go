@@ -51,6 +51,8 @@ func TestCluster(t *testing.T) {
 			"crash loop":                     testCrashLoop,
 			"killed process":                 testKill,
 			"grace period":                   testGrace,
+			"hooks":                          testHooks,
+			"last words":                     testLastWords,
 			"environment":                    testEnvironment,
 			"secret volume":                  testSecretVolume,
 			"missing secret in environment":  testMissingSecretInEnv,

@@ -149,6 +149,56 @@ func testGrace(t *testing.T, f *fixture) {
 	}
 }
 
+func testHooks(t *testing.T, f *fixture) {
+	f.run(t, serverPod("hooks", func(p *corev1.Pod) {
+		p.Spec.Containers[0].Lifecycle = &corev1.Lifecycle{
+			PostStart: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"sh", "-c", `echo hi > "$CONTAINER_SANDBOX_MOUNT_POINT/started"`}}},
+			PreStop:   &corev1.LifecycleHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/say?text=draining", Port: intstr.FromString("http")}},
+		}
+	}))
+	pod := f.awaitReady(t, "hooks")
+	awaitFile(t, pod, "/started", "hi\n")
+	logs := f.follow(t, "hooks")
+	if err := f.client.CoreV1().Pods(ns).Delete(t.Context(), "hooks", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if text := <-logs; !strings.HasSuffix(text, "draining\nasked to end\n") {
+		t.Errorf("the hook does not come before SIGTERM; the log is %q", text)
+	}
+	f.create(t, serverPod("bad-hook", func(p *corev1.Pod) {
+		p.Spec.Containers[0].Lifecycle = &corev1.Lifecycle{
+			PostStart: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"sh", "-c", "exit 1"}}},
+		}
+	}))
+	f.awaitEvent(t, "bad-hook", "FailedPostStartHook")
+	f.await(t, "bad-hook", "was restarted", func(p *corev1.Pod) bool { return p.Status.ContainerStatuses[0].RestartCount >= 1 })
+}
+
+func testLastWords(t *testing.T, f *fixture) {
+	for name, c := range map[string]struct {
+		script string
+		policy corev1.TerminationMessagePolicy
+		want   string
+	}{
+		"words-file": {`echo noise; printf sorry > "$CONTAINER_SANDBOX_MOUNT_POINT/dev/termination-log"; exit 4`, corev1.TerminationMessageReadFile, "sorry"},
+		"words-log":  {`printf "no disk"; exit 4`, corev1.TerminationMessageFallbackToLogsOnError, "no disk"},
+		"words-none": {`printf "no disk"; exit 4`, corev1.TerminationMessageReadFile, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f.create(t, serverPod(name, func(p *corev1.Pod) {
+				p.Spec.RestartPolicy = corev1.RestartPolicyNever
+				p.Spec.Containers[0].Command, p.Spec.Containers[0].Args = []string{"sh", "-c", c.script}, nil
+				p.Spec.Containers[0].TerminationMessagePolicy = c.policy
+			}))
+			pod := f.await(t, name, "has ended", func(p *corev1.Pod) bool { return p.Status.Phase == corev1.PodFailed })
+			if got := pod.Status.ContainerStatuses[0].State.Terminated.Message; got != c.want {
+				t.Errorf("message = %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
 func testInit(t *testing.T, f *fixture) {
 	step := func(name string, args ...string) corev1.Container {
 		return corev1.Container{Name: name, Image: image, Command: []string{"sh", "-c", args[0]},

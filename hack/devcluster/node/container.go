@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -15,7 +14,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/callfleet/callfleet/hack/devcluster/node/probe"
 	"github.com/callfleet/callfleet/hack/devcluster/proc"
 )
 
@@ -188,6 +186,7 @@ func (w *worker) start(c *container, image string) error {
 	c.started, c.ready = c.spec.StartupProbe == nil, false
 	w.event(corev1.EventTypeNormal, "Started", "Started container "+c.spec.Name)
 	w.startProbes(c)
+	w.afterStart(c)
 	began := time.Now()
 	go func() {
 		<-process.Done()
@@ -208,6 +207,7 @@ func (w *worker) processEnded(c *container, process *proc.Process, ran time.Dura
 	if exit.Code == 0 {
 		t.Reason = "Completed"
 	}
+	t.Message = w.lastWords(c, exit.Code != 0)
 	c.process = nil
 	w.ended(c, t, ran)
 }
@@ -229,129 +229,6 @@ func (w *worker) ended(c *container, t *corev1.ContainerStateTerminated, ran tim
 		w.event(corev1.EventTypeWarning, "BackOff", "Back-off restarting failed container "+c.spec.Name+" in pod "+w.pod.Name)
 	}
 	c.backOff = min(max(2*c.backOff, w.agent.cfg.BackOff), w.agent.cfg.MaxBackOff)
-}
-
-// stop asks a container to end: its hook, then SIGTERM. enforceDeadline kills
-// it when it has not ended in time.
-func (w *worker) stop(c *container, deadline time.Time, why string) {
-	if c.stopping != nil {
-		if deadline.Before(c.stopping.deadline) {
-			c.stopping.deadline = deadline
-		}
-		return
-	}
-	c.stopping = &stopping{deadline: deadline}
-	process := c.process
-	w.event(corev1.EventTypeNormal, "Killing", why)
-	hook := c.spec.Lifecycle
-	if hook == nil || hook.PreStop == nil || !time.Now().Before(deadline) {
-		_ = process.Signal(syscall.SIGTERM)
-		return
-	}
-	target := w.target(c)
-	go func() {
-		ctx, cancel := context.WithDeadline(w.ctx, deadline)
-		defer cancel()
-		if err := runHook(ctx, hook.PreStop, target); err != nil {
-			w.post(func() { w.event(corev1.EventTypeWarning, "FailedPreStopHook", "PreStopHook failed: "+err.Error()) })
-		}
-		_ = process.Signal(syscall.SIGTERM)
-	}()
-}
-
-func runHook(ctx context.Context, hook *corev1.LifecycleHandler, target probe.Target) error {
-	if hook.Sleep != nil {
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Duration(hook.Sleep.Seconds) * time.Second):
-		}
-		return nil
-	}
-	return probe.Do(ctx, corev1.ProbeHandler{Exec: hook.Exec, HTTPGet: hook.HTTPGet, TCPSocket: hook.TCPSocket}, target)
-}
-
-func (w *worker) enforceDeadline(c *container, wait *waiter) {
-	if c.stopping == nil || c.stopping.killed {
-		return
-	}
-	if time.Now().Before(c.stopping.deadline) {
-		wait.until(c.stopping.deadline)
-		return
-	}
-	c.stopping.killed = true
-	c.process.Kill()
-}
-
-func (w *worker) target(c *container) probe.Target {
-	env, root, spec := c.env, c.root, c.spec
-	return probe.Target{IP: w.ip.String(), Ports: spec.Ports, Command: func(ctx context.Context, command []string) *exec.Cmd {
-		cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-		cmd.Env, cmd.Dir = env, workingDir(root, spec)
-		return cmd
-	}}
-}
-
-func (w *worker) startProbes(c *container) {
-	ctx, cancel := context.WithCancel(w.ctx)
-	c.cancelProbes = cancel
-	if c.spec.StartupProbe != nil {
-		go w.runProbe(ctx, c, probe.Startup, c.spec.StartupProbe, w.target(c))
-		return // the others wait for it
-	}
-	w.startSteadyProbes(ctx, c)
-}
-
-func (w *worker) startSteadyProbes(ctx context.Context, c *container) {
-	if c.spec.LivenessProbe != nil {
-		go w.runProbe(ctx, c, probe.Liveness, c.spec.LivenessProbe, w.target(c))
-	}
-	if c.spec.ReadinessProbe == nil {
-		c.ready = true
-		return
-	}
-	go w.runProbe(ctx, c, probe.Readiness, c.spec.ReadinessProbe, w.target(c))
-}
-
-func (w *worker) runProbe(ctx context.Context, c *container, kind probe.Kind, p *corev1.Probe, target probe.Target) {
-	onWorker := func(f func()) {
-		w.post(func() {
-			if ctx.Err() == nil { // still the same run of the container
-				f()
-			}
-		})
-	}
-	probe.Run(ctx, kind, p, target, probe.Observer{
-		Failed: func(err error) {
-			onWorker(func() {
-				w.event(corev1.EventTypeWarning, "Unhealthy", fmt.Sprintf("%s probe failed: %v", kind, err))
-			})
-		},
-		Verdict: func(ok bool) {
-			onWorker(func() { w.verdict(ctx, c, kind, p, ok) })
-		},
-	})
-}
-
-func (w *worker) verdict(ctx context.Context, c *container, kind probe.Kind, p *corev1.Probe, ok bool) {
-	switch {
-	case kind == probe.Readiness:
-		c.ready = ok
-	case kind == probe.Startup && ok:
-		c.started = true
-		w.startSteadyProbes(ctx, c)
-	case !ok && w.ending == nil:
-		grace := w.grace()
-		if p.TerminationGracePeriodSeconds != nil {
-			grace = time.Duration(*p.TerminationGracePeriodSeconds) * time.Second
-		}
-		w.stop(c, time.Now().Add(grace), fmt.Sprintf("Container %s failed %s probe, will be restarted", c.spec.Name, kind))
-	}
-}
-
-func (c *container) stopProbes() {
-	if c.cancelProbes != nil {
-		c.cancelProbes()
-	}
 }
 
 func (w *worker) containerDir(name string) string {

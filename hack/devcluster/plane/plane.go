@@ -98,6 +98,9 @@ func (p *Plane) StartComponent(ctx context.Context, name string) error {
 		return err
 	}
 	process, running := proc.Find(c.pidPath)
+	if !running && c.path == "" {
+		return fmt.Errorf("%s is not built; \"devcluster assets\" builds it", name)
+	}
 	if !running {
 		process, err = proc.Start(proc.Spec{
 			Path: c.path, Args: c.args, Dir: p.cfg.Dir,
