@@ -55,14 +55,17 @@ func (r *rig) want(t *testing.T, want ...int) {
 	r.out = nil
 }
 
+// waiting is what is heard until the first packet is due.
+func waiting(then ...int) []int { return append(make([]int, Target-1), then...) }
+
 func TestDelayIsFixedAndOrderRestored(t *testing.T) {
 	r := newRig()
 	for _, n := range []int{2, 1, 4, 3} {
 		r.push(n)
 		r.pop(1)
 	}
-	r.pop(4)
-	r.want(t, 0, 0, 0, 0, 1, 2, 3, 4)
+	r.pop(Target - 1)
+	r.want(t, waiting(1, 2, 3, 4)...)
 }
 
 func TestALostPacketLeavesAHoleAndMovesNothing(t *testing.T) {
@@ -70,8 +73,8 @@ func TestALostPacketLeavesAHoleAndMovesNothing(t *testing.T) {
 	for _, n := range []int{1, 2, 4, 5} {
 		r.push(n)
 	}
-	r.pop(4)
-	r.want(t, 0, 0, 0, 0)
+	r.pop(Target - 1)
+	r.want(t, waiting()...)
 	r.pop(5)
 	r.want(t, 1, 2, 0, 4, 5)
 	if lost, _ := r.Losses(); lost != 1 {
@@ -84,7 +87,7 @@ func TestAStallLongerThanTheDelayKeepsTheTimeBase(t *testing.T) {
 	for n := 1; n <= 5; n++ {
 		r.push(n)
 	}
-	r.pop(4 + 5 + 3) // three frames pass with nothing there
+	r.pop(Target - 1 + 5 + 3) // three frames pass with nothing there
 	r.out = nil
 	for n := 6; n <= 14; n++ { // the sender catches up at once; 6, 7, 8 are too late
 		r.push(n)
@@ -103,8 +106,8 @@ func TestANewTalkspurtStartsWithTheFullDelay(t *testing.T) {
 	r.out = nil
 	r.push(50)
 	r.push(51)
-	r.pop(6)
-	r.want(t, 0, 0, 0, 0, 50, 51)
+	r.pop(Target + 1)
+	r.want(t, waiting(50, 51)...)
 }
 
 func TestASenderWhoseClockJumpedBackIsHeardAgain(t *testing.T) {
@@ -112,9 +115,9 @@ func TestASenderWhoseClockJumpedBackIsHeardAgain(t *testing.T) {
 	for n := 40; n < 46; n++ {
 		r.push(n)
 	}
-	r.pop(6)
+	r.pop(Target + 1)
 	r.out = nil
-	for n := 1; n <= 12; n++ {
+	for n := 1; n <= 2*relateAfter+Target; n++ {
 		r.push(n)
 		r.pop(1)
 	}
@@ -134,7 +137,7 @@ func TestOtherPacketTimesWork(t *testing.T) {
 			for n := 1; n <= 24; n++ {
 				r.pushAt(n, ticks)
 			}
-			r.pop(4)
+			r.pop(Target - 1)
 			r.out = nil
 			frames := 24 * ticks / 160
 			r.pop(frames)

@@ -49,10 +49,6 @@ func TestScalingOutAndInKeepsCalls(t *testing.T) {
 }
 
 func TestABusyPodIsDrainedBeforeItIsDeleted(t *testing.T) {
-	t.Cleanup(func() {
-		_, err := world.Kubectl(t.Context(), "-n", rig.Namespace, "get", "cb")
-		_ = err
-	})
 	m, ada := meeting(t)
 	s := inMeeting(t, m)
 	scaleBot(t, 0)
@@ -82,11 +78,7 @@ func TestAHostPortFleetIsHeard(t *testing.T) {
 	bot.Name = "hostport"
 	from := freePortRange(t, 4)
 	bot.Spec.Media.Endpoint = callfleetv1.MediaEndpoint{Type: callfleetv1.EndpointHostPort, Ports: &callfleetv1.PortRange{From: from, To: from + 3}}
-	must(t, world.StartBot(t.Context(), bot))
-	t.Cleanup(func() {
-		_, err := world.Kubectl(t.Context(), "-n", rig.Namespace, "delete", "cb", bot.Name, "--wait=false")
-		_ = err
-	})
+	startBot(t, bot)
 	m, ada := meeting(t)
 	s := inMeeting(t, m, func(s *callfleetv1.MeetingSession) { s.Spec.BotRef.Name = bot.Name })
 	mp := &callfleetv1.MediaPod{}

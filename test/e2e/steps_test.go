@@ -68,10 +68,21 @@ func session(t *testing.T, m admin.Meeting, change ...func(*callfleetv1.MeetingS
 	return s
 }
 
+// startBot applies a bot and waits until it serves; it and its fleet are gone when the test is over.
+func startBot(t *testing.T, bot *callfleetv1.CallingBot) {
+	t.Helper()
+	must(t, world.StartBot(t.Context(), bot))
+	goneAtEnd(t, bot)
+}
+
 // create applies an object that is gone when the test is over.
 func create(t *testing.T, o client.Object) {
 	t.Helper()
 	must(t, world.Client.Create(t.Context(), o))
+	goneAtEnd(t, o)
+}
+
+func goneAtEnd(t *testing.T, o client.Object) {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()

@@ -202,3 +202,24 @@ func TestProjectListsTheKinds(t *testing.T) {
 		}
 	}
 }
+
+// What the map of the house calls a proof must be a test.
+func TestProofsInDocumentsAreReal(t *testing.T) {
+	declared := map[string]bool{}
+	function := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+	for _, s := range sources(t) {
+		if s.test() {
+			for _, m := range function.FindAllStringSubmatch(s.text, -1) {
+				declared[m[1]] = true
+			}
+		}
+	}
+	mention := regexp.MustCompile("`((?:Test|Fuzz)[A-Z]\\w+)`")
+	for name, text := range documents(t) {
+		for _, m := range mention.FindAllStringSubmatch(text, -1) {
+			if !declared[m[1]] {
+				t.Errorf("%s names %s, which is no test", name, m[1])
+			}
+		}
+	}
+}
