@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/controllertest"
+)
+
+func TestCallingBot(t *testing.T) {
+	ns := controllertest.Start(t).Namespace(t)
+	bot := func() *controllertest.BotBuilder { return controllertest.Bot(ns, "reception") }
+	change := func(f func(*v1alpha1.CallingBotSpec)) *controllertest.BotBuilder {
+		return bot().With(func(b *v1alpha1.CallingBot) { f(&b.Spec) })
+	}
+	cases := map[string]struct {
+		bot  *controllertest.BotBuilder
+		want string
+	}{
+		"the usual": {bot(), accepted},
+
+		"a name of 50 characters":   {controllertest.Bot(ns, strings.Repeat("a", 50)), accepted},
+		"a name of 51 characters":   {controllertest.Bot(ns, strings.Repeat("a", 51)), "the name of a CallingBot is at most 50 characters long and has no dot: pods and host names are built from it"},
+		"a name with a dot":         {controllertest.Bot(ns, "front.desk"), "the name of a CallingBot is at most 50 characters long and has no dot: pods and host names are built from it"},
+		"replicas at the bounds":    {bot().Replicas(0), accepted},
+		"replicas at the upper one": {bot().Replicas(1000), accepted},
+		"replicas below":            {bot().Replicas(-1), "spec.replicas in body should be greater than or equal to 0"},
+		"replicas above":            {bot().Replicas(1001), "spec.replicas in body should be less than or equal to 1000"},
+		"seats at the bound":        {bot().Seats(2000), accepted},
+		"seats above":               {bot().Seats(2001), "spec.capacity.seats in body should be less than or equal to 2000"},
+		"seats below":               {bot().Seats(-1), "spec.capacity.seats in body should be greater than or equal to 1"},
+
+		"cloud Custom with its addresses": {bot().CABundle("roots", "ca.crt"), accepted},
+		"cloud Custom without": {
+			change(func(s *v1alpha1.CallingBotSpec) { s.Identity.Cloud = v1alpha1.CloudCustom }),
+			"custom is given with cloud: Custom and only then",
+		},
+		"addresses with another cloud": {
+			bot().CABundle("roots", "ca.crt").With(func(b *v1alpha1.CallingBot) { b.Spec.Identity.Cloud = v1alpha1.CloudUSGov }),
+			"custom is given with cloud: Custom and only then",
+		},
+		"a cloud without the calls API": {
+			change(func(s *v1alpha1.CallingBotSpec) { s.Identity.Cloud = "China" }), `Unsupported value: "China"`,
+		},
+		"a plain http address": {
+			bot().CABundle("roots", "ca.crt").With(func(b *v1alpha1.CallingBot) { b.Spec.Identity.Custom.GraphURL = "http://127.0.0.1" }),
+			"must be an absolute https:// URL",
+		},
+		"no address at all": {
+			bot().CABundle("roots", "ca.crt").With(func(b *v1alpha1.CallingBot) { b.Spec.Identity.Custom.LoginURL = "login" }),
+			"must be an absolute https:// URL",
+		},
+		"no issuer": {
+			bot().CABundle("roots", "ca.crt").With(func(b *v1alpha1.CallingBot) { b.Spec.Identity.Custom.Issuers = []string{} }),
+			"spec.identity.custom.issuers in body should have at least 1 items",
+		},
+		"an appID that is no GUID": {
+			change(func(s *v1alpha1.CallingBotSpec) { s.Identity.AppID = "reception" }), "spec.identity.appID in body should match",
+		},
+		"a tenantID that is no GUID": {
+			change(func(s *v1alpha1.CallingBotSpec) { s.Identity.TenantID = "{" + controllertest.TenantID + "}" }), "spec.identity.tenantID",
+		},
+		"a tenant allowed twice": {
+			change(func(s *v1alpha1.CallingBotSpec) {
+				s.Identity.AllowedTenants = []v1alpha1.GUID{controllertest.TenantID, controllertest.TenantID}
+			}), "Duplicate value",
+		},
+		"a Secret without name": {
+			change(func(s *v1alpha1.CallingBotSpec) { s.Identity.Credential.ClientSecret.Name = "" }),
+			"spec.identity.credential.clientSecret.name in body should be at least 1 chars long",
+		},
+		"a Secret without key": {
+			change(func(s *v1alpha1.CallingBotSpec) { s.Identity.Credential.ClientSecret.Key = "" }),
+			"spec.identity.credential.clientSecret.key in body should be at least 1 chars long",
+		},
+
+		"a host with port": {change(func(s *v1alpha1.CallingBotSpec) { s.Signaling.Host = "bots.contoso.com:8443" }), accepted},
+		"a URL for a host": {
+			change(func(s *v1alpha1.CallingBotSpec) { s.Signaling.Host = "https://bots.contoso.com" }), "spec.signaling.host in body should match",
+		},
+
+		"HostPort with ports": {bot().HostPort(28550, 28550), accepted},
+		"HostPort without ports": {
+			change(func(s *v1alpha1.CallingBotSpec) { s.Media.Endpoint.Type = v1alpha1.EndpointHostPort }),
+			"ports is given with type: HostPort and only then",
+		},
+		"ports with ClusterIP": {
+			bot().HostPort(28550, 28559).With(func(b *v1alpha1.CallingBot) { b.Spec.Media.Endpoint.Type = v1alpha1.EndpointClusterIP }),
+			"ports is given with type: HostPort and only then",
+		},
+		"ports the wrong way round":      {bot().HostPort(28551, 28550), "from must not be above to"},
+		"a privileged port":              {bot().HostPort(1023, 28550), "spec.media.endpoint.ports.from in body should be greater than or equal to 1024"},
+		"a port that does not exist":     {bot().HostPort(28550, 65536), "spec.media.endpoint.ports.to in body should be less than or equal to 65535"},
+		"an endpoint type of the future": {change(func(s *v1alpha1.CallingBotSpec) { s.Media.Endpoint.Type = "LoadBalancer" }), `Unsupported value: "LoadBalancer"`},
+		"annotations for a Service": {
+			change(func(s *v1alpha1.CallingBotSpec) { s.Media.Endpoint.ServiceAnnotations = map[string]string{"a": "b"} }), accepted,
+		},
+		"annotations without a Service": {
+			bot().HostPort(28550, 28559).With(func(b *v1alpha1.CallingBot) { b.Spec.Media.Endpoint.ServiceAnnotations = map[string]string{"a": "b"} }),
+			"serviceAnnotations needs a type that makes a Service: ClusterIP",
+		},
+		"a domain":             {bot().Domain("media.contoso.com"), accepted},
+		"a domain in capitals": {bot().Domain("Media.contoso.com"), "spec.media.endpoint.domain in body should match"},
+
+		"a certificate from a Secret": {bot().CertificateSecret("media-tls"), accepted},
+		"no certificate": {
+			change(func(s *v1alpha1.CallingBotSpec) { s.Media.Certificate = v1alpha1.MediaCertificate{} }),
+			"exactly one of selfSigned and secretName must be set",
+		},
+		"two certificates": {
+			change(func(s *v1alpha1.CallingBotSpec) { s.Media.Certificate.SecretName = "media-tls" }),
+			"exactly one of selfSigned and secretName must be set",
+		},
+		"a template with what the schema cannot know": {bot().Template(`{"spec":{"os":{"name":"linux"},"anything":1}}`), accepted},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) { create(t, tc.bot.Object(), tc.want) })
+	}
+}
+
+func TestCallingBotDefaults(t *testing.T) {
+	cluster := controllertest.Start(t)
+	obj := document(t, cluster.Namespace(t), `
+apiVersion: callfleet.dev/v1alpha1
+kind: CallingBot
+metadata: {name: reception}
+spec:
+  identity:
+    appID: 0efc74f7-41c3-47a4-8775-7259bfef4241
+    tenantID: 1fdd12d0-4620-44ed-baec-459b611f84b2
+    credential: {clientSecret: {name: reception, key: clientSecret}}
+  signaling: {host: bots.contoso.com}
+  media: {endpoint: {type: ClusterIP}, certificate: {selfSigned: {}}}
+`)
+	if err := cluster.Client.Create(context.Background(), obj); err != nil {
+		t.Fatal(err)
+	}
+	bot := controllertest.Bot(obj.GetNamespace(), "reception").Object()
+	want := bot.Spec
+	controllertest.Await(t, cluster.Client, bot, "exist", func(*v1alpha1.CallingBot) error { return nil })
+	if diff := cmp.Diff(want, bot.Spec); diff != "" {
+		t.Errorf("defaults: 1 replica, 20 seats, cloud Public (-want +got):\n%s", diff)
+	}
+}
+
+func TestCallingBotScales(t *testing.T) {
+	cluster := controllertest.Start(t)
+	ctx := context.Background()
+	bot := controllertest.Create(t, cluster.Client, controllertest.Bot(cluster.Namespace(t), "reception").
+		With(func(b *v1alpha1.CallingBot) {
+			b.Status.Replicas, b.Status.Selector = 1, "callfleet.dev/bot=reception"
+		}).Object())
+	scale := &autoscalingv1.Scale{}
+	if err := cluster.Client.SubResource("scale").Get(ctx, bot, scale); err != nil {
+		t.Fatal(err)
+	}
+	if scale.Spec.Replicas != 1 || scale.Status.Replicas != 1 || scale.Status.Selector != "callfleet.dev/bot=reception" {
+		t.Errorf("scale is %+v %+v", scale.Spec, scale.Status)
+	}
+	if out, err := cluster.Kubectl(t, "scale", "cb/reception", "-n", bot.Namespace, "--replicas=3"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	controllertest.Await(t, cluster.Client, bot, "exist", func(*v1alpha1.CallingBot) error { return nil })
+	if got := ptr.Deref(bot.Spec.Replicas, -1); got != 3 {
+		t.Errorf("replicas is %d after kubectl scale --replicas=3", got)
+	}
+}
+
+func TestMediaPod(t *testing.T) {
+	ns := controllertest.Start(t).Namespace(t)
+	const fixed = "botRef, slot and revision are fixed at creation"
+	pod := func(slot int32) *controllertest.MediaPodBuilder {
+		return controllertest.MediaPod(ns, "reception", slot)
+	}
+
+	creates := map[string]struct {
+		pod  *controllertest.MediaPodBuilder
+		want string
+	}{
+		"the highest slot":        {pod(9999), accepted},
+		"a slot above":            {pod(10000), "spec.slot in body should be less than or equal to 9999"},
+		"a slot below":            {pod(-1).With(func(p *v1alpha1.MediaPod) { p.Name = "reception-x" }), "spec.slot in body should be greater than or equal to 0"},
+		"no revision":             {pod(0).Revision(""), "spec.revision in body should be at least 1 chars long"},
+		"a revision of 17":        {pod(0).Revision(strings.Repeat("a", 17)), "spec.revision: Too long"},
+		"a drain with no purpose": {pod(0).With(func(p *v1alpha1.MediaPod) { p.Spec.Drain = &v1alpha1.Drain{Reason: "Boredom"} }), `Unsupported value: "Boredom"`},
+	}
+	for name, tc := range creates {
+		t.Run(name, func(t *testing.T) { create(t, tc.pod.Object(), tc.want) })
+	}
+
+	updates := map[string]struct {
+		change func(*v1alpha1.MediaPod)
+		want   string
+	}{
+		"the drain mark may be set": {func(p *v1alpha1.MediaPod) {
+			p.Spec.Drain = &v1alpha1.Drain{Reason: v1alpha1.DrainRollout, Since: p.CreationTimestamp}
+		}, accepted},
+		"botRef is fixed":   {func(p *v1alpha1.MediaPod) { p.Spec.BotRef.Name = "other" }, fixed},
+		"slot is fixed":     {func(p *v1alpha1.MediaPod) { p.Spec.Slot = 77 }, fixed},
+		"revision is fixed": {func(p *v1alpha1.MediaPod) { p.Spec.Revision = "r2" }, fixed},
+	}
+	slot := int32(0)
+	for name, tc := range updates {
+		slot++
+		obj := pod(slot).Object()
+		t.Run(name, func(t *testing.T) { update(t, obj, tc.change, tc.want) })
+	}
+}
