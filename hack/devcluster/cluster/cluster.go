@@ -231,6 +231,8 @@ func (c *Cluster) Start(ctx context.Context, component string) error {
 	switch {
 	case component == Node:
 		return c.startNode(ctx)
+	case component == assets.APIServer:
+		return c.plane.ResumeAPIServer(ctx)
 	case slices.Contains(Components(), component):
 		return c.plane.StartComponent(ctx, component)
 	}

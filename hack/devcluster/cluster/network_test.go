@@ -187,6 +187,7 @@ func testOutage(t *testing.T, f *fixture) {
 		t.Fatal(err)
 	}
 	up := time.Now()
+	t.Logf("the API server was away for %s", up.Sub(down).Round(time.Millisecond))
 	pod := f.await(t, "crashing", "shows its restart", func(p *corev1.Pod) bool {
 		return p.Status.ContainerStatuses[0].RestartCount == 1 && isReady(p)
 	})
@@ -198,6 +199,7 @@ func testOutage(t *testing.T, f *fixture) {
 		t.Errorf("the steady pod's process is %d, %v; it was %d", now, err, pid)
 	}
 	f.run(t, serverPod("after-outage"))
+	t.Logf("a new pod is ready %s after the API server is back", time.Since(up).Round(time.Millisecond))
 }
 
 // testNodeRestart ends the node agent and starts another one.

@@ -113,6 +113,41 @@ func (p *Plane) StartComponent(ctx context.Context, name string) error {
 	return p.waitReady(ctx, c, process)
 }
 
+// ResumeAPIServer starts the API server after it was away, and makes those that
+// depend on it notice. Their clients wait up to a minute between attempts by
+// then (client-go's reflector backs off to 30 s, with jitter). In a cluster
+// with leader election they would have given up after 10 s without the API
+// server and been started anew, so that is what happens here.
+func (p *Plane) ResumeAPIServer(ctx context.Context) error {
+	server, err := p.component(assets.APIServer)
+	if err != nil {
+		return err
+	}
+	if _, running := proc.Find(server.pidPath); running {
+		return p.StartComponent(ctx, assets.APIServer) // it was not away
+	}
+	if err := p.StartComponent(ctx, assets.APIServer); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, name := range []string{assets.ControllerManager, assets.Scheduler} {
+		c, err := p.component(name)
+		if err != nil {
+			return err
+		}
+		if _, running := proc.Find(c.pidPath); !running {
+			continue // stopped on purpose
+		}
+		group.Go(func() error {
+			if err := p.StopComponent(ctx, name); err != nil {
+				return err
+			}
+			return p.StartComponent(ctx, name)
+		})
+	}
+	return group.Wait()
+}
+
 func (p *Plane) waitReady(ctx context.Context, c component, process *proc.Process) error {
 	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
 	defer cancel()
