@@ -27,8 +27,14 @@ func build(ctx context.Context, progress io.Writer, dir string, missing []binary
 		return err
 	}
 	fmt.Fprintf(progress, "Building the control plane (Kubernetes %s, etcd %s) into %s.\n"+
-		"This is done once on this machine and takes about 4 minutes on two idle cores.\n",
+		"This is done once on this machine. All five binaries take about 6 minutes on two cores.\n",
 		KubernetesVersion, EtcdVersion, dir)
+	// Left by a run that was killed; this one has the lock.
+	if stale, err := filepath.Glob(filepath.Join(dir, ".*-*")); err == nil {
+		for _, path := range stale {
+			os.RemoveAll(path)
+		}
+	}
 	for i, b := range missing {
 		label := fmt.Sprintf("[%d/%d] %s", found+i+1, total, b.name)
 		if err := buildOne(ctx, newTicker(progress, label), module, dir, b); err != nil {
