@@ -30,8 +30,6 @@ import (
 	"github.com/callfleet/callfleet/controllers/controllertest"
 )
 
-func TestMain(m *testing.M) { controllertest.Main(m) }
-
 const systemNamespace = "callfleet-system"
 
 // The whole manager, installed from config/default, with the rights of its own account and no more.
