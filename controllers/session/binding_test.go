@@ -155,6 +155,8 @@ func TestManySessionsAtOnce(t *testing.T) {
 	// 140 wait: no pass and no write until something happens, and then only as many as there are seats.
 	w.manager.Writes.AwaitQuiet(t, 300*time.Millisecond)
 	passes, writes := w.reader.passes.Load(), w.manager.Writes.Len()
+	mp := &v1alpha1.MediaPod{ObjectMeta: metav1.ObjectMeta{Namespace: w.ns, Name: "reception-1"}}
+	controllertest.UpdateStatus(t, w.Client, mp, func(mp *v1alpha1.MediaPod) { mp.Status.Seats.Used, mp.Status.Calls = 7, 7 })
 	controllertest.Consistently(t, 500*time.Millisecond, "those who wait are left alone", func() error {
 		if n := w.reader.passes.Load() - passes; n > 0 {
 			return fmt.Errorf("%d passes", n)
