@@ -1,22 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package client reaches the callfleet.dev API without the weight of a full clientset: a REST client that knows the
-// kinds, and informers over them. It is for the small processes, media pod and router; the manager uses controller-runtime.
+// kinds, and a way to follow them. It is for the small processes, media pod and router; the manager uses
+// controller-runtime.
 package client
 
 import (
 	"fmt"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/cache"
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
 )
@@ -57,18 +54,4 @@ func forGroup(cfg *rest.Config, userAgent, path string, gv schema.GroupVersion) 
 		return nil, fmt.Errorf("client for %s: %w", gv, err)
 	}
 	return client, nil
-}
-
-// Informer keeps a cache of one resource. managedFields are dropped: they are as large as the rest of an object and
-// nobody here reads them.
-func Informer(c rest.Interface, resource, namespace string, selector fields.Selector, kind runtime.Object, resync time.Duration) cache.SharedIndexInformer {
-	inf := cache.NewSharedIndexInformer(cache.NewListWatchFromClient(c, resource, namespace, selector), kind, resync, cache.Indexers{})
-	// It fails only on an informer that has started.
-	_ = inf.SetTransform(func(o any) (any, error) {
-		if m, err := meta.Accessor(o); err == nil {
-			m.SetManagedFields(nil)
-		}
-		return o, nil
-	})
-	return inf
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/google/uuid"
-	"k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
@@ -92,22 +91,6 @@ func (a *Agent) podChanged(p *callfleetv1.MediaPod) {
 
 func draining(p *callfleetv1.MediaPod) bool {
 	return p != nil && (p.Spec.Drain != nil || !p.DeletionTimestamp.IsZero())
-}
-
-// sessionHandler routes what the watch brings.
-func (a *Agent) sessionHandler() cache.ResourceEventHandler {
-	return cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(o any) { a.sessionChanged(o.(*callfleetv1.MeetingSession)) },
-		UpdateFunc: func(_, o any) { a.sessionChanged(o.(*callfleetv1.MeetingSession)) },
-		DeleteFunc: func(o any) {
-			if t, ok := o.(cache.DeletedFinalStateUnknown); ok {
-				o = t.Obj
-			}
-			if s, ok := o.(*callfleetv1.MeetingSession); ok {
-				a.sessionGone(s)
-			}
-		},
-	}
 }
 
 // sessionChanged is called for every version of every session bound to this pod.

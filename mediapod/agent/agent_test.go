@@ -59,18 +59,10 @@ func (b *bench) startProcess(cluster *controllertest.Cluster) {
 	a.sessions, a.pods, a.calls, a.sound, a.prompts = cl, cl, b.service, b.ears, promptLoader{configMaps: cl}
 	b.agent = a
 	p := &parts{agent: a}
-	own, err := cl.watchMediaPod(b.pod.Name, p.podHandler())
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	sessions, err := cl.watchSessions(b.pod.Name, a.sessionHandler())
-	if err != nil {
-		b.t.Fatal(err)
-	}
 	done := make(chan struct{}, 3)
-	go func() { own.RunWithContext(life); done <- struct{}{} }()
+	go func() { cl.followMediaPod(life, b.pod.Name, p.podChanged); done <- struct{}{} }()
 	go func() {
-		a.runReports(life, func() { go func() { sessions.RunWithContext(life); done <- struct{}{} }() })
+		a.runReports(life, func() { go func() { cl.followSessions(life, b.pod.Name, a); done <- struct{}{} }() })
 		done <- struct{}{}
 	}()
 	a.setHealth(health{ready: true, reason: callfleetv1.ReasonReady})

@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/cache"
 
 	"github.com/callfleet/callfleet/api/client"
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
@@ -106,19 +105,16 @@ func mergePatch(before, after any) ([]byte, error) {
 	return patch, nil
 }
 
-// watchSessions keeps a cache of the sessions bound to this pod and calls the handler for each change. The resync
-// replays the cache now and then: a safety net for a decision that could not be taken the first time.
-func (c *cluster) watchSessions(mediaPod string, handler cache.ResourceEventHandler) (cache.SharedIndexInformer, error) {
-	inf := client.Informer(c.callfleet, client.MeetingSessions, c.namespace,
-		fields.OneTermEqualSelector("status.mediaPod", mediaPod), &callfleetv1.MeetingSession{}, 30*time.Second)
-	_, err := inf.AddEventHandler(handler)
-	return inf, err
+// followSessions tells the agent of the sessions bound to a pod until ctx is done.
+func (c *cluster) followSessions(ctx context.Context, mediaPod string, a *Agent) {
+	bound := fields.OneTermEqualSelector("status.mediaPod", mediaPod)
+	client.Follow(ctx, c.callfleet, client.MeetingSessions, c.namespace, bound, &callfleetv1.MeetingSession{},
+		client.Follower[*callfleetv1.MeetingSession]{Changed: a.sessionChanged, Gone: a.sessionGone})
 }
 
-// watchMediaPod does the same for the pod's own MediaPod.
-func (c *cluster) watchMediaPod(name string, handler cache.ResourceEventHandler) (cache.SharedIndexInformer, error) {
-	inf := client.Informer(c.callfleet, client.MediaPods, c.namespace,
-		fields.OneTermEqualSelector("metadata.name", name), &callfleetv1.MediaPod{}, 0)
-	_, err := inf.AddEventHandler(handler)
-	return inf, err
+// followMediaPod tells of each version of one MediaPod until ctx is done.
+func (c *cluster) followMediaPod(ctx context.Context, name string, changed func(*callfleetv1.MediaPod)) {
+	one := fields.OneTermEqualSelector("metadata.name", name)
+	client.Follow(ctx, c.callfleet, client.MediaPods, c.namespace, one, &callfleetv1.MediaPod{},
+		client.Follower[*callfleetv1.MediaPod]{Changed: changed})
 }

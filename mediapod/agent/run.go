@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 
@@ -69,15 +68,7 @@ func Run(ctx context.Context, cfg Config, kube *rest.Config, log logr.Logger) er
 	group.Go(func() error { return p.engine.Serve(life) })
 	group.Go(func() error { return serveHTTP(life, cfg.listenAddr(cfg.SignalingPort), p.signal.Handler()) })
 
-	own, err := cl.watchMediaPod(cfg.MediaPod, p.podHandler())
-	if err != nil {
-		return err
-	}
-	sessions, err := cl.watchSessions(cfg.MediaPod, p.agent.sessionHandler())
-	if err != nil {
-		return err
-	}
-	group.Go(func() error { own.RunWithContext(life); return nil })
+	group.Go(func() error { cl.followMediaPod(life, cfg.MediaPod, p.podChanged); return nil })
 	group.Go(func() error {
 		p.warmth.run(life, func(h health) {
 			p.agent.setHealth(h)
@@ -88,7 +79,9 @@ func Run(ctx context.Context, cfg Config, kube *rest.Config, log logr.Logger) er
 		return nil
 	})
 	group.Go(func() error {
-		p.agent.runReports(life, func() { group.Go(func() error { sessions.RunWithContext(life); return nil }) })
+		p.agent.runReports(life, func() {
+			group.Go(func() error { cl.followSessions(life, cfg.MediaPod, p.agent); return nil })
+		})
 		return nil
 	})
 	group.Go(func() error {
@@ -169,14 +162,7 @@ func tenantsOf(id callfleetv1.BotIdentity) []string {
 	return tenants
 }
 
-// podHandler feeds the newest MediaPod to those who act on it.
-func (p *parts) podHandler() cache.ResourceEventHandler {
-	return cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(o any) { p.podChanged(o.(*callfleetv1.MediaPod)) },
-		UpdateFunc: func(_, o any) { p.podChanged(o.(*callfleetv1.MediaPod)) },
-	}
-}
-
+// podChanged feeds the newest MediaPod to those who act on it.
 func (p *parts) podChanged(pod *callfleetv1.MediaPod) {
 	if e := pod.Status.Endpoint; e != nil {
 		if ip, err := netip.ParseAddr(e.Address); err == nil {
