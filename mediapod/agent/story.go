@@ -120,7 +120,7 @@ func (s story) tellMedia(st *callfleetv1.CallStatus) {
 		PacketsSent:     int64(a.PacketsSent),
 		LossPercent:     decimal(a.LossPercent, 1),
 		JitterMs:        int32(math.Round(a.JitterMs)),
-		RoundTripMs:     int32(math.Round(a.RoundTripMs)),
+		RoundTripMs:     int32(math.Ceil(a.RoundTripMs)), // 0 means unknown
 		MOS:             decimal(a.MOS, 2),
 		Energy:          int32(math.Round(a.EnergyDB)),
 	}}
