@@ -116,7 +116,7 @@ e2e: ## Run the end-to-end tests on a dev cluster
 	@echo "==> binaries of the dev cluster, built once per machine"
 	@$(GO) run ./hack/devcluster assets >/dev/null
 	@echo "==> end-to-end tests"
-	@$(GO) test ./test/e2e/... -count=1 -timeout 20m
+	@$(GO) test ./test/e2e/... -count=1 -v -timeout 20m
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME

@@ -21,17 +21,22 @@ import (
 func documents(t *testing.T) map[string]string {
 	t.Helper()
 	docs := map[string]string{}
-	for _, name := range []string{"README.md", "CONTRIBUTING.md"} {
-		docs[name] = read(t, name)
-	}
-	err := filepath.WalkDir(filepath.Join(root, "docs"), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && filepath.Ext(path) == ".md" {
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != root && notOurs(d.Name()):
+			return filepath.SkipDir
+		case filepath.Ext(path) == ".md":
 			docs[relative(path)] = read(t, relative(path))
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(docs) < 8 {
+		t.Fatalf("only %d documents found: the walk does not see the repository", len(docs))
 	}
 	return docs
 }

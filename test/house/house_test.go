@@ -49,7 +49,7 @@ func sources(t *testing.T) []source {
 		}
 		name := d.Name()
 		if d.IsDir() {
-			if path != root && (strings.HasPrefix(name, ".") || name == "bin" || name == "dist" || nestedModule(path)) {
+			if path != root && (notOurs(name) || nestedModule(path)) {
 				return filepath.SkipDir
 			}
 			return nil
@@ -67,6 +67,11 @@ func sources(t *testing.T) []source {
 		t.Fatalf("only %d Go files found: the walk does not see the repository", len(list))
 	}
 	return list
+}
+
+// notOurs are folders of tools and of what was built.
+func notOurs(folder string) bool {
+	return strings.HasPrefix(folder, ".") || folder == "bin" || folder == "dist"
 }
 
 func nestedModule(dir string) bool {

@@ -54,7 +54,7 @@ func constants(t *testing.T, prefix string) map[string]string {
 // rows are what the first column of the tables of a document names in backticks.
 func rows(text string) []string {
 	var list []string
-	first := regexp.MustCompile("^\\|([^|]*)\\|")
+	first := regexp.MustCompile(`^\|([^|]*)\|`)
 	word := regexp.MustCompile("`([A-Z][A-Za-z]+)`")
 	for line := range strings.Lines(text) {
 		if m := first.FindStringSubmatch(line); m != nil {
