@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 	applyrbacv1 "k8s.io/client-go/applyconfigurations/rbac/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -35,26 +36,32 @@ func (r *Reconciler) hold(ctx context.Context, bot *v1alpha1.CallingBot) error {
 }
 
 // letGo takes the bot's access away and removes the finalizer, once no pod is left.
-func (r *Reconciler) letGo(ctx context.Context, seen *observation) error {
-	bot := seen.bot
-	if !controllerutil.ContainsFinalizer(bot, v1alpha1.FinalizerDrain) {
-		return nil
-	}
+func (r *Reconciler) letGo(ctx context.Context, bot *v1alpha1.CallingBot) error {
 	if left, err := r.podsOf(ctx, r.live, bot); err != nil || len(left) > 0 {
 		return err
 	}
 	name := metav1.ObjectMeta{Namespace: bot.Namespace, Name: podspec.ServiceAccountName(bot.Name)}
 	for _, obj := range []client.Object{&rbacv1.RoleBinding{ObjectMeta: name}, &corev1.ServiceAccount{ObjectMeta: name}} {
-		if err := r.client.Delete(ctx, obj); client.IgnoreNotFound(err) != nil {
+		if err := r.deleteOwn(ctx, bot, obj); err != nil {
 			return fmt.Errorf("deleting %T %s: %w", obj, name.Name, err)
 		}
 	}
 	before := bot.DeepCopy()
-	controllerutil.RemoveFinalizer(bot, v1alpha1.FinalizerDrain)
+	if !controllerutil.RemoveFinalizer(bot, v1alpha1.FinalizerDrain) {
+		return nil
+	}
 	if err := r.client.Patch(ctx, bot, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldOwner); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("removing the finalizer: %w", err)
 	}
 	return nil
+}
+
+// deleteOwn deletes an object if it is there and the bot's.
+func (r *Reconciler) deleteOwn(ctx context.Context, bot *v1alpha1.CallingBot, obj client.Object) error {
+	if err := r.client.Get(ctx, client.ObjectKeyFromObject(obj), obj); err != nil || obj.GetLabels()[v1alpha1.LabelBot] != bot.Name {
+		return client.IgnoreNotFound(err)
+	}
+	return client.IgnoreNotFound(r.client.Delete(ctx, obj, client.Preconditions{UID: ptr.To(obj.GetUID())}))
 }
 
 // grantAccess keeps the account that the bot's media pods run as, and its binding to the media pods' role. What is as it

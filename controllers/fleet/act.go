@@ -29,7 +29,7 @@ func (r *Reconciler) act(ctx context.Context, seen *observation, next plan) erro
 		log.FromContext(ctx).V(1).Info("media pod drains", "mediaPod", w.pod.Name, "reason", w.verdict.Reason, "message", w.verdict.Message)
 	}
 	if !seen.bot.DeletionTimestamp.IsZero() {
-		return errors.Join(append(failures, r.letGo(ctx, seen))...)
+		return errors.Join(append(failures, r.letGo(ctx, seen.bot))...)
 	}
 	// What the pods need comes before the pods, and the finalizer before all of it.
 	if err := r.hold(ctx, seen.bot); err != nil {

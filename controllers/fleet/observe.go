@@ -61,7 +61,9 @@ func (r *Reconciler) observe(ctx context.Context, pods client.Reader, bot *v1alp
 		seen.bound[session.Status.MediaPod] = append(seen.bound[session.Status.MediaPod], session.Name)
 	}
 
-	seen.problem, err = r.missing(ctx, bot)
+	if bot.DeletionTimestamp.IsZero() {
+		seen.problem, err = r.missing(ctx, bot)
+	}
 	return seen, err
 }
 

@@ -13,8 +13,11 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -57,11 +60,10 @@ type Reconciler struct {
 // Reconcile makes one pass over one CallingBot.
 func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	bot := &v1alpha1.CallingBot{}
-	if err := r.client.Get(ctx, request.NamespacedName, bot); err != nil {
-		if apierrors.IsNotFound(err) {
-			forget(request.NamespacedName)
-		}
-		return reconcile.Result{}, client.IgnoreNotFound(err)
+	if err := r.client.Get(ctx, request.NamespacedName, bot); apierrors.IsNotFound(err) {
+		return r.clearAway(ctx, request.NamespacedName)
+	} else if err != nil {
+		return reconcile.Result{}, fmt.Errorf("reading the bot: %w", err)
 	}
 	seen, err := r.observe(ctx, r.client, bot)
 	if err != nil {
@@ -87,6 +89,24 @@ func (r *Reconciler) observeLive(ctx context.Context, bot *v1alpha1.CallingBot) 
 		return nil, fmt.Errorf("reading the bot anew: %w", err)
 	}
 	return r.observe(ctx, r.live, now)
+}
+
+// clearAway empties the fleet of a bot that is gone although it should have waited, because somebody took its finalizer
+// away. Without owner references nobody else does.
+func (r *Reconciler) clearAway(ctx context.Context, name types.NamespacedName) (reconcile.Result, error) {
+	forget(name)
+	bot := &v1alpha1.CallingBot{}
+	if err := r.live.Get(ctx, name, bot); err == nil {
+		return reconcile.Result{RequeueAfter: conflictDelay}, nil // the cache has yet to show it
+	} else if !apierrors.IsNotFound(err) {
+		return reconcile.Result{}, fmt.Errorf("making sure that the bot is gone: %w", err)
+	}
+	bot.Namespace, bot.Name, bot.DeletionTimestamp = name.Namespace, name.Name, ptr.To(metav1.NewTime(r.Clock.Now()))
+	seen, err := r.observe(ctx, r.live, bot)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	return quietly(ctx, r.act(ctx, seen, makePlan(seen, r.Clock.Now())))
 }
 
 // quietly turns conflicts into another pass: somebody else wrote in between, which is nobody's error.
