@@ -109,7 +109,38 @@ func freePortRange(t *testing.T, n int) int32 {
 	return 0
 }
 
-// TestApplyingTwiceChangesNothing: GitOps tools apply all day.
+// TestADeletedPodLetsItsCallsFinish: somebody deletes the Pod under a call. The process waits for the call as long as its
+// grace period lets it, then leaves properly.
+func TestADeletedPodLetsItsCallsFinish(t *testing.T) {
+	const grace = 25 // seconds; the last fifteen are for hanging up and for the last words
+	bot := value[*callfleetv1.CallingBot](t)(world.Bot())
+	bot.Name = "patient"
+	bot.Spec.Template.Raw = fmt.Appendf(nil, `{"spec":{"os":{"name":"linux"},"terminationGracePeriodSeconds":%d}}`, grace)
+	startBot(t, bot)
+	m, ada := meeting(t)
+	s := inMeeting(t, m, func(s *callfleetv1.MeetingSession) {
+		s.Spec.BotRef.Name = bot.Name
+		s.Spec.Rejoin = callfleetv1.Rejoin{Policy: callfleetv1.RejoinNever}
+	})
+	_, err := world.Kubectl(t.Context(), "-n", s.Namespace, "delete", "pod", s.Status.MediaPod, "--wait=false")
+	must(t, err)
+	clearVoice(t, "echo while the pod is told to stop", speakAndListen(t, ada))
+	awaitPhase(t, s, callfleetv1.PhaseFailed)
+	if s.Status.EndReason != callfleetv1.EndPodStopped {
+		t.Errorf("endReason %q, want PodStopped", s.Status.EndReason)
+	}
+	noGhosts(t, m)
+	mp := &callfleetv1.MediaPod{}
+	must(t, world.Client.Get(t.Context(), client.ObjectKey{Namespace: s.Namespace, Name: s.Status.MediaPod}, mp))
+	must(t, world.Await(t.Context(), mp, patience, "a new Pod to serve", func() error {
+		if mp.Status.State != callfleetv1.MediaPodReady {
+			return fmt.Errorf("state %s", mp.Status.State)
+		}
+		return nil
+	}))
+}
+
+// TestASessionAppliedTwiceIsOneCall: GitOps tools apply all day.
 func TestASessionAppliedTwiceIsOneCall(t *testing.T) {
 	m, _ := meeting(t)
 	s := inMeeting(t, m)
