@@ -48,6 +48,8 @@ const (
 	mediaRefresh = 30 * time.Second
 	// mediaGrace is how long the service has to end a call whose media is lost before the bot leaves by itself.
 	mediaGrace = 10 * time.Second
+	// joinQuiet is how long a call may be joining before that is news: the claim said it already.
+	joinQuiet = 600 * time.Millisecond
 	// settleTime is how long after the call is established "no packets" and "silence" are no news yet.
 	settleTime = 3 * time.Second
 	// measureEvery is how often the media path is looked at.
@@ -76,6 +78,7 @@ type runner struct {
 
 	// The rest belongs to the goroutine.
 	story     story
+	offered   story // the last one offered
 	lastOffer time.Time
 	toldFlow  flow // last verdict in the timeline
 	mediaGone time.Time
@@ -219,7 +222,6 @@ func (r *runner) attend(ctx context.Context, call signalCall, sound mediaCall) *
 // look brings the story up to date and offers it when something worth telling changed.
 func (r *runner) look(call signalCall, sound mediaCall) {
 	now := r.clock.Now()
-	before := r.story
 	stats := sound.Stats()
 	r.story.signal = call.Snapshot()
 	r.story.media = &stats
@@ -231,11 +233,20 @@ func (r *runner) look(call signalCall, sound mediaCall) {
 		_, reason, detail := r.story.flowing.condition()
 		r.story.own = append(r.story.own, event(now, "Media"+reason, "%s", detail))
 	}
-	news := before.media == nil || r.story.flowing != before.flowing || !sameSignal(before.signal, r.story.signal)
-	if news || now.Sub(r.lastOffer) >= mediaRefresh {
-		r.lastOffer = now
+	if r.worthTelling(now) {
+		r.offered, r.lastOffer = r.story, now
 		r.writer.offer(r.story, false)
 	}
+}
+
+// worthTelling says whether the story has news. The steps of joining follow each other within a fraction of a second;
+// telling the first would only hold up the one people wait for, as there is one write a second.
+func (r *runner) worthTelling(now time.Time) bool {
+	if r.story.signal.Phase == signaling.PhaseJoining && now.Sub(r.story.created) < joinQuiet {
+		return false
+	}
+	return r.offered.media == nil || r.story.flowing != r.offered.flowing || !sameSignal(r.offered.signal, r.story.signal) ||
+		now.Sub(r.lastOffer) >= mediaRefresh
 }
 
 // verdict gives a fresh call the time that bad news needs before it means anything.
