@@ -68,18 +68,22 @@ func conditionsAfter(s *subject, d decision) (set []metav1.Condition, remove []s
 
 // applyConditions writes them into the status.
 func applyConditions(s *subject, d decision, now metav1.Time) {
-	generation := s.status.ObservedGeneration
 	set, remove := conditionsAfter(s, d)
 	for _, c := range set {
-		c.ObservedGeneration, c.LastTransitionTime = generation, now
+		c.ObservedGeneration, c.LastTransitionTime = s.status.ObservedGeneration, now
 		meta.SetStatusCondition(&s.status.Conditions, c)
 	}
 	for _, conditionType := range remove {
 		meta.RemoveStatusCondition(&s.status.Conditions, conditionType)
 	}
+	stampConditions(s)
+}
+
+// stampConditions makes the controller's conditions speak of the generation the status speaks of.
+func stampConditions(s *subject) {
 	for _, conditionType := range ownConditions {
 		if c := s.condition(conditionType); c != nil {
-			c.ObservedGeneration = generation
+			c.ObservedGeneration = s.status.ObservedGeneration
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/controllers/controllertest"
@@ -379,4 +380,27 @@ func TestTTLIsATimer(t *testing.T) {
 	w.awaitPhase(ms, v1alpha1.PhaseCompleted)
 	w.clock.SetTime(w.clock.Now().Add(time.Hour))
 	controllertest.AwaitGone(t, w.Client, ms)
+}
+
+func TestWhatChangesAfterTheEndIsSeen(t *testing.T) {
+	w := newWorld(t)
+	ms := w.create(w.session("standup").DesiredState(v1alpha1.DesiredEnded))
+	finished := w.awaitFinished(ms, v1alpha1.PhaseCompleted, v1alpha1.EndedByBot)
+	w.update(ms, func(ms *v1alpha1.MeetingSession) { ms.Spec.TTLSecondsAfterFinished = ptr.To[int32](3600) })
+	// Otherwise kstatus, and with it flux, helm and kubectl wait, would see work in progress for ever.
+	seen := w.await(ms, "speak of the new generation", func(ms *v1alpha1.MeetingSession) error {
+		for _, c := range ms.Status.Conditions {
+			if c.Type != v1alpha1.ConditionConnected && c.ObservedGeneration != ms.Generation {
+				return fmt.Errorf("condition %s speaks of generation %d, not %d", c.Type, c.ObservedGeneration, ms.Generation)
+			}
+		}
+		if ms.Status.ObservedGeneration != ms.Generation {
+			return fmt.Errorf("the status speaks of generation %d, not %d", ms.Status.ObservedGeneration, ms.Generation)
+		}
+		return nil
+	})
+	if !seen.Status.FinishedTime.Equal(finished.Status.FinishedTime) || seen.Status.EndReason != v1alpha1.EndedByBot {
+		t.Errorf("the end changed: %v %s", seen.Status.FinishedTime, seen.Status.EndReason)
+	}
+	w.manager.Writes.AwaitQuiet(t, 200*time.Millisecond)
 }

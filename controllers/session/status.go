@@ -14,7 +14,14 @@ import (
 // apply writes a decision into the session's status. It is pure; what is decided next, with the same facts at the same
 // time, changes nothing more.
 func apply(s *subject, d decision, now time.Time) {
-	if d.verdict == rest || d.verdict == expire {
+	switch {
+	case d.verdict == expire:
+		return
+	case d.verdict == rest:
+		// What is changed in the spec of a session that is over has no effect, but it has been seen: until the status says
+		// so, tools that wait take the session for one that is being worked on.
+		s.status.ObservedGeneration = s.object.GetGeneration()
+		stampConditions(s)
 		return
 	}
 	status := s.status
