@@ -113,7 +113,7 @@ func (r *Reconciler) wrote(ctx context.Context, s *subject, d decision, before *
 // patchFinalizer adds or removes the finalizer. The lock is needed because a merge patch replaces the list.
 func (r *Reconciler) patchFinalizer(ctx context.Context, s *subject, change func(client.Object, string) bool) error {
 	base := s.object.DeepCopyObject().(client.Object)
-	change(s.object, Finalizer)
+	change(s.object, v1alpha1.FinalizerHangUp)
 	if err := r.Client.Patch(ctx, s.object, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{}), fieldOwner); err != nil {
 		return fmt.Errorf("writing the finalizer of session %s: %w", s.key(), err)
 	}

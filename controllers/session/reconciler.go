@@ -32,9 +32,9 @@ import (
 const (
 	// fieldOwner of every write.
 	fieldOwner = client.FieldOwner("callfleet-session")
-	// defaultWorkers keep the API server's round trips from limiting how many sessions are bound in a second; the
-	// ledger makes them safe.
-	defaultWorkers = 8
+	// workers keep the API server's round trips from limiting how many sessions are bound in a second; the ledger makes
+	// them safe.
+	workers = 8
 	// conflictPause is when a pass is repeated that lost against another writer. What that one wrote may be nothing that
 	// wakes the session up.
 	conflictPause = 20 * time.Millisecond
@@ -56,8 +56,6 @@ type Reconciler struct {
 	Clock clock.PassiveClock
 	// Registerer of the metrics; that of controller-runtime by default.
 	Registerer prometheus.Registerer
-	// Workers is how many sessions are worked on at the same time.
-	Workers int
 
 	kind     kind
 	ledger   *placement.Ledger
@@ -69,9 +67,8 @@ type Reconciler struct {
 	seeded  bool
 }
 
-// +kubebuilder:rbac:groups=callfleet.dev,resources=meetingsessions,verbs=get;list;watch;update;patch;delete
-// +kubebuilder:rbac:groups=callfleet.dev,resources=meetingsessions/status,verbs=get;update;patch
-// +kubebuilder:rbac:groups=callfleet.dev,resources=meetingsessions/finalizers,verbs=update
+// +kubebuilder:rbac:groups=callfleet.dev,resources=meetingsessions,verbs=get;list;watch;patch;delete
+// +kubebuilder:rbac:groups=callfleet.dev,resources=meetingsessions/status,verbs=patch
 // +kubebuilder:rbac:groups=callfleet.dev,resources=callingbots;mediapods,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
@@ -102,10 +99,6 @@ func (r *Reconciler) builder(mgr ctrl.Manager) (*builder.Builder, error) {
 	}
 	if err := addIndexes(context.Background(), mgr.GetFieldIndexer(), r.kind); err != nil {
 		return nil, err
-	}
-	workers := r.Workers
-	if workers == 0 {
-		workers = defaultWorkers
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(r.kind.name).

@@ -27,7 +27,7 @@ func (sim *simulation) checkWrite(before, after *v1alpha1.MeetingSession) error 
 		}
 	case to.MediaPod != "" && to.MediaPod != from.MediaPod && to.Call != nil:
 		sim.fail("session %s was given to pod %s with the call of another", before.Name, to.MediaPod)
-	case to.MediaPod != "" && !to.Phase.Finished() && !slices.Contains(after.Finalizers, Finalizer):
+	case to.MediaPod != "" && !to.Phase.Finished() && !slices.Contains(after.Finalizers, v1alpha1.FinalizerHangUp):
 		sim.fail("session %s was bound without finalizer", before.Name)
 	}
 	if to.MediaPod != "" && to.MediaPod != from.MediaPod {
@@ -73,7 +73,7 @@ func (sim *simulation) checkRest() {
 		if b := meetingSessions.subject(s).binding(); b.Pod.Name != "" {
 			taken[b.Pod.Name]++
 		}
-		if s.Status.Phase.Finished() && slices.Contains(s.Finalizers, Finalizer) {
+		if s.Status.Phase.Finished() && slices.Contains(s.Finalizers, v1alpha1.FinalizerHangUp) {
 			sim.fail("finished session %s has its finalizer", s.Name)
 		}
 	}

@@ -14,9 +14,6 @@ import (
 	"github.com/callfleet/callfleet/controllers/session/placement"
 )
 
-// Finalizer holds a session until the bot has left the call.
-const Finalizer = "callfleet.dev/hang-up"
-
 // kind is what the reconciler has to be told about a kind of call. Everything else works on the CallSpec and CallStatus
 // that all kinds embed.
 type kind struct {
@@ -72,11 +69,13 @@ func (s *subject) key() types.NamespacedName { return client.ObjectKeyFromObject
 func (s *subject) bot() types.NamespacedName {
 	return types.NamespacedName{Namespace: s.object.GetNamespace(), Name: s.spec.BotRef.Name}
 }
-func (s *subject) deleted() bool   { return s.object.GetDeletionTimestamp() != nil }
-func (s *subject) finished() bool  { return s.status.Phase.Finished() }
-func (s *subject) bound() bool     { return s.status.MediaPod != "" }
-func (s *subject) claimed() bool   { return s.bound() && s.status.Call != nil }
-func (s *subject) finalized() bool { return controllerutil.ContainsFinalizer(s.object, Finalizer) }
+func (s *subject) deleted() bool  { return s.object.GetDeletionTimestamp() != nil }
+func (s *subject) finished() bool { return s.status.Phase.Finished() }
+func (s *subject) bound() bool    { return s.status.MediaPod != "" }
+func (s *subject) claimed() bool  { return s.bound() && s.status.Call != nil }
+func (s *subject) finalized() bool {
+	return controllerutil.ContainsFinalizer(s.object, v1alpha1.FinalizerHangUp)
+}
 
 // started reports whether the time has come for the bot to join.
 func (s *subject) started(now time.Time) bool { return s.start == nil || !now.Before(s.start.Time) }
