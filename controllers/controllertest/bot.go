@@ -14,9 +14,13 @@ const (
 	// AppID and TenantID are those of every bot made here.
 	AppID    = "0efc74f7-41c3-47a4-8775-7259bfef4241"
 	TenantID = "1fdd12d0-4620-44ed-baec-459b611f84b2"
-	// JoinURL is a long join link of nobody's meeting.
-	JoinURL = "https://teams.microsoft.com/l/meetup-join/19%3ameeting_c3RhbmR1cA%40thread.v2/0?context=%7b%22Tid%22%3a%221fdd12d0-4620-44ed-baec-459b611f84b2%22%2c%22Oid%22%3a%22550fae72-d251-43ec-868c-373732c2704f%22%7d"
 )
+
+// JoinURLOf is the long join link of nobody's meeting; each name is another thread, and so another meeting.
+func JoinURLOf(name string) string {
+	return "https://teams.microsoft.com/l/meetup-join/19%3ameeting_" + name + "%40thread.v2/0?context=%7b%22Tid%22%3a%22" + TenantID +
+		"%22%2c%22Oid%22%3a%22550fae72-d251-43ec-868c-373732c2704f%22%7d"
+}
 
 // BotBuilder makes a CallingBot: one replica, 20 seats, ClusterIP, selfSigned, secret "<name>" key "clientSecret".
 type BotBuilder struct{ bot v1alpha1.CallingBot }

@@ -12,7 +12,7 @@ import (
 	"github.com/callfleet/callfleet/api/v1alpha1"
 )
 
-// SessionBuilder makes a MeetingSession of a bot in a meeting of its own (the name is part of the link), now, listening.
+// SessionBuilder makes a MeetingSession of a bot in a meeting of its own (the thread is named after the session), now, listening.
 type SessionBuilder struct{ session v1alpha1.MeetingSession }
 
 // Session starts a MeetingSession.
@@ -24,7 +24,7 @@ func Session(namespace, name, bot string) *SessionBuilder {
 				BotRef: v1alpha1.BotReference{Name: bot}, DesiredState: v1alpha1.DesiredConnected,
 				Rejoin: v1alpha1.Rejoin{Policy: v1alpha1.RejoinOnFailure, MaxAttempts: 3},
 			},
-			Meeting: v1alpha1.Meeting{JoinURL: v1alpha1.HTTPSURL(JoinURL + "#" + name)},
+			Meeting: v1alpha1.Meeting{JoinURL: v1alpha1.HTTPSURL(JoinURLOf(name))},
 		},
 	}}
 }

@@ -103,7 +103,7 @@ func instanceOf(pod string) string { return "instance-of-" + pod }
 
 // session of the bot in a meeting of its own.
 func (w *world) session(name string) *controllertest.SessionBuilder {
-	return controllertest.Session(w.ns, name, bot).JoinURL(link(name))
+	return controllertest.Session(w.ns, name, bot)
 }
 
 func link(meeting string) string {
