@@ -20,6 +20,9 @@ BENCHTIME ?= 1s
 # KEEP=1 leaves the demo running.
 KEEP ?=
 
+# Beside that of the demo, so that ending one leaves the other alone.
+DEVCLUSTER = --dir .devcluster/local
+
 GO        := go
 GOBUILD    = CGO_ENABLED=0 $(GO) build -trimpath
 CONTROLLER_GEN = $(GO) tool -modfile=hack/tools/go.mod controller-gen
@@ -48,7 +51,7 @@ demo: ## Show it: a bot joins a meeting on this machine and gives back what it h
 
 .PHONY: demo-down
 demo-down: ## End a demo that was left running
-	@$(GO) run ./hack/demo -down
+	@[ ! -d .devcluster/demo ] || $(GO) run ./hack/demo -down
 
 .PHONY: test
 test: ## Run everything: verify, vet, unit, API server and end-to-end tests
@@ -139,15 +142,15 @@ bench: ## Run the benchmarks, then measure the whole: times to ready and to a he
 .PHONY: devcluster-up
 devcluster-up: build ## Start the dev cluster, with the images of this tree known to its node
 	@$(GOBUILD) -o bin/ ./hack/devcluster
-	@bin/devcluster up --image callfleet/manager:dev=bin/manager --image callfleet/router:dev=bin/router --image callfleet/mediapod:dev=bin/mediapod
+	@bin/devcluster up $(DEVCLUSTER) --image callfleet/manager:dev=bin/manager --image callfleet/router:dev=bin/router --image callfleet/mediapod:dev=bin/mediapod
 
 .PHONY: devcluster-status
 devcluster-status: ## Show what runs of the dev cluster
-	@$(GO) run ./hack/devcluster status
+	@$(GO) run ./hack/devcluster status $(DEVCLUSTER)
 
 .PHONY: devcluster-down
 devcluster-down: ## End the dev cluster and remove its data
-	@$(GO) run ./hack/devcluster down
+	@$(GO) run ./hack/devcluster down $(DEVCLUSTER)
 
 ##@ Release
 
@@ -160,8 +163,7 @@ images: ## Build the container images (docker buildx; PUSH=1 pushes them to REGI
 		-t $(REGISTRY)/mediapod:$(TAG)-windows-$(WINDOWS) $(if $(PUSH),--push,--output type=oci$(comma)dest=bin/mediapod-windows-$(WINDOWS).tar) .
 
 .PHONY: clean
-clean: ## End the dev cluster and remove what was built here
-	@$(GO) run ./hack/devcluster down
-	rm -rf bin dist
+clean: demo-down devcluster-down ## End what runs and remove what was built here
+	rm -rf bin dist .devcluster
 
 comma := ,
