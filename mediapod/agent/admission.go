@@ -35,9 +35,7 @@ const (
 func (a *Agent) judge(s *callfleetv1.MeetingSession) verdict {
 	st := s.Status
 	switch {
-	case st.Phase.Finished(), meta.IsStatusConditionTrue(st.Conditions, callfleetv1.ConditionFinished):
-		return verdictIgnore
-	case st.Call != nil && st.Call.End != nil:
+	case over(s):
 		return verdictIgnore
 	case st.Call != nil && st.Call.ClaimedBy != a.instance:
 		return verdictBury
@@ -53,6 +51,17 @@ func (a *Agent) judge(s *callfleetv1.MeetingSession) verdict {
 		return verdictRefuse
 	}
 	return verdictClaim
+}
+
+// over: the session is finished, or the attempt at the call is and the controller has not said yet what follows.
+func over(s *callfleetv1.MeetingSession) bool {
+	st := s.Status
+	return st.Phase.Finished() || meta.IsStatusConditionTrue(st.Conditions, callfleetv1.ConditionFinished) || st.Call != nil && st.Call.End != nil
+}
+
+// holds reports whether a process has claimed the session and the attempt is still its own to tell about.
+func holds(instance string, s *callfleetv1.MeetingSession) bool {
+	return s.Status.Call != nil && s.Status.Call.ClaimedBy == instance && !over(s)
 }
 
 func (a *Agent) tooLate(s *callfleetv1.MeetingSession) bool {
@@ -141,6 +150,9 @@ func (a *Agent) settle(s *callfleetv1.MeetingSession, want verdict, change func(
 		}
 		if fresh.UID != s.UID || fresh.Status.MediaPod != s.Status.MediaPod {
 			return nil, errNotOurs
+		}
+		if want == verdictClaim && holds(a.instance, fresh) {
+			return fresh, nil // the write was done; only its answer was lost
 		}
 		if fresh.ResourceVersion != s.ResourceVersion && a.rejudge(fresh) != want {
 			return nil, errors.New("the session changed meanwhile; it is judged anew")

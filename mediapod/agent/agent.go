@@ -34,6 +34,7 @@ type Agent struct {
 	pod     *callfleetv1.MediaPod // newest version seen
 	health  health
 	stopped bool                // the process was told to stop
+	leaving bool                // its calls were told to leave
 	runners map[string]*runner  // by session UID
 	pending map[string]*pending // by session UID: a decision is being written, a seat is held
 
@@ -81,9 +82,12 @@ func (a *Agent) setHealth(h health) {
 func (a *Agent) podChanged(p *callfleetv1.MediaPod) {
 	a.mu.Lock()
 	was := a.pod
-	a.pod = p
+	// The answer to a report may have brought a newer version than the watch: a drain mark, once seen, must stay seen.
+	if was == nil || newer(p.ResourceVersion, was.ResourceVersion) {
+		a.pod = p
+	}
 	a.mu.Unlock()
-	if draining(p) && (was == nil || !draining(was)) {
+	if draining(p) && !draining(was) {
 		a.log.Info("draining: no new calls from now on")
 	}
 	a.report()
@@ -95,24 +99,24 @@ func draining(p *callfleetv1.MediaPod) bool {
 
 // sessionChanged is called for every version of every session bound to this pod.
 func (a *Agent) sessionChanged(s *callfleetv1.MeetingSession) {
-	uid := string(s.UID)
 	a.mu.Lock()
+	defer a.mu.Unlock()
+	uid := string(s.UID)
 	if r := a.runners[uid]; r != nil {
-		a.mu.Unlock()
 		r.update(s)
 		return
 	}
 	if p := a.pending[uid]; p != nil {
-		p.newest = s
-		a.mu.Unlock()
+		p.newest, p.gone = s, false
 		return
 	}
-	what := a.judge(s)
-	if what != verdictIgnore {
-		a.pending[uid] = &pending{newest: s}
-	}
-	a.mu.Unlock()
-	if what != verdictIgnore {
+	a.begin(s)
+}
+
+// begin acts on a session that has no runner, if there is anything to do. The caller holds a.mu.
+func (a *Agent) begin(s *callfleetv1.MeetingSession) {
+	if what := a.judge(s); what != verdictIgnore {
+		a.pending[string(s.UID)] = &pending{newest: s}
 		go a.carry(s, what)
 		a.report()
 	}
@@ -120,15 +124,14 @@ func (a *Agent) sessionChanged(s *callfleetv1.MeetingSession) {
 
 // sessionGone: the session was deleted, or bound elsewhere. Nothing of it may go on here.
 func (a *Agent) sessionGone(s *callfleetv1.MeetingSession) {
-	uid := string(s.UID)
 	a.mu.Lock()
-	r := a.runners[uid]
+	defer a.mu.Unlock()
+	uid := string(s.UID)
 	if p := a.pending[uid]; p != nil {
 		p.gone = true
 	}
-	a.mu.Unlock()
-	if r != nil {
-		r.abandon()
+	if r := a.runners[uid]; r != nil {
+		r.taken()
 	}
 }
 
@@ -140,28 +143,35 @@ func (a *Agent) carry(s *callfleetv1.MeetingSession, what verdict) {
 	a.mu.Lock()
 	meanwhile := a.pending[uid]
 	delete(a.pending, uid)
-	if r != nil {
+	moved := newer(meanwhile.newest.ResourceVersion, s.ResourceVersion)
+	switch {
+	case r == nil && moved && !meanwhile.gone:
+		a.begin(meanwhile.newest)
+	case r != nil:
 		a.runners[uid] = r
+		if moved {
+			r.update(meanwhile.newest)
+		}
+		if meanwhile.gone {
+			r.taken()
+		}
+		if a.leaving {
+			r.stop()
+		}
 	}
 	a.mu.Unlock()
 	a.report()
-
-	moved := newer(meanwhile.newest.ResourceVersion, s.ResourceVersion)
 	if r == nil {
-		if moved && !meanwhile.gone {
-			a.sessionChanged(meanwhile.newest)
-		}
 		return
 	}
-	if moved {
-		r.update(meanwhile.newest)
-	}
-	if meanwhile.gone {
-		r.abandon()
-	}
+
 	r.run(a.life)
 	a.mu.Lock()
 	delete(a.runners, uid)
+	if again := r.latest(); again != nil {
+		// Bound here anew while the old call was leaving: no other version may come to tell.
+		a.begin(again)
+	}
 	a.mu.Unlock()
 	a.report()
 }
@@ -178,6 +188,7 @@ func (a *Agent) stop() {
 func (a *Agent) stopCalls() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.leaving = true
 	for _, r := range a.runners {
 		r.stop()
 	}

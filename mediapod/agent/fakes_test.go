@@ -21,6 +21,7 @@ type service struct {
 	calls    map[string]*fakeCall // by session UID, the newest
 	hungUp   []string             // ids hung up for processes that are gone
 	holdJoin bool                 // calls stay in Joining
+	holdEnd  bool                 // calls that are asked to leave end only when the test ends them
 }
 
 func newService() *service { return &service{calls: map[string]*fakeCall{}} }
@@ -29,7 +30,7 @@ func (s *service) Join(req signaling.JoinRequest) (signalCall, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.joins = append(s.joins, req)
-	c := &fakeCall{done: make(chan struct{}), onChange: req.OnChange}
+	c := &fakeCall{done: make(chan struct{}), onChange: req.OnChange, stays: s.holdEnd}
 	c.snap = signaling.Snapshot{Phase: signaling.PhaseJoining, ScenarioID: req.ScenarioID, Created: time.Now()}
 	s.calls[req.UID] = c
 	if !s.holdJoin {
@@ -67,6 +68,7 @@ type fakeCall struct {
 	mu       sync.Mutex
 	snap     signaling.Snapshot
 	asked    signaling.EndReason
+	stays    bool
 	done     chan struct{}
 	onChange func()
 }
@@ -75,6 +77,12 @@ func (c *fakeCall) Snapshot() signaling.Snapshot {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.snap
+}
+
+func (c *fakeCall) leaving() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.asked != ""
 }
 
 func (c *fakeCall) Done() <-chan struct{} { return c.done }
@@ -112,7 +120,7 @@ func (c *fakeCall) HangUp(why signaling.EndReason) {
 		c.asked = why
 	}
 	c.mu.Unlock()
-	if !again {
+	if !again && !c.stays {
 		go c.end(signaling.EndFor(why))
 	}
 }

@@ -75,6 +75,8 @@ type runner struct {
 	// leave is why the bot is to leave, once it is.
 	leave callfleetv1.EndReason
 	gone  bool // the session is not ours any more: leave, and write nothing
+	// newest version that came through the watch; nil if the session is not bound to this pod any more.
+	newest *callfleetv1.MeetingSession
 
 	// The rest belongs to the goroutine.
 	story     story
@@ -105,24 +107,43 @@ func newScenario() string { return uuid.NewString() }
 func (r *runner) update(s *callfleetv1.MeetingSession) {
 	r.writer.observed(s)
 	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.newest = s
+	if !newer(s.ResourceVersion, r.session.ResourceVersion) {
+		return // from before the claim
+	}
 	r.spec = s.Spec
 	switch {
+	case !holds(r.claimedBy, s):
+		r.abandonLocked()
 	case !s.DeletionTimestamp.IsZero():
 		r.leaveLocked(callfleetv1.EndSessionDeleted)
 	case s.Spec.DesiredState == callfleetv1.DesiredEnded:
 		r.leaveLocked(callfleetv1.EndedByBot)
 	}
-	r.mu.Unlock()
 	r.poke()
 }
 
-// abandon makes the bot leave because the session was taken away from this process.
-func (r *runner) abandon() {
+// taken makes the bot leave because the session is gone or bound to another pod.
+func (r *runner) taken() {
 	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.newest = nil
+	r.abandonLocked()
+	r.poke()
+}
+
+// latest is the newest version of the session, if it is still bound to this pod.
+func (r *runner) latest() *callfleetv1.MeetingSession {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.newest
+}
+
+// abandonLocked makes the bot leave without a word: what is to be said of the session is said by others now.
+func (r *runner) abandonLocked() {
 	r.gone = true
 	r.leaveLocked(callfleetv1.EndPodLost)
-	r.mu.Unlock()
-	r.poke()
 }
 
 // stop makes the bot leave because the process has to.
@@ -202,6 +223,7 @@ func (r *runner) call(ctx context.Context) *callfleetv1.CallEnd {
 func (r *runner) attend(ctx context.Context, call signalCall, sound mediaCall) *callfleetv1.CallEnd {
 	measure := r.clock.NewTicker(measureEvery)
 	defer measure.Stop()
+	refused := r.writer.done // closed before the call is over: a write found that the session is not ours any more
 	for {
 		r.look(call, sound)
 		if why := r.leaving(); why != "" {
@@ -213,6 +235,11 @@ func (r *runner) attend(ctx context.Context, call signalCall, sound mediaCall) *
 		case <-call.Done():
 			r.look(call, sound)
 			return ended(call.Snapshot())
+		case <-refused:
+			refused = nil
+			r.mu.Lock()
+			r.abandonLocked()
+			r.mu.Unlock()
 		case <-r.changed:
 		case <-measure.C():
 		}

@@ -23,7 +23,7 @@ type sessionClient interface {
 }
 
 var (
-	// errNotOurs: the session is gone, or bound to another pod, or claimed by another process.
+	// errNotOurs: the session is gone, or claimed by another process, or its attempt was given up by somebody else.
 	errNotOurs = errors.New("the session no longer belongs to this process")
 	// errNothingNew: the status already says so.
 	errNothingNew = errors.New("nothing changed")
@@ -144,7 +144,7 @@ func (w *statusWriter) settled() bool {
 // write tells the story on top of base, and once more on top of a fresh read if somebody else wrote meanwhile.
 func (w *statusWriter) write(ctx context.Context, base *callfleetv1.MeetingSession, s story) error {
 	for try := 0; ; try++ {
-		if base.Status.Call == nil || base.Status.Call.ClaimedBy != s.claimedBy {
+		if !holds(s.claimedBy, base) {
 			return errNotOurs
 		}
 		after := base.DeepCopy()
