@@ -38,12 +38,16 @@ func TestAListAfterABreakTellsWhatChangedMeanwhile(t *testing.T) {
 		do   func() error
 		want []string
 	}{
-		{func() error { return s.Replace([]any{pod("a", "1", "10"), pod("b", "2", "11"), pod("c", "3", "12")}, "") },
+		{func() error {
+			return s.Replace([]any{pod("a", "1", "10"), pod("b", "2", "11"), pod("c", "3", "12")}, "")
+		},
 			[]string{"changed a 10", "changed b 11", "changed c 12", "synced"}},
 		{func() error { return s.Update(pod("a", "1", "13")) }, []string{"changed a 13"}},
 		{func() error { return s.Delete(pod("c", "3", "14")) }, []string{"gone c 14"}},
 		// While nobody watched: a stayed, b was deleted and made anew, d is new.
-		{func() error { return s.Replace([]any{pod("a", "1", "13"), pod("b", "9", "20"), pod("d", "4", "21")}, "") },
+		{func() error {
+			return s.Replace([]any{pod("a", "1", "13"), pod("b", "9", "20"), pod("d", "4", "21")}, "")
+		},
 			[]string{"gone b 11", "changed b 20", "changed d 21", "synced"}},
 		{func() error { return s.Replace(nil, "") }, []string{"gone", "gone", "gone", "synced"}},
 	}

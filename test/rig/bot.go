@@ -93,7 +93,7 @@ func (r *Rig) StartBot(ctx context.Context, bot *callfleetv1.CallingBot) error {
 			return errors.New("no Ready condition")
 		}
 		if c.Status != metav1.ConditionTrue || c.ObservedGeneration < bot.Generation {
-			return fmt.Errorf("Ready is %s: %s: %s", c.Status, c.Reason, c.Message)
+			return fmt.Errorf("condition Ready is %s: %s: %s", c.Status, c.Reason, c.Message)
 		}
 		return nil
 	})
