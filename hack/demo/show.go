@@ -80,7 +80,7 @@ func show(ctx context.Context, r *rig.Rig) error {
 
 // follow prints kubectl's view until media flows.
 func follow(ctx context.Context, r *rig.Rig, s *callfleetv1.MeetingSession) error {
-	heading("kubectl -n voice get ms,mp -w")
+	heading("kubectl -n voice get ms,mp, until the bot is in the meeting")
 	screen := newScreen(os.Stdout)
 	return r.Await(ctx, s, patience, "the bot to be in the meeting", func() error {
 		out, err := r.Kubectl(ctx, "-n", rig.Namespace, "get", "ms,mp")
