@@ -25,11 +25,11 @@ func TestBuildersMakeWhatTheServerAccepts(t *testing.T) {
 	cluster := controllertest.Start(t)
 	ns := cluster.Namespace(t)
 	now := time.Now()
-	bot := controllertest.Create(t, cluster.Client, controllertest.Bot(ns, "reception").
+	controllertest.Create(t, cluster.Client, controllertest.Bot(ns, "reception").
 		Replicas(3).HostPort(28550, 28559).Domain("media.contoso.com").CABundle("roots", "ca.crt").
 		Template(`{"spec":{"os":{"name":"linux"}}}`).Object())
 	pod := controllertest.Create(t, cluster.Client, controllertest.MediaPod(ns, "reception", 2).
-		OwnedBy(bot).Draining(v1alpha1.DrainScaleIn, now).Seats(20, 3, 1).Calls(3).Ready().Object())
+		Draining(v1alpha1.DrainScaleIn, now).Seats(20, 3, 1).Calls(3).Ready().Object())
 	session := controllertest.Create(t, cluster.Client, controllertest.Session(ns, "standup", "reception").
 		Start(now).End(now.Add(time.Hour)).TTL(60).BoundTo("reception-2").ClaimedBy("i1").Ended(v1alpha1.EndMeetingEnded, false, false).Object())
 

@@ -47,12 +47,6 @@ func (b *MediaPodBuilder) UID(uid string) *MediaPodBuilder {
 	return b
 }
 
-// OwnedBy makes a bot, which must exist, the controlling owner.
-func (b *MediaPodBuilder) OwnedBy(bot *v1alpha1.CallingBot) *MediaPodBuilder {
-	b.pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(bot, v1alpha1.GroupVersion.WithKind("CallingBot"))}
-	return b
-}
-
 // Generation sets metadata.generation, for tests without API server.
 func (b *MediaPodBuilder) Generation(n int64) *MediaPodBuilder { b.pod.Generation = n; return b }
 

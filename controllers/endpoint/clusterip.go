@@ -13,6 +13,7 @@ import (
 	applymetav1 "k8s.io/client-go/applyconfigurations/meta/v1"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/podspec"
 )
 
 // ClusterPort is the media port behind a Service. Every pod has its own address, so all can use one number.
@@ -27,7 +28,7 @@ func clusterIP(f Facts) State {
 		}
 	}
 	if !metav1.IsControlledBy(f.Service, f.MediaPod) {
-		return ForeignService(f.MediaPod)
+		return ForeignService(f.MediaPod, f.Service)
 	}
 	var pending *applycorev1.ServiceApplyConfiguration
 	if drifted(f.Service, f.MediaPod) {
@@ -44,8 +45,14 @@ func clusterIP(f Facts) State {
 	return state
 }
 
-// ForeignService is the state when the Service's name is taken by somebody else's.
-func ForeignService(mp *v1alpha1.MediaPod) State {
+// ForeignService is the state when the Service's name is taken by one that is not the MediaPod's.
+func ForeignService(mp *v1alpha1.MediaPod, service *corev1.Service) State {
+	if owner := metav1.GetControllerOf(service); owner != nil && podspec.IsEarlier(*owner, mp.Name) {
+		return State{
+			Port: ClusterPort, Reason: v1alpha1.ReasonWaitingForAddress,
+			Message: fmt.Sprintf("Service %q of an earlier media pod of this name is still being removed; it is waited for", mp.Name),
+		}
+	}
 	return State{
 		Port: ClusterPort, Reason: v1alpha1.ReasonEndpointUnavailable, Stalled: true,
 		Message: fmt.Sprintf("a Service %q exists that does not belong to this media pod; delete or rename it", mp.Name),

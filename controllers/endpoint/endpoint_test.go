@@ -109,8 +109,8 @@ func TestObserve(t *testing.T) {
 		},
 		"ClusterIP, Service of an earlier pod of this name": {
 			endpoint.Facts{MediaPod: cluster, Service: service(cluster, func(s *corev1.Service) { s.OwnerReferences[0].UID = "u0" })},
-			want{Port: 8445, Stalled: true, Reason: "EndpointUnavailable",
-				Message: `a Service "reception-3" exists that does not belong to this media pod; delete or rename it`},
+			want{Port: 8445, Reason: "WaitingForAddress",
+				Message: `Service "reception-3" of an earlier media pod of this name is still being removed; it is waited for`},
 		},
 		"HostPort, before the Pod": {
 			endpoint.Facts{MediaPod: ports},

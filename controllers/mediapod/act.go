@@ -97,7 +97,7 @@ func (r *Reconciler) applyService(ctx context.Context, f *facts, p *plan) error 
 	case f.service == nil && (apierrors.IsConflict(err) || apierrors.IsInvalid(err)):
 		live := &corev1.Service{}
 		if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(f.mediaPod), live); err == nil && !metav1.IsControlledBy(live, f.mediaPod) {
-			p.endpoint = endpoint.ForeignService(f.mediaPod)
+			p.endpoint = endpoint.ForeignService(f.mediaPod, live)
 			p.lookAgain(later)
 			return nil
 		}
@@ -120,17 +120,25 @@ func (r *Reconciler) issueAuthority(ctx context.Context, f *facts, p *plan) erro
 	if !p.issueAuthority {
 		return nil
 	}
-	bot := f.mediaPod.Spec.BotRef.Name
-	_, data, err := certificate.NewAuthority(bot, f.now)
+	bot := &v1alpha1.CallingBot{}
+	key := types.NamespacedName{Namespace: f.mediaPod.Namespace, Name: f.mediaPod.Spec.BotRef.Name}
+	if err := r.APIReader.Get(ctx, key, bot); apierrors.IsNotFound(err) {
+		p.certificate = finding{stalled: true, reason: v1alpha1.ReasonBotNotFound, message: fmt.Sprintf(
+			"there is no CallingBot %q for the authority to belong to; delete this media pod, or create the bot again", key.Name)}
+		p.lookAgain(later)
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("reading the bot of the authority: %w", err)
+	}
+	_, data, err := certificate.NewAuthority(bot.Name, f.now)
 	if err != nil {
 		return err
 	}
 	secret := tlsSecret(f.mediaPod, f.authority.name, data)
-	if owner := metav1.GetControllerOf(f.mediaPod); owner != nil {
-		// The bot's, not the pod's: it outlives every pod, and goes with the bot.
-		secret.OwnerReferences = []metav1.OwnerReference{*owner}
-		secret.OwnerReferences[0].BlockOwnerDeletion = nil
-	}
+	// The bot's, not the pod's: it outlives every pod, and goes with the bot.
+	owner := metav1.NewControllerRef(bot, v1alpha1.GroupVersion.WithKind("CallingBot"))
+	owner.BlockOwnerDeletion = nil
+	secret.OwnerReferences = []metav1.OwnerReference{*owner}
 	if err := r.writeSecret(ctx, f.authority, secret); err != nil {
 		return secretProblem(p, secret, err)
 	}

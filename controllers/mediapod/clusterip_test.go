@@ -135,7 +135,12 @@ func TestPodsMadeAtOnceShareOneAuthority(t *testing.T) {
 	for _, mp := range pods {
 		w.awaitPod(mp)
 	}
-	authority := parse(t, w.secret("reception-media-ca"))
+	secret := w.secret("reception-media-ca")
+	owner := metav1.GetControllerOf(secret)
+	if owner == nil || owner.UID != w.bot.UID || owner.BlockOwnerDeletion != nil {
+		t.Errorf("the authority is owned by %v; it has to go with the bot, and not before", owner)
+	}
+	authority := parse(t, secret)
 	for _, mp := range pods {
 		if err := parse(t, w.secret(mp.Name+"-tls")).CheckSignatureFrom(authority); err != nil {
 			t.Errorf("%s: %v", mp.Name, err)

@@ -78,7 +78,7 @@ func readiness(mp *v1alpha1.MediaPod, p plan, agent *v1alpha1.AgentReport) findi
 		ready: p.endpoint.Endpoint != nil, stalled: p.endpoint.Stalled, reason: p.endpoint.Reason, message: p.endpoint.Message,
 	}
 	if drain.Marked(mp) {
-		return finding{reason: v1alpha1.ReasonDraining, message: "takes no new calls" + drainCause(mp)}
+		return finding{reason: v1alpha1.ReasonDraining, message: "takes no new calls" + drainCause(mp) + because(p.held, "")}
 	}
 	for _, f := range []finding{address, p.certificate, p.pod} {
 		if !f.ready && f.stalled {

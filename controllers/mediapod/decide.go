@@ -38,6 +38,8 @@ type plan struct {
 	release bool
 	// agentLost, if set, says why the agent's report is dropped.
 	agentLost string
+	// held, if set, says why a pod that is being emptied may stay for ever unless somebody does something.
+	held string
 	// again is when to look again without being told to; 0 for never.
 	again time.Duration
 }
@@ -69,6 +71,9 @@ func decide(f facts, image string) plan {
 	verdict := drain.MayDelete(drain.Facts{MediaPod: asPublished(f, p), Sessions: f.sessions})
 	if verdict.Allowed && f.mediaPod.DeletionTimestamp != nil {
 		return plan{release: true}
+	}
+	if verdict.Reason == drain.ReasonAgentSilent {
+		p.held = verdict.Message
 	}
 	decidePod(f, &p, image, verdict)
 	if p.endpoint.Stalled || p.pod.stalled {
@@ -110,8 +115,11 @@ func judgeSecret(f facts, p *plan) {
 		Secret: f.leaf.name, Pair: f.leaf.pair, Names: []string{host}, Now: f.now,
 	}))
 	p.certificate.stalled = !p.certificate.ready
-	if p.certificate.ready {
-		p.lookAgain(f.leaf.pair.Certificate.NotAfter.Sub(f.now))
+	switch c := f.leaf.pair.Certificate; {
+	case p.certificate.ready:
+		p.lookAgain(c.NotAfter.Sub(f.now))
+	case c != nil && f.now.Before(c.NotBefore):
+		p.lookAgain(c.NotBefore.Sub(f.now))
 	}
 }
 
@@ -124,7 +132,12 @@ func decideIssuing(f facts, p *plan) {
 	if !decideAuthority(f, p) {
 		return
 	}
-	if f.leaf.exists && f.leaf.controller != f.mediaPod.UID {
+	if f.leaf.exists && f.leaf.controller.UID != f.mediaPod.UID {
+		if podspec.IsEarlier(f.leaf.controller, f.mediaPod.Name) {
+			p.certificate = finding{reason: v1alpha1.ReasonIssuing, message: fmt.Sprintf(
+				"Secret %q of an earlier media pod of this name is still being removed; it is waited for", f.leaf.name)}
+			return
+		}
 		p.certificate = finding{stalled: true, reason: v1alpha1.ReasonCertificateInvalid, message: fmt.Sprintf(
 			"a Secret %q exists that does not belong to this media pod; delete or rename it", f.leaf.name)}
 		p.lookAgain(later)
@@ -170,7 +183,7 @@ func decideAuthority(f facts, p *plan) bool {
 		return false
 	case certificate.Outlives(a.authority, f.now):
 		return true
-	case a.controller != "":
+	case a.controller.UID != "":
 		p.issueAuthority = true
 		p.certificate = finding{reason: v1alpha1.ReasonIssuing, message: "the bot's authority is being renewed"}
 		return false

@@ -66,7 +66,7 @@ func settled(change ...func(*facts)) facts {
 		},
 		leaf: secretFactsOf(leaf), authority: secretFactsOf(authority),
 	}
-	f.leaf.controller, f.authority.controller = "u1", "bot"
+	f.leaf.controller, f.authority.controller = podspec.OwnerReference(mp), metav1.OwnerReference{Kind: "CallingBot", UID: "bot"}
 	f.pod.Labels = podspec.Labels(mp)
 	for _, c := range change {
 		c(&f)
@@ -168,7 +168,7 @@ func TestDecide(t *testing.T) {
 		},
 		"the user's own authority runs out": {
 			settled(func(f *facts) {
-				f.authority.controller = ""
+				f.authority.controller = metav1.OwnerReference{}
 				f.now = f.authority.authority.NotAfter.Add(-24 * time.Hour)
 			}),
 			nil, "Ready", "Expired",
@@ -187,7 +187,13 @@ func TestDecide(t *testing.T) {
 			[]string{"issue certificate for 10.0.0.7+10.0.0.7"}, "Ready", "Issued",
 		},
 		"somebody else's Secret has the certificate's name": {
-			settled(func(f *facts) { f.leaf.controller = "" }), []string{"again in 1m0s"}, "Ready", "CertificateInvalid",
+			settled(func(f *facts) { f.leaf.controller = metav1.OwnerReference{} }), []string{"again in 1m0s"}, "Ready", "CertificateInvalid",
+		},
+		"the Secret of an earlier media pod of the name is being removed": {
+			settled(noPod, func(f *facts) { f.leaf.controller.UID = "u0" }), nil, "PodPending", "Issuing",
+		},
+		"a user's certificate is not valid yet: it is looked at when it is": {
+			settled(fromSecret, func(f *facts) { f.now = renewal.NotBefore.Add(-time.Hour) }), []string{"again in 1h0m0s"}, "Ready", "CertificateInvalid",
 		},
 
 		"a user's certificate": {

@@ -51,13 +51,7 @@ func stalled(reason, message string) event {
 	return event{corev1.EventTypeWarning, reason, "Wait", message}
 }
 
-// longestNote is what the events API takes.
-const longestNote = 1024
-
+// emit keeps to the length of a note that the events API takes, which is that of our messages.
 func (r *Reconciler) emit(mp *v1alpha1.MediaPod, e event) {
-	note := e.note
-	if len(note) > longestNote {
-		note = note[:longestNote]
-	}
-	r.Recorder.Eventf(mp, nil, e.kind, e.reason, e.action, "%s", note)
+	r.Recorder.Eventf(mp, nil, e.kind, e.reason, e.action, "%s", shorten(e.note))
 }

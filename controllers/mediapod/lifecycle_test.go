@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -202,6 +203,9 @@ func TestADeletedMediaPodWhoseProcessDiedWithACallIsHeldForANewOne(t *testing.T)
 	w.manager.Writes.AwaitQuiet(t, 300*time.Millisecond)
 	if err := w.get(mp); err != nil {
 		t.Fatalf("gone, though nobody knows what became of the call: %v", err)
+	}
+	if got := w.awaitCondition(mp, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDraining); !strings.Contains(got, "delete the Pod to give it up") {
+		t.Errorf("message %q does not say how to let go of a pod that never comes back", got)
 	}
 	w.kubelet(pod, running(time.Now().Add(2*time.Second), true))
 	w.agent(mp, pod, "i2")

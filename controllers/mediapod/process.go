@@ -119,5 +119,5 @@ func podCondition(pod *corev1.Pod, kind corev1.PodConditionType) corev1.PodCondi
 // calls.
 func earlier(pod *corev1.Pod) bool {
 	owner := metav1.GetControllerOf(pod)
-	return owner != nil && owner.Kind == "MediaPod" && owner.Name == pod.Name
+	return owner != nil && podspec.IsEarlier(*owner, pod.Name)
 }

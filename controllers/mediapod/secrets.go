@@ -23,8 +23,8 @@ type secretFacts struct {
 	exists          bool
 	uid             types.UID
 	resourceVersion string
-	// controller is the UID of the controlling owner; "" if there is none.
-	controller types.UID
+	// controller is the controlling owner; zero if there is none.
+	controller metav1.OwnerReference
 	pair       certificate.Pair
 	// authority is the certificate of the authority in it; nil if it holds none, for the reason in problem.
 	authority *x509.Certificate
@@ -70,7 +70,7 @@ func secretFactsOf(secret *corev1.Secret) secretFacts {
 		pair: certificate.Read(secret.Data),
 	}
 	if owner := metav1.GetControllerOf(secret); owner != nil {
-		f.controller = owner.UID
+		f.controller = *owner
 	}
 	if authority, err := certificate.ReadAuthority(secret.Data); err != nil {
 		f.problem = err.Error()

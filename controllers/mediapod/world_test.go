@@ -58,7 +58,7 @@ func newWorldIn(t *testing.T, cluster *controllertest.Cluster, namespace string,
 // mediaPod is a member of the fleet as the fleet controller makes it.
 func (w *world) mediaPod(slot int32, change ...func(*v1alpha1.MediaPod)) *v1alpha1.MediaPod {
 	w.Helper()
-	b := controllertest.MediaPod(w.namespace, w.bot.Name, slot).OwnedBy(w.bot).Finalizers(v1alpha1.FinalizerDrain)
+	b := controllertest.MediaPod(w.namespace, w.bot.Name, slot).Finalizers(v1alpha1.FinalizerDrain)
 	for _, c := range change {
 		b = b.With(c)
 	}

@@ -76,6 +76,12 @@ func OwnerReference(mp *v1alpha1.MediaPod) metav1.OwnerReference {
 	return *reference
 }
 
+// IsEarlier says of the controlling owner of something that is not this MediaPod's whether it was a MediaPod of the same
+// name. That one is gone, and the garbage collector is about to remove what it owned.
+func IsEarlier(owner metav1.OwnerReference, mediaPod string) bool {
+	return owner.Kind == "MediaPod" && owner.Name == mediaPod
+}
+
 // ServiceAccountName is the account the media pods of a bot run as.
 func ServiceAccountName(bot string) string { return bot + "-mediapod" }
 
