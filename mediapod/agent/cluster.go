@@ -20,6 +20,9 @@ import (
 
 const fieldManager = "callfleet-agent"
 
+// requestTimeout is what an API server that no longer answers may cost one request.
+const requestTimeout = 10 * time.Second
+
 // cluster is the API server as the agent uses it: two kinds, a handful of verbs. A plain REST client is enough and
 // keeps the process small.
 type cluster struct {
@@ -41,19 +44,19 @@ func newCluster(cfg *rest.Config, namespace string) (*cluster, error) {
 
 func (c *cluster) getMediaPod(ctx context.Context, name string) (*callfleetv1.MediaPod, error) {
 	out := &callfleetv1.MediaPod{}
-	err := c.callfleet.Get().Namespace(c.namespace).Resource(client.MediaPods).Name(name).Do(ctx).Into(out)
+	err := c.callfleet.Get().Namespace(c.namespace).Resource(client.MediaPods).Name(name).Timeout(requestTimeout).Do(ctx).Into(out)
 	return out, err
 }
 
 func (c *cluster) getSession(ctx context.Context, name string) (*callfleetv1.MeetingSession, error) {
 	out := &callfleetv1.MeetingSession{}
-	err := c.callfleet.Get().Namespace(c.namespace).Resource(client.MeetingSessions).Name(name).Do(ctx).Into(out)
+	err := c.callfleet.Get().Namespace(c.namespace).Resource(client.MeetingSessions).Name(name).Timeout(requestTimeout).Do(ctx).Into(out)
 	return out, err
 }
 
 func (c *cluster) getConfigMap(ctx context.Context, name string) (*corev1.ConfigMap, error) {
 	out := &corev1.ConfigMap{}
-	err := c.core.Get().Namespace(c.namespace).Resource("configmaps").Name(name).Do(ctx).Into(out)
+	err := c.core.Get().Namespace(c.namespace).Resource("configmaps").Name(name).Timeout(requestTimeout).Do(ctx).Into(out)
 	return out, err
 }
 
@@ -86,7 +89,7 @@ func (c *cluster) patchMediaPod(ctx context.Context, before, after *callfleetv1.
 
 func (c *cluster) patchStatus(resource, name string, patch []byte) *rest.Request {
 	return c.callfleet.Patch(types.MergePatchType).Namespace(c.namespace).Resource(resource).Name(name).
-		SubResource("status").Param("fieldManager", fieldManager).Timeout(10 * time.Second).Body(patch)
+		SubResource("status").Param("fieldManager", fieldManager).Timeout(requestTimeout).Body(patch)
 }
 
 func mergePatch(before, after any) ([]byte, error) {

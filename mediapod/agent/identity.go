@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -52,6 +53,8 @@ func cloudOf(id callfleetv1.BotIdentity) (graph.Cloud, error) {
 func httpClient(caFile string) (*http.Client, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 16
+	// A connection that died unnoticed costs a join that cannot be repeated, so idle ones are tried first.
+	transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second}
 	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	pem, err := os.ReadFile(caFile)
 	switch {
@@ -70,6 +73,17 @@ func httpClient(caFile string) (*http.Client, error) {
 	}
 	return &http.Client{Transport: transport, Timeout: 30 * time.Second}, nil
 }
+
+// withoutRedirects is the client for Graph, whose calls API redirects nowhere: following one could carry a join to a
+// second server.
+func withoutRedirects(web *http.Client) *http.Client {
+	c := *web
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &c
+}
+
+// errSecret is a client secret that is no use before anybody is asked about it.
+var errSecret = errors.New("the client secret cannot be used")
 
 // secretFileCredential is a client-secret credential whose secret lives in a mounted file. A changed file takes effect
 // with the next token, without a restart.
@@ -109,7 +123,7 @@ func (s *secretFileCredential) GetToken(ctx context.Context, o policy.TokenReque
 func (s *secretFileCredential) load() (*azidentity.ClientSecretCredential, error) {
 	raw, err := os.ReadFile(s.path)
 	if err != nil {
-		return nil, fmt.Errorf("reading the client secret: %w", err)
+		return nil, fmt.Errorf("%w: %w", errSecret, err)
 	}
 	secret := bytes.TrimSpace(raw)
 	digest := sha256.Sum256(secret)
@@ -120,7 +134,7 @@ func (s *secretFileCredential) load() (*azidentity.ClientSecretCredential, error
 	}
 	cred, err := azidentity.NewClientSecretCredential(s.tenantID, s.client, string(secret), &s.options)
 	if err != nil {
-		return nil, fmt.Errorf("the client secret cannot be used: %w", err)
+		return nil, fmt.Errorf("%w: %w", errSecret, err)
 	}
 	s.current, s.digest = cred, digest
 	return cred, nil

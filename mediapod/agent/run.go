@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -117,7 +116,7 @@ func assemble(life context.Context, cfg Config, pod *callfleetv1.MediaPod, cl *c
 	}
 	clk := clock.RealClock{}
 	credential := newSecretFileCredential(cfg.mounted(credentialsDir, "clientSecret"), pod.Spec.Identity, cloud, web)
-	client, err := graph.NewClient(graph.ClientOptions{Cloud: cloud, Credential: credential, Transport: web, UserAgent: userAgent, MaxRetryDelay: maxRetryDelay})
+	client, err := graph.NewClient(graph.ClientOptions{Cloud: cloud, Credential: credential, Transport: withoutRedirects(web), UserAgent: userAgent, MaxRetryDelay: maxRetryDelay})
 	if err != nil {
 		return nil, fmt.Errorf("graph client: %w", err)
 	}
@@ -149,7 +148,7 @@ func assemble(life context.Context, cfg Config, pod *callfleetv1.MediaPod, cl *c
 	a.prompts = promptLoader{configMaps: cl, http: web}
 
 	p := &parts{agent: a, engine: engine, signal: signal}
-	p.warmth = warmth{credential: credential, scope: strings.TrimSuffix(cloud.GraphURL, "/") + "/.default", keys: verifier, clock: clk, endpoint: a.hasEndpoint}
+	p.warmth = warmth{credential: credential, scope: cloud.Scope(), keys: verifier, clock: clk, endpoint: a.hasEndpoint}
 	p.podChanged(pod)
 	return p, nil
 }
@@ -200,9 +199,7 @@ func (p *parts) windDown(life context.Context, grace time.Duration, log logr.Log
 // waitForMediaPod reads the object this process belongs to. An API server that is not there yet is waited for.
 func waitForMediaPod(ctx context.Context, cl *cluster, name string, log logr.Logger) (*callfleetv1.MediaPod, error) {
 	for retry := 100 * time.Millisecond; ; retry = min(2*retry, 5*time.Second) {
-		read, cancel := context.WithTimeout(ctx, 10*time.Second)
-		pod, err := cl.getMediaPod(read, name)
-		cancel()
+		pod, err := cl.getMediaPod(ctx, name)
 		if err == nil {
 			return pod, nil
 		}

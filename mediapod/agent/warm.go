@@ -57,7 +57,8 @@ func (w warmth) run(ctx context.Context, tell func(health)) {
 func (w warmth) try(ctx context.Context) health {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	if _, err := w.credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{w.scope}}); err != nil {
+	// With EnableCAE as the Graph client asks: azidentity keeps the two kinds of token apart.
+	if _, err := w.credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{w.scope}, EnableCAE: true}); err != nil {
 		return tokenHealth(err)
 	}
 	if err := w.keys.Warm(ctx); err != nil {
@@ -71,6 +72,9 @@ func (w warmth) try(ctx context.Context) health {
 }
 
 func tokenHealth(err error) health {
+	if errors.Is(err, errSecret) {
+		return health{reason: callfleetv1.ReasonCredentialsRejected, message: clip(err.Error()+"; put the secret's value into the Secret the bot names", maxMessage)}
+	}
 	why := graph.ExplainError(err)
 	reason := callfleetv1.ReasonLoginUnreachable
 	if why.Reason == graph.ReasonAuthenticationFailed {
