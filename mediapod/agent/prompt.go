@@ -70,7 +70,11 @@ func (p promptLoader) fetch(ctx context.Context, play *callfleetv1.Play) (raw []
 			return nil, from, fmt.Errorf("ConfigMap %q does not exist in the session's namespace; create it, then make the session again", ref.Name)
 		}
 		if err != nil {
-			return nil, from, fmt.Errorf("reading ConfigMap %q: %w", ref.Name, err)
+			err = fmt.Errorf("reading ConfigMap %q: %w", ref.Name, err)
+			if !apierrors.IsForbidden(err) {
+				err = passing{err}
+			}
+			return nil, from, err
 		}
 		raw, ok := cm.BinaryData[ref.Key]
 		if !ok {
@@ -85,20 +89,35 @@ func (p promptLoader) fetch(ctx context.Context, play *callfleetv1.Play) (raw []
 	}
 	resp, err := p.http.Do(req)
 	if err != nil {
-		return nil, from, fmt.Errorf("fetching %s: %w", from, withoutURL(err))
+		return nil, from, passing{fmt.Errorf("fetching %s: %w", from, withoutURL(err))}
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, from, fmt.Errorf("fetching %s: the server answered %s", from, resp.Status)
+		err := fmt.Errorf("fetching %s: the server answered %s", from, resp.Status)
+		if resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= http.StatusInternalServerError {
+			err = passing{err}
+		}
+		return nil, from, err
 	}
 	raw, err = io.ReadAll(io.LimitReader(resp.Body, maxPromptBytes+1))
 	if err != nil {
-		return nil, from, fmt.Errorf("fetching %s: %w", from, withoutURL(err))
+		return nil, from, passing{fmt.Errorf("fetching %s: %w", from, withoutURL(err))}
 	}
 	if len(raw) > maxPromptBytes {
 		return nil, from, fmt.Errorf("%s is larger than %d MiB", from, maxPromptBytes>>20)
 	}
 	return raw, from, nil
+}
+
+// passing is a failure that the next attempt may not meet: a server that is away.
+type passing struct{ error }
+
+func (p passing) Unwrap() error { return p.error }
+
+// endOfBehavior is how an attempt ends whose behaviour could not be loaded.
+func endOfBehavior(err error) *callfleetv1.CallEnd {
+	_, again := errors.AsType[passing](err)
+	return &callfleetv1.CallEnd{Reason: callfleetv1.EndInvalidBehavior, Failed: true, Retryable: again, Message: clip(err.Error(), maxMessage)}
 }
 
 // withoutURL keeps addresses, which may carry a signature in the query, out of messages.

@@ -198,7 +198,11 @@ func (r *runner) call(ctx context.Context) *callfleetv1.CallEnd {
 	}
 	behavior, err := r.prompts.load(ctx, r.session.Spec.Behavior)
 	if err != nil {
-		return &callfleetv1.CallEnd{Reason: callfleetv1.EndInvalidBehavior, Failed: true, Message: clip(err.Error(), maxMessage)}
+		return endOfBehavior(err)
+	}
+	// Loading may have taken its time, and a call that is not made need not be left.
+	if why := r.leaving(); why != "" {
+		return endOf(why)
 	}
 	sound, err := r.sound.NewCall(media.CallOptions{ID: string(r.session.UID), Behavior: behavior, OnChange: r.poke})
 	if err != nil {
@@ -258,7 +262,7 @@ func (r *runner) look(call signalCall, sound mediaCall) {
 	if r.story.signal.Phase == signaling.PhaseEstablished && r.story.flowing != r.toldFlow {
 		r.toldFlow = r.story.flowing
 		_, reason, detail := r.story.flowing.condition()
-		r.story.own = append(r.story.own, event(now, "Media"+reason, "%s", detail))
+		r.story.note(event(now, "Media"+reason, "%s", detail))
 	}
 	if r.worthTelling(now) {
 		r.offered, r.lastOffer = r.story, now
@@ -293,7 +297,7 @@ func (r *runner) leaveIfLost(state media.State, now time.Time) {
 		r.mediaGone = time.Time{}
 	case r.mediaGone.IsZero():
 		r.mediaGone = now
-		r.story.own = append(r.story.own, event(now, "MediaLost", "the media connection broke"))
+		r.story.note(event(now, "MediaLost", "the media connection broke"))
 	case now.Sub(r.mediaGone) >= mediaGrace:
 		r.mu.Lock()
 		r.leaveLocked(callfleetv1.EndMediaLost)

@@ -39,6 +39,10 @@ type story struct {
 	own       []callfleetv1.TimelineEvent // the agent's own events, besides signalling's
 }
 
+// note adds an event of the agent's own. Copies of the story share the old list, and a path that comes and goes makes
+// events for as long as the call lasts.
+func (s *story) note(e callfleetv1.TimelineEvent) { s.own = bounded(append(slices.Clone(s.own), e)) }
+
 // tell writes the agent's part of the status: see CallStatus for who owns what.
 func (s story) tell(st *callfleetv1.CallStatus, generation int64) {
 	if st.Call == nil {
@@ -213,11 +217,16 @@ func mergeTimeline(have, more []callfleetv1.TimelineEvent) []callfleetv1.Timelin
 		}
 	}
 	slices.SortStableFunc(out, func(a, b callfleetv1.TimelineEvent) int { return a.Time.Time.Compare(b.Time.Time) })
-	if extra := len(out) - maxTimeline; extra > 0 {
+	return bounded(out)
+}
+
+// bounded drops from the middle.
+func bounded(events []callfleetv1.TimelineEvent) []callfleetv1.TimelineEvent {
+	if extra := len(events) - maxTimeline; extra > 0 {
 		mid := maxTimeline / 2
-		out = slices.Delete(out, mid, mid+extra)
+		events = slices.Delete(events, mid, mid+extra)
 	}
-	return out
+	return events
 }
 
 func microTime(t time.Time) *metav1.MicroTime {

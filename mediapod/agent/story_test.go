@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
+)
+
+// TestAPathThatComesAndGoesForADay: the agent's own events stay few, copies of the story stay as they were, and telling
+// them twice changes nothing.
+func TestAPathThatComesAndGoesForADay(t *testing.T) {
+	start := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+	told := []callfleetv1.TimelineEvent{event(start, "Claimed", "by reception-0")}
+	var s story
+	for i := range 1000 {
+		before := s
+		want := append([]callfleetv1.TimelineEvent(nil), before.own...)
+		s.note(event(start.Add(time.Duration(i+1)*time.Second), "MediaSilence", ""))
+		if diff := cmp.Diff(want, before.own); diff != "" {
+			t.Fatalf("a copy of the story changed after %d events (-want +got):\n%s", i, diff)
+		}
+		told = mergeTimeline(told, s.events())
+		if again := mergeTimeline(told, s.events()); !cmp.Equal(told, again) {
+			t.Fatalf("telling the same twice changes the timeline after %d events:\n%s", i, cmp.Diff(told, again))
+		}
+	}
+	if len(s.own) > maxTimeline || len(told) != maxTimeline || told[0].Event != "Claimed" {
+		t.Errorf("%d events of its own, timeline of %d from %q", len(s.own), len(told), told[0].Event)
+	}
+}
