@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 	applyrbacv1 "k8s.io/client-go/applyconfigurations/rbac/v1"
@@ -73,6 +74,15 @@ func (r *Reconciler) grantAccess(ctx context.Context, bot *v1alpha1.CallingBot) 
 	}
 	if err := r.applyRoleBinding(ctx, bot, name); err != nil {
 		return fmt.Errorf("applying role binding %s: %w", name, err)
+	}
+	return nil
+}
+
+// keepAccess is grantAccess for a bot that only waits for its last calls. In a namespace that is being deleted nothing can
+// be made again; the Pods there go too, and with them what is waited for.
+func (r *Reconciler) keepAccess(ctx context.Context, bot *v1alpha1.CallingBot) error {
+	if err := r.grantAccess(ctx, bot); err != nil && !apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+		return err
 	}
 	return nil
 }

@@ -29,6 +29,9 @@ func (r *Reconciler) act(ctx context.Context, seen *observation, next plan) erro
 		log.FromContext(ctx).V(1).Info("media pod drains", "mediaPod", w.pod.Name, "reason", w.verdict.Reason, "message", w.verdict.Message)
 	}
 	if !seen.bot.DeletionTimestamp.IsZero() {
+		if len(seen.pods) > 0 {
+			failures = append(failures, r.keepAccess(ctx, seen.bot))
+		}
 		return errors.Join(append(failures, r.letGo(ctx, seen.bot))...)
 	}
 	// What the pods need comes before the pods, and the finalizer before all of it.

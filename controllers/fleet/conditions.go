@@ -42,7 +42,7 @@ func judge(f facts) []metav1.Condition {
 	case f.problem != nil && !f.deleting:
 		conditions = append(conditions, metav1.Condition{
 			Type: v1alpha1.ConditionStalled, Status: metav1.ConditionTrue, Reason: f.problem.reason, Message: f.problem.message})
-	case ready.Status == metav1.ConditionFalse && needsPerson[ready.Reason]:
+	case ready.Status == metav1.ConditionFalse && f.complaint != nil && f.complaint.stalled && !f.deleting:
 		conditions = append(conditions, metav1.Condition{
 			Type: v1alpha1.ConditionStalled, Status: metav1.ConditionTrue, Reason: ready.Reason, Message: ready.Message})
 	case f.deleting && f.draining > 0:
@@ -80,7 +80,7 @@ func readiness(f facts) metav1.Condition {
 		if !telling(reason) {
 			reason = v1alpha1.ReasonPodsNotReady
 		}
-		return ready(metav1.ConditionFalse, reason, takes+"; "+f.complaint.String())
+		return ready(metav1.ConditionFalse, reason, shorten(takes+"; "+f.complaint.String()))
 	default:
 		return ready(metav1.ConditionFalse, v1alpha1.ReasonPodsNotReady, takes+"; see `kubectl get mp` for the others")
 	}
@@ -89,6 +89,8 @@ func readiness(f facts) metav1.Condition {
 // complaint is what a pod that is not ready says.
 type complaint struct {
 	pod, reason, message string
+	// stalled: no waiting puts it right.
+	stalled bool
 }
 
 func (c complaint) String() string {
@@ -107,21 +109,14 @@ var tellingReasons = []string{
 	v1alpha1.ReasonCertificateInvalid,
 	v1alpha1.ReasonNameMismatch,
 	v1alpha1.ReasonExpired,
+	v1alpha1.ReasonSecretNotFound,
+	v1alpha1.ReasonPodRejected,
 	v1alpha1.ReasonPodConflict,
+	v1alpha1.ReasonEndpointUnavailable,
+	v1alpha1.ReasonPortsExhausted,
 	v1alpha1.ReasonPodCrashed,
 	v1alpha1.ReasonLoginUnreachable,
 	v1alpha1.ReasonSigningKeysMissing,
-	v1alpha1.ReasonEndpointUnavailable,
-}
-
-// needsPerson are the reasons that no waiting puts right.
-var needsPerson = map[string]bool{
-	v1alpha1.ReasonCredentialsRejected: true,
-	v1alpha1.ReasonTemplateInvalid:     true,
-	v1alpha1.ReasonCertificateInvalid:  true,
-	v1alpha1.ReasonNameMismatch:        true,
-	v1alpha1.ReasonExpired:             true,
-	v1alpha1.ReasonPodConflict:         true,
 }
 
 func telling(reason string) bool { return slices.Contains(tellingReasons, reason) }
@@ -151,19 +146,31 @@ func mostTelling(pods []*v1alpha1.MediaPod) *complaint {
 }
 
 func complaintOf(pod *v1alpha1.MediaPod) *complaint {
-	if agent := pod.Status.Agent; agent != nil && !agent.Ready && agent.Reason != "" {
-		return &complaint{pod: pod.Name, reason: agent.Reason, message: firstLine(agent.Message)}
+	stalled := meta.IsStatusConditionTrue(pod.Status.Conditions, v1alpha1.ConditionStalled)
+	if agent := pod.Status.Agent; agent != nil && !agent.Ready && agent.Reason != "" && !stalled {
+		return &complaint{pod: pod.Name, reason: agent.Reason, message: firstLine(agent.Message),
+			stalled: agent.Reason == v1alpha1.ReasonCredentialsRejected}
 	}
 	c := meta.FindStatusCondition(pod.Status.Conditions, v1alpha1.ConditionReady)
 	if c == nil {
 		return nil
 	}
-	return &complaint{pod: pod.Name, reason: c.Reason, message: firstLine(c.Message)}
+	return &complaint{pod: pod.Name, reason: c.Reason, message: firstLine(c.Message), stalled: stalled}
 }
 
 func firstLine(s string) string {
 	line, _, _ := strings.Cut(s, "\n")
 	return line
+}
+
+// longestMessage is what an event's note may hold, in bytes; a condition has no use for more either.
+const longestMessage = 1024
+
+func shorten(message string) string {
+	if len(message) <= longestMessage {
+		return message
+	}
+	return strings.ToValidUTF8(message[:longestMessage-len("…")], "") + "…"
 }
 
 func count(n int, noun string) string {

@@ -33,7 +33,7 @@ func TestJudge(t *testing.T) {
 			want:  []string{"Ready=True/ScaledToZero: no pods are wanted; set spec.replicas to serve calls"},
 		},
 		"starting": {
-			facts: facts{wanted: 2, ready: 1, currentReady: 1, complaint: &complaint{"b-1", v1alpha1.ReasonPodStarting, "the process runs"}},
+			facts: facts{wanted: 2, ready: 1, currentReady: 1, complaint: &complaint{pod: "b-1", reason: v1alpha1.ReasonPodStarting, message: "the process runs"}},
 			want: []string{
 				"Ready=False/PodsNotReady: pods that take calls: 1, wanted: 2; b-1: PodStarting: the process runs",
 				"Reconciling=True/Scaling: pods ready: 1, wanted: 2",
@@ -61,21 +61,35 @@ func TestJudge(t *testing.T) {
 			},
 		},
 		"rejected credentials stall": {
-			facts: facts{wanted: 1, complaint: &complaint{"b-0", v1alpha1.ReasonCredentialsRejected, "the login service says no; renew the secret"}},
+			facts: facts{wanted: 1, complaint: &complaint{pod: "b-0", reason: v1alpha1.ReasonCredentialsRejected, message: "the login service says no; renew the secret", stalled: true}},
 			want: []string{
 				"Ready=False/CredentialsRejected: pods that take calls: 0, wanted: 1; b-0: CredentialsRejected: the login service says no; renew the secret",
 				"Stalled=True/CredentialsRejected: pods that take calls: 0, wanted: 1; b-0: CredentialsRejected: the login service says no; renew the secret",
 			},
 		},
 		"an unreachable login service is waited for": {
-			facts: facts{wanted: 1, complaint: &complaint{"b-0", v1alpha1.ReasonLoginUnreachable, "timeout"}},
+			facts: facts{wanted: 1, complaint: &complaint{pod: "b-0", reason: v1alpha1.ReasonLoginUnreachable, message: "timeout"}},
 			want: []string{
 				"Ready=False/LoginUnreachable: pods that take calls: 0, wanted: 1; b-0: LoginUnreachable: timeout",
 				"Reconciling=True/Scaling: pods ready: 0, wanted: 1",
 			},
 		},
+		"a pod that the API server refuses stalls": {
+			facts: facts{wanted: 1, complaint: &complaint{pod: "b-0", reason: v1alpha1.ReasonPodRejected, message: "hostPort is not allowed", stalled: true}},
+			want: []string{
+				"Ready=False/PodRejected: pods that take calls: 0, wanted: 1; b-0: PodRejected: hostPort is not allowed",
+				"Stalled=True/PodRejected: pods that take calls: 0, wanted: 1; b-0: PodRejected: hostPort is not allowed",
+			},
+		},
+		"the Pod of an earlier media pod is waited for": {
+			facts: facts{wanted: 1, complaint: &complaint{pod: "b-0", reason: v1alpha1.ReasonPodConflict, message: "still ending"}},
+			want: []string{
+				"Ready=False/PodConflict: pods that take calls: 0, wanted: 1; b-0: PodConflict: still ending",
+				"Reconciling=True/Scaling: pods ready: 0, wanted: 1",
+			},
+		},
 		"one bad pod of many does not stall": {
-			facts: facts{wanted: 1, ready: 1, currentReady: 1, complaint: &complaint{"b-9", v1alpha1.ReasonCredentialsRejected, ""}},
+			facts: facts{wanted: 1, ready: 1, currentReady: 1, complaint: &complaint{pod: "b-9", reason: v1alpha1.ReasonCredentialsRejected, stalled: true}},
 			want:  []string{"Ready=True/Serving: pods that take calls: 1, wanted: 1"},
 		},
 		"being deleted with calls": {
@@ -106,17 +120,22 @@ func TestTheMostTellingPodSpeaks(t *testing.T) {
 		AgentNotReady(v1alpha1.ReasonCredentialsRejected, "invalid_client\ntrace: …")
 	odd := controllertest.MediaPod("v", "b", 3).AgentNotReady("SomethingNew", "")
 	serving := controllertest.MediaPod("v", "b", 4).Ready()
+	refused := controllertest.MediaPod("v", "b", 6).NotReady(v1alpha1.ReasonSecretNotFound, "Secret media does not exist").
+		Condition(v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonSecretNotFound, "Secret media does not exist")
 	silent := controllertest.MediaPod("v", "b", 5)
 
 	cases := map[string]struct {
 		pods []*controllertest.MediaPodBuilder
 		want string
+		// stalled: the bot is.
+		stalled bool
 	}{
-		"an agent's own word before all":         {[]*controllertest.MediaPodBuilder{starting, crashed, rejected}, "b-2: CredentialsRejected: invalid_client"},
-		"a crash before a start":                 {[]*controllertest.MediaPodBuilder{starting, crashed}, "b-1: PodCrashed: exit code 1"},
-		"of equals the first":                    {[]*controllertest.MediaPodBuilder{starting, odd}, "b-0: PodStarting: starting"},
-		"a reason nobody ranked":                 {[]*controllertest.MediaPodBuilder{odd}, "b-3: SomethingNew"},
-		"pods that serve or are new say nothing": {[]*controllertest.MediaPodBuilder{serving, silent}, ""},
+		"an agent's own word before all":         {[]*controllertest.MediaPodBuilder{starting, crashed, rejected}, "b-2: CredentialsRejected: invalid_client", true},
+		"a crash before a start":                 {[]*controllertest.MediaPodBuilder{starting, crashed}, "b-1: PodCrashed: exit code 1", false},
+		"of equals the first":                    {[]*controllertest.MediaPodBuilder{starting, odd}, "b-0: PodStarting: starting", false},
+		"a reason nobody ranked":                 {[]*controllertest.MediaPodBuilder{odd}, "b-3: SomethingNew", false},
+		"pods that serve or are new say nothing": {[]*controllertest.MediaPodBuilder{serving, silent}, "", false},
+		"a stalled pod stalls the bot":           {[]*controllertest.MediaPodBuilder{crashed, refused}, "b-6: SecretNotFound: Secret media does not exist", true},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -124,12 +143,12 @@ func TestTheMostTellingPodSpeaks(t *testing.T) {
 			for _, pod := range tc.pods {
 				pods = append(pods, pod.Object())
 			}
-			got := ""
+			got, stalled := "", false
 			if c := mostTelling(pods); c != nil {
-				got = c.String()
+				got, stalled = c.String(), c.stalled
 			}
-			if got != tc.want {
-				t.Errorf("got %q, want %q", got, tc.want)
+			if got != tc.want || stalled != tc.stalled {
+				t.Errorf("got %q, stalled %t; want %q, %t", got, stalled, tc.want, tc.stalled)
 			}
 		})
 	}
@@ -190,5 +209,14 @@ func TestPortsExhaustedIsSaid(t *testing.T) {
 	}
 	if !strings.Contains(c[0].Message, "widen the range or lower spec.replicas") {
 		t.Errorf("the message does not say what to do: %q", c[0].Message)
+	}
+}
+
+func TestMessagesFitAnEventsNote(t *testing.T) {
+	long := &complaint{pod: "b-0", reason: v1alpha1.ReasonCredentialsRejected, message: strings.Repeat("ä", longestMessage), stalled: true}
+	for _, c := range judge(facts{wanted: 1, complaint: long}) {
+		if len(c.Message) > longestMessage || !strings.HasSuffix(c.Message, "ä…") {
+			t.Errorf("%s has %d bytes, ending in %q", c.Type, len(c.Message), c.Message[len(c.Message)-8:])
+		}
 	}
 }

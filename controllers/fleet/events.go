@@ -38,5 +38,5 @@ func stalled(reason, message string) event {
 }
 
 func (r *Reconciler) record(bot *v1alpha1.CallingBot, e event) {
-	r.recorder.Eventf(bot, e.related, e.kind, e.reason, e.action, "%s", e.note)
+	r.recorder.Eventf(bot, e.related, e.kind, e.reason, e.action, "%s", shorten(e.note))
 }

@@ -296,6 +296,11 @@ func TestADeletedBotWaitsForItsCalls(t *testing.T) {
 			p.Client.Get(context.Background(), client.ObjectKeyFromObject(bot), bot),
 			p.Client.Get(context.Background(), client.ObjectKeyFromObject(account), account))
 	})
+	// An agent that may not report could never be seen to be empty.
+	if err := p.Client.Delete(context.Background(), account); err != nil {
+		t.Fatal(err)
+	}
+	controllertest.Await(t, p.Client, account, "be made again", func(*corev1.ServiceAccount) error { return nil })
 	p.report("reception-0", 0)
 	p.release("reception-0")
 	controllertest.AwaitGone(t, p.Client, account)

@@ -15,7 +15,7 @@ import (
 // missing is the first thing without which a pod of this bot cannot run, or nil.
 func (r *Reconciler) missing(ctx context.Context, bot *v1alpha1.CallingBot) (*problem, error) {
 	if err := podspec.Validate(bot.Spec.Template); err != nil {
-		return &problem{v1alpha1.ReasonTemplateInvalid, fmt.Sprintf("spec.template cannot be used: %v; correct spec.template", err)}, nil
+		return &problem{v1alpha1.ReasonTemplateInvalid, "spec.template cannot be used; correct it: " + shorten(err.Error())}, nil
 	}
 	ref := bot.Spec.Identity.Credential.ClientSecret
 	found, err := r.keys.find(ctx, secretKind, types.NamespacedName{Namespace: bot.Namespace, Name: ref.Name}, ref.Key)
