@@ -43,6 +43,8 @@ type MediaPodList struct {
 
 // MediaPodSpec is fixed at creation, but for the drain mark.
 // +kubebuilder:validation:XValidation:rule="self.botRef == oldSelf.botRef && self.slot == oldSelf.slot && self.revision == oldSelf.revision",message="botRef, slot and revision are fixed at creation"
+// +kubebuilder:validation:XValidation:rule="self.identity == oldSelf.identity && self.signaling == oldSelf.signaling && self.media == oldSelf.media && self.capacity == oldSelf.capacity",message="the configuration is fixed at creation; change the CallingBot"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.drain) || (has(self.drain) && self.drain == oldSelf.drain)",message="a drain mark cannot be taken back or changed"
 type MediaPodSpec struct {
 	// botRef is the CallingBot this pod serves.
 	// +required

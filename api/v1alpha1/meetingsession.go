@@ -18,7 +18,7 @@ import (
 // +kubebuilder:printcolumn:name="End",type=string,JSONPath=`.status.endReason`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Media",type=string,JSONPath=`.status.conditions[?(@.type=="MediaFlowing")].status`,priority=1
-// +kubebuilder:printcolumn:name="Start",type=date,JSONPath=`.spec.startTime`,priority=1
+// +kubebuilder:printcolumn:name="Start",type=string,JSONPath=`.spec.startTime`,priority=1
 // +kubebuilder:selectablefield:JSONPath=`.spec.botRef.name`
 // +kubebuilder:selectablefield:JSONPath=`.status.mediaPod`
 // +kubebuilder:selectablefield:JSONPath=`.status.phase`

@@ -6,9 +6,11 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
@@ -196,21 +198,36 @@ func TestMediaPod(t *testing.T) {
 		t.Run(name, func(t *testing.T) { create(t, tc.pod.Object(), tc.want) })
 	}
 
+	const kept = "a drain mark cannot be taken back or changed"
+	const configured = "the configuration is fixed at creation; change the CallingBot"
+	draining := func(p *v1alpha1.MediaPod) {
+		p.Spec.Drain = &v1alpha1.Drain{Reason: v1alpha1.DrainScaleIn, Since: metav1.NewTime(time.Unix(1_700_000_000, 0))}
+	}
+	serving := func(*v1alpha1.MediaPod) {}
 	updates := map[string]struct {
+		from   func(*v1alpha1.MediaPod)
 		change func(*v1alpha1.MediaPod)
 		want   string
 	}{
-		"the drain mark may be set": {func(p *v1alpha1.MediaPod) {
+		"the drain mark may be set": {serving, func(p *v1alpha1.MediaPod) {
 			p.Spec.Drain = &v1alpha1.Drain{Reason: v1alpha1.DrainRollout, Since: p.CreationTimestamp}
 		}, accepted},
-		"botRef is fixed":   {func(p *v1alpha1.MediaPod) { p.Spec.BotRef.Name = "other" }, fixed},
-		"slot is fixed":     {func(p *v1alpha1.MediaPod) { p.Spec.Slot = 77 }, fixed},
-		"revision is fixed": {func(p *v1alpha1.MediaPod) { p.Spec.Revision = "r2" }, fixed},
+		"botRef is fixed":   {serving, func(p *v1alpha1.MediaPod) { p.Spec.BotRef.Name = "other" }, fixed},
+		"slot is fixed":     {serving, func(p *v1alpha1.MediaPod) { p.Spec.Slot = 77 }, fixed},
+		"revision is fixed": {serving, func(p *v1alpha1.MediaPod) { p.Spec.Revision = "r2" }, fixed},
+
+		"a drain mark is not taken back":     {draining, func(p *v1alpha1.MediaPod) { p.Spec.Drain = nil }, kept},
+		"a drain mark does not change":       {draining, func(p *v1alpha1.MediaPod) { p.Spec.Drain.Reason = v1alpha1.DrainRollout }, kept},
+		"a marked pod may change otherwise":  {draining, func(p *v1alpha1.MediaPod) { p.Labels["a"] = "b" }, accepted},
+		"identity is fixed":                  {serving, func(p *v1alpha1.MediaPod) { p.Spec.Identity.Cloud = v1alpha1.CloudUSGov }, configured},
+		"signaling is fixed":                 {serving, func(p *v1alpha1.MediaPod) { p.Spec.Signaling.Host = "other.contoso.com" }, configured},
+		"media is fixed":                     {serving, func(p *v1alpha1.MediaPod) { p.Spec.Media.Endpoint.Domain = "other.contoso.com" }, configured},
+		"capacity is fixed, in a marked pod": {draining, func(p *v1alpha1.MediaPod) { p.Spec.Capacity.Seats++ }, configured},
 	}
 	slot := int32(0)
 	for name, tc := range updates {
 		slot++
-		obj := pod(slot).Object()
+		obj := pod(slot).With(tc.from).Object()
 		t.Run(name, func(t *testing.T) { update(t, obj, tc.change, tc.want) })
 	}
 }

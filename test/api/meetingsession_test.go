@@ -205,3 +205,15 @@ func TestColumns(t *testing.T) {
 		}
 	}
 }
+
+// A column of type date tells an age, and of a time to come nothing but "<invalid>".
+func TestAStartThatIsAheadIsShown(t *testing.T) {
+	cluster := controllertest.Start(t)
+	ns := cluster.Namespace(t)
+	start := time.Now().Add(time.Hour)
+	controllertest.Create(t, cluster.Client, controllertest.Session(ns, "standup", "reception").Start(start).Object())
+	out, err := cluster.Kubectl(t, "get", "ms", "-n", ns, "-o", "wide")
+	if want := start.UTC().Format(time.RFC3339); err != nil || !strings.Contains(out, want) {
+		t.Errorf("kubectl get ms -o wide does not show %s: %v\n%s", want, err, out)
+	}
+}
