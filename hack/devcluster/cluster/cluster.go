@@ -92,8 +92,10 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	ran := running(dir)
 	if err := c.start(ctx); err != nil {
-		if !o.Detach {
+		// What an earlier run left running on purpose is not ours to end.
+		if !o.Detach || !ran {
 			err = errors.Join(err, c.Close())
 		}
 		return nil, err
@@ -204,6 +206,9 @@ func (c *Cluster) waitUsable(ctx context.Context) error {
 
 // RestConfig returns the admin's client configuration, which the caller owns.
 func (c *Cluster) RestConfig() *rest.Config { return rest.CopyConfig(c.rest) }
+
+// Slot tells the clusters of one machine apart: no two that run have the same.
+func (c *Cluster) Slot() int { return c.state.Slot }
 
 // CA is the cluster's authority. Servers beside the cluster may use it too.
 func (c *Cluster) CA() *pki.CA { return c.plane.CA() }

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -112,13 +113,19 @@ func (r registry) holder(slot int) (dir string, taken bool) {
 	if _, alive := proc.Find(r.ownerPath(slot)); alive {
 		return dir, true
 	}
-	pids, _ := filepath.Glob(filepath.Join(dir, "run", "*.pid"))
-	for _, pid := range pids {
-		if _, alive := proc.Find(pid); alive {
-			return dir, true
-		}
+	if running(dir) {
+		return dir, true
 	}
 	return "", false
+}
+
+// running says whether any component of the cluster in dir runs.
+func running(dir string) bool {
+	pids, _ := filepath.Glob(filepath.Join(dir, "run", "*.pid"))
+	return slices.ContainsFunc(pids, func(pid string) bool {
+		_, alive := proc.Find(pid)
+		return alive
+	})
 }
 
 func (r registry) note(slot int, dir string) error {
