@@ -90,10 +90,12 @@ func TestAHostPortFleetIsHeard(t *testing.T) {
 	end(t, s)
 }
 
-// freePortRange finds n ports in a row that nobody listens on.
+// freePortRange finds n ports in a row that nobody listens on, and that no other run looks at.
 func freePortRange(t *testing.T, n int) int32 {
 	t.Helper()
-	for base := 28550; base < 32000; base += n {
+	const each = 100
+	first := 28550 + each*world.Cluster.Slot()
+	for base := first; base+n <= first+each; base += n {
 		free := true
 		for p := base; p < base+n && free; p++ {
 			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", p))

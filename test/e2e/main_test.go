@@ -11,7 +11,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
+	"os/signal"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,23 +33,33 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (code int, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Minute)
+	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ctx, cancel := context.WithTimeout(interrupted, 40*time.Minute)
 	defer cancel()
 	dir, err := os.MkdirTemp("", "callfleet-e2e-")
 	if err != nil {
 		return 1, err
 	}
+	defer func() {
+		if world != nil {
+			err = errors.Join(err, world.Close())
+		}
+		// More than 100 MB, which nobody wants who has interrupted the run.
+		if code == 0 && err == nil || interrupted.Err() != nil {
+			err = errors.Join(err, os.RemoveAll(dir))
+		} else {
+			fmt.Fprintln(os.Stderr, "e2e: everything of this run is kept in", dir)
+		}
+	}()
 	if world, err = rig.Start(ctx, rig.Options{Dir: dir, Progress: os.Stderr}); err != nil {
 		return 1, err
 	}
-	defer func() {
-		err = errors.Join(err, world.Close())
-		if code == 0 && err == nil {
-			err = os.RemoveAll(dir)
-		} else {
-			fmt.Fprintln(os.Stderr, "e2e: everything of this run is kept in", filepath.Join(dir))
-		}
-	}()
+	// Tests cannot be interrupted, so their process ends under them.
+	defer context.AfterFunc(interrupted, func() {
+		_, _ = world.Close(), os.RemoveAll(dir)
+		os.Exit(130)
+	})()
 	bot, err := world.Bot()
 	if err != nil {
 		return 1, err

@@ -128,6 +128,9 @@ func kill(t *testing.T, deployment string) {
 	t.Helper()
 	var pods corev1.PodList
 	must(t, world.Client.List(t.Context(), &pods, client.InNamespace(system), client.MatchingLabels{"app.kubernetes.io/name": deployment}))
+	if len(pods.Items) == 0 {
+		t.Fatalf("%s has no pod that could be killed", deployment)
+	}
 	scale(t, deployment, 0)
 	for _, p := range pods.Items {
 		// The agent may have been told to stop it before we come.

@@ -61,7 +61,10 @@ func watchPhases(t *testing.T) func(*callfleetv1.MeetingSession) []callfleetv1.C
 	return func(s *callfleetv1.MeetingSession) (phases []callfleetv1.CallPhase) {
 		for {
 			select {
-			case e := <-w.ResultChan():
+			case e, open := <-w.ResultChan():
+				if !open {
+					return phases
+				}
 				got, ok := e.Object.(*callfleetv1.MeetingSession)
 				if ok && got.UID == s.UID && (len(phases) == 0 || phases[len(phases)-1] != got.Status.Phase) {
 					phases = append(phases, got.Status.Phase)

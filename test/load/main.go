@@ -43,11 +43,12 @@ func run(ctx context.Context, joins int) (err error) {
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	r, err := rig.Start(ctx, rig.Options{Dir: dir, Progress: os.Stderr})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, r.Close(), os.RemoveAll(dir)) }()
+	defer func() { err = errors.Join(err, r.Close()) }()
 	bot, err := r.Bot()
 	if err != nil {
 		return err
@@ -77,6 +78,8 @@ func run(ctx context.Context, joins int) (err error) {
 	return out.Flush()
 }
 
+var errWatchEnded = errors.New("the watch ended before what it waited for")
+
 // watchStarts starts the bot and measures how long its first process takes from running to Ready.
 func watchStarts(ctx context.Context, r *rig.Rig, bot *callfleetv1.CallingBot) (time.Duration, error) {
 	w, err := r.Client.Watch(ctx, &corev1.PodList{}, client.InNamespace(rig.Namespace))
@@ -94,7 +97,10 @@ func watchStarts(ctx context.Context, r *rig.Rig, bot *callfleetv1.CallingBot) (
 				return 0, err
 			}
 			started = nil
-		case e := <-w.ResultChan():
+		case e, open := <-w.ResultChan():
+			if !open {
+				return 0, errors.Join(errWatchEnded, ctx.Err())
+			}
 			pod, ok := e.Object.(*corev1.Pod)
 			if !ok || len(pod.Status.ContainerStatuses) == 0 {
 				continue
@@ -160,7 +166,7 @@ func joinTimes(ctx context.Context, r *rig.Rig, n int) (took []time.Duration, wr
 		if err := r.Client.Create(ctx, s); err != nil {
 			return nil, nil, err
 		}
-		versions := 0
+		versions, established := 0, false
 		for e := range w.ResultChan() {
 			got, ok := e.Object.(*callfleetv1.MeetingSession)
 			if !ok || got.Name != s.Name {
@@ -170,12 +176,15 @@ func joinTimes(ctx context.Context, r *rig.Rig, n int) (took []time.Duration, wr
 			if got.Status.Phase.Finished() {
 				return nil, nil, fmt.Errorf("session %s ended as %s", got.Name, got.Status.EndReason)
 			}
-			if got.Status.Phase == callfleetv1.PhaseEstablished {
+			if established = got.Status.Phase == callfleetv1.PhaseEstablished; established {
 				break
 			}
 		}
 		took, writes = append(took, time.Since(start)), append(writes, versions-1)
 		w.Stop()
+		if !established {
+			return nil, nil, errors.Join(errWatchEnded, ctx.Err())
+		}
 		if err := r.Client.Delete(ctx, s); err != nil {
 			return nil, nil, err
 		}

@@ -29,7 +29,7 @@ const (
 
 // install does what an administrator does: a certificate for the public name, then kubectl apply -k.
 func (r *Rig) install(ctx context.Context, _ Options) error {
-	port, err := freePort(routerPort)
+	port, err := r.freePort(routerPort)
 	if err != nil {
 		return err
 	}

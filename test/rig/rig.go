@@ -169,9 +169,13 @@ func findRoot() (string, error) {
 	}
 }
 
-// freePort prefers the given port, so that what is printed can be typed from memory.
-func freePort(preferred int) (int, error) {
-	for _, port := range []int{preferred, 0} {
+// portStep lies between the ports of two rigs that run at the same time.
+const portStep = 10
+
+// freePort prefers the given port, so that what is printed can be typed from memory. Another rig prefers another one:
+// the router's port is free for a while when its pod is away, and must not be anybody else's then.
+func (r *Rig) freePort(preferred int) (int, error) {
+	for _, port := range []int{preferred + portStep*r.Cluster.Slot(), 0} {
 		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err != nil {
 			continue

@@ -23,11 +23,11 @@ const teamsPort, teamsAdminPort = 7443, 7080
 
 // startTeams runs the local Teams as a process beside the cluster: it is Microsoft's side, not ours.
 func (r *Rig) startTeams(ctx context.Context, o Options) error {
-	port, err := freePort(teamsPort)
+	port, err := r.freePort(teamsPort)
 	if err != nil {
 		return err
 	}
-	adminPort, err := freePort(teamsAdminPort)
+	adminPort, err := r.freePort(teamsAdminPort)
 	if err != nil {
 		return err
 	}
