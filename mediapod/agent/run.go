@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -101,6 +102,8 @@ type parts struct {
 	engine *media.Engine
 	signal *signaling.Server
 	warmth warmth
+	// addressProblem is why far sides cannot find the pod, "" when they can; nil while there is no address.
+	addressProblem atomic.Pointer[string]
 }
 
 type getCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error)
@@ -148,7 +151,7 @@ func assemble(life context.Context, cfg Config, pod *callfleetv1.MediaPod, cl *c
 	a.prompts = promptLoader{configMaps: cl, http: web}
 
 	p := &parts{agent: a, engine: engine, signal: signal}
-	p.warmth = warmth{credential: credential, scope: cloud.Scope(), keys: verifier, clock: clk, endpoint: a.hasEndpoint}
+	p.warmth = warmth{credential: credential, scope: cloud.Scope(), keys: verifier, clock: clk, unreachable: p.unreachable}
 	p.podChanged(pod)
 	return p, nil
 }
@@ -164,17 +167,29 @@ func tenantsOf(id callfleetv1.BotIdentity) []string {
 // podChanged feeds the newest MediaPod to those who act on it.
 func (p *parts) podChanged(pod *callfleetv1.MediaPod) {
 	if e := pod.Status.Endpoint; e != nil {
-		if ip, err := netip.ParseAddr(e.Address); err == nil {
-			p.engine.SetPublic(e.Host, ip, uint16(e.Port))
+		problem := ""
+		if err := p.announce(e); err != nil {
+			problem = err.Error()
 		}
+		p.addressProblem.Store(&problem)
 	}
 	p.agent.podChanged(pod)
 }
 
-func (a *Agent) hasEndpoint() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.pod != nil && a.pod.Status.Endpoint != nil
+func (p *parts) announce(e *callfleetv1.Endpoint) error {
+	ip, err := netip.ParseAddr(e.Address)
+	if err != nil {
+		return fmt.Errorf("the address of the media endpoint cannot be announced: %w", err)
+	}
+	return p.engine.SetPublic(e.Host, ip, uint16(e.Port))
+}
+
+// unreachable is why far sides cannot find the pod, "" when they can.
+func (p *parts) unreachable() string {
+	if problem := p.addressProblem.Load(); problem != nil {
+		return *problem
+	}
+	return "the public media address is not known yet"
 }
 
 // windDown is the end of the process: no new calls, the ones there may finish, the rest is hung up.

@@ -21,29 +21,35 @@ type keyWarmer interface {
 	Warm(ctx context.Context) error
 }
 
+// recheck is how often a warm pod looks at its token. It comes from azidentity's memory until it runs out, and azidentity
+// takes one that has five minutes left for expired: an idle pod has a good one too.
+const recheck = time.Minute
+
 // warmth is what a call must not wait for: a token for Graph and the keys that sign notifications, both at hand before
 // the pod says it is ready (an incoming call leaves 15 seconds, policy recording 5).
 type warmth struct {
-	credential azcore.TokenCredential
-	scope      string
-	keys       keyWarmer
-	endpoint   func() bool // is the public address known?
-	clock      clock.WithTicker
+	credential  azcore.TokenCredential
+	scope       string
+	keys        keyWarmer // nil once they are there: the verifier keeps them fresh
+	unreachable func() string
+	clock       clock.WithTicker
 }
 
-// run tries until everything is there and tells each change of mind. It returns when warm or when ctx is done.
+// run tells how it stands until ctx is done. A credential may go bad, or good again, at any time.
 func (w warmth) run(ctx context.Context, tell func(health)) {
-	retry := time.Second
-	for {
+	for retry := time.Second; ; {
 		h := w.try(ctx)
-		tell(h)
-		if h.ready {
+		if ctx.Err() != nil {
 			return
 		}
+		tell(h)
 		wait := retry
-		if h.reason == callfleetv1.ReasonWaitingForAddress {
+		switch {
+		case h.ready:
+			wait, retry = recheck, time.Second
+		case h.reason == callfleetv1.ReasonWaitingForAddress:
 			wait = 50 * time.Millisecond
-		} else {
+		default:
 			retry = min(2*retry, 15*time.Second)
 		}
 		select {
@@ -54,19 +60,22 @@ func (w warmth) run(ctx context.Context, tell func(health)) {
 	}
 }
 
-func (w warmth) try(ctx context.Context) health {
+func (w *warmth) try(ctx context.Context) health {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	// With EnableCAE as the Graph client asks: azidentity keeps the two kinds of token apart.
 	if _, err := w.credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{w.scope}, EnableCAE: true}); err != nil {
 		return tokenHealth(err)
 	}
-	if err := w.keys.Warm(ctx); err != nil {
-		return health{reason: callfleetv1.ReasonSigningKeysMissing, message: fmt.Sprintf(
-			"the keys that sign call notifications could not be fetched: %v; check the address of the OpenID configuration and that the pod may reach it", withoutURL(err))}
+	if w.keys != nil {
+		if err := w.keys.Warm(ctx); err != nil {
+			return health{reason: callfleetv1.ReasonSigningKeysMissing, message: fmt.Sprintf(
+				"the keys that sign call notifications could not be fetched: %v; check the address of the OpenID configuration and that the pod may reach it", withoutURL(err))}
+		}
+		w.keys = nil
 	}
-	if !w.endpoint() {
-		return health{reason: callfleetv1.ReasonWaitingForAddress, message: "the public media address is not known yet"}
+	if why := w.unreachable(); why != "" {
+		return health{reason: callfleetv1.ReasonWaitingForAddress, message: clip(why, maxMessage)}
 	}
 	return health{ready: true, reason: callfleetv1.ReasonReady}
 }

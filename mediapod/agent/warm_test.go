@@ -4,18 +4,26 @@ package agent
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/utils/clock"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/graph"
+	"github.com/callfleet/callfleet/mediapod/media"
 )
 
 type login struct {
@@ -28,15 +36,15 @@ func (l *login) GetToken(_ context.Context, o policy.TokenRequestOptions) (azcor
 	return azcore.AccessToken{}, l.err
 }
 
-type noKeys struct{}
+type keys struct{ fetched int }
 
-func (noKeys) Warm(context.Context) error { return nil }
+func (k *keys) Warm(context.Context) error { k.fetched++; return nil }
 
 // TestTheWarmTokenIsTheOneCallsUse: azidentity keeps tokens with and without continuous access evaluation apart, and the
 // Graph client asks for the former.
 func TestTheWarmTokenIsTheOneCallsUse(t *testing.T) {
 	l := &login{}
-	w := warmth{credential: l, scope: graph.Public.Scope(), keys: noKeys{}, endpoint: func() bool { return true }, clock: clock.RealClock{}}
+	w := warmth{credential: l, scope: graph.Public.Scope(), keys: &keys{}, unreachable: func() string { return "" }, clock: clock.RealClock{}}
 	if h := w.try(t.Context()); !h.ready {
 		t.Fatalf("health %+v", h)
 	}
@@ -80,5 +88,77 @@ func TestHealthOfTheToken(t *testing.T) {
 				t.Errorf("%v: %+v, want reason %s", tc.err, got, tc.want)
 			}
 		})
+	}
+}
+
+// TestWarmthIsKeptAndTold: waiting for an address asks nobody for keys again and again; a credential that goes bad later
+// is told, and so is that it is good again.
+func TestWarmthIsKeptAndTold(t *testing.T) {
+	l, k, clk, why := &login{}, &keys{}, clocktesting.NewFakeClock(time.Now()), "not known yet"
+	w := warmth{credential: l, keys: k, unreachable: func() string { return why }, clock: clk}
+	ctx, stop := context.WithCancel(t.Context())
+	told, done := make(chan health), make(chan struct{})
+	go func() { defer close(done); w.run(ctx, func(h health) { told <- h }) }()
+	next := func(step time.Duration) health {
+		await(t, "a pause", clk.HasWaiters)
+		clk.Step(step)
+		return <-told
+	}
+	if h := <-told; h.reason != callfleetv1.ReasonWaitingForAddress || !strings.Contains(h.message, why) {
+		t.Errorf("before the address is known: %+v", h)
+	}
+	next(time.Second)
+	why = ""
+	if h := next(time.Second); !h.ready || k.fetched != 1 {
+		t.Errorf("with an address: %+v after %d fetches of keys", h, k.fetched)
+	}
+	l.err = errSecret
+	if h := next(recheck); h.ready || h.reason != callfleetv1.ReasonCredentialsRejected {
+		t.Errorf("with a bad secret: %+v", h)
+	}
+	l.err = nil
+	if h := next(time.Minute); !h.ready {
+		t.Errorf("with a good one again: %+v", h)
+	}
+	l.err = context.Canceled
+	stop()
+	select {
+	case <-done:
+	case h := <-told:
+		t.Errorf("told at the end: %+v", h)
+	}
+}
+
+func TestAnAddressThatCannotBeAnnouncedIsNoAddress(t *testing.T) {
+	engine, err := media.New(media.Config{BindAddr: netip.MustParseAddr("127.0.0.1"),
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, errors.New("none") }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	serving, stop := context.WithCancel(t.Context())
+	stop()
+	defer func() { _ = engine.Serve(serving) }()
+	a := newAgent(t.Context(), "reception-0", "pod-uid", clock.RealClock{}, logr.Discard(), newMetrics(prometheus.NewRegistry()))
+	p := &parts{agent: a, engine: engine}
+	if p.unreachable() == "" {
+		t.Error("reachable before an address is known")
+	}
+	tests := []struct {
+		address string
+		port    uint16
+		ok      bool
+	}{
+		{"lb.example.com", engine.Addr().Port(), false},
+		{"203.0.113.7", 1, false},
+		{"2001:db8::7", engine.Addr().Port(), false},
+		{"203.0.113.7", engine.Addr().Port(), true},
+	}
+	for _, tc := range tests {
+		pod := &callfleetv1.MediaPod{}
+		pod.Status.Endpoint = &callfleetv1.Endpoint{Host: "0.reception.example.com", Address: tc.address, Port: int32(tc.port)}
+		p.podChanged(pod)
+		if why := p.unreachable(); (why == "") != tc.ok {
+			t.Errorf("%s port %d: %q", tc.address, tc.port, why)
+		}
 	}
 }

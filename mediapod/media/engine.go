@@ -68,14 +68,14 @@ func New(cfg Config) (*Engine, error) {
 func (e *Engine) Addr() netip.AddrPort { return e.sockets.addr }
 
 // SetPublic changes where far sides find the engine, for offers from now on. An
-// address that ICE cannot announce is refused in the log, and the one before kept.
-func (e *Engine) SetPublic(host string, ip netip.Addr, port uint16) {
+// address that ICE cannot announce is refused, and the one before kept.
+func (e *Engine) SetPublic(host string, ip netip.Addr, port uint16) error {
 	pub, err := publicAddress(host, ip, port, e.sockets.addr)
 	if err != nil {
-		e.log.Error(err, "The public media address is not usable; keeping the previous one", "host", host, "ip", ip, "port", port)
-		return
+		return err
 	}
 	e.public.Store(&pub)
+	return nil
 }
 
 // Serve takes far sides until ctx is done, then closes all calls and the sockets

@@ -223,11 +223,15 @@ func TestPublicAddress(t *testing.T) {
 	if got, want := host(), "media.example.com"+port+"/whip/public"; got != want {
 		t.Errorf("endpoint %s, want %s", got, want)
 	}
-	u.SetPublic("pod-0.example.com", netip.MustParseAddr("203.0.113.7"), 0)
+	if err := u.SetPublic("pod-0.example.com", netip.MustParseAddr("203.0.113.7"), 0); err != nil {
+		t.Fatal(err)
+	}
 	if got, want := host(), "pod-0.example.com"+port+"/whip/public"; got != want {
 		t.Errorf("endpoint %s, want %s", got, want)
 	}
-	u.SetPublic("wrong.example.com", netip.MustParseAddr("203.0.113.8"), 1) // refused
+	if err := u.SetPublic("wrong.example.com", netip.MustParseAddr("203.0.113.8"), 1); err == nil {
+		t.Error("a port that is mapped was taken")
+	}
 	_, token := call.Endpoint()
 	f := newFarSide(t, u, codec.G722)
 	resp, answer := u.request(t, http.MethodPost, u.origin()+"/whip/public", f.offer(nil), bearer(token))
