@@ -42,7 +42,8 @@ type Buffer struct {
 	pcm     []int16 // decoded, not yet played
 	empty   int
 	lateRun int
-	spare   int // least depth seen in this window
+	spare   int // least depth of the last whole window, 0 before there is one
+	least   int // least depth of this window so far
 	seen    int // frames of this window
 
 	lost, late uint64
@@ -91,7 +92,7 @@ func (b *Buffer) restart(timestamp uint32) {
 	clear(b.packets)
 	b.pcm = b.pcm[:0]
 	b.playing, b.filling, b.next, b.newest = false, Target, timestamp, timestamp
-	b.empty, b.seen, b.lateRun = 0, 0, 0
+	b.empty, b.seen, b.lateRun, b.spare = 0, 0, 0, 0
 }
 
 // Pop takes the frame that is due now. It reports false, and leaves the frame as it is, when there is none.
@@ -122,6 +123,7 @@ func (b *Buffer) Pop(frame *[audio.FrameSamples]int16) bool {
 		if b.spare > Target+slack && samples > 0 && audio.DBov(audio.Energy(b.pcm[had:]), samples) < quietDBov {
 			b.pcm = b.pcm[:had]
 			b.spare--
+			b.least--
 		}
 	}
 	copy(frame[:], b.pcm)
@@ -136,14 +138,15 @@ func (b *Buffer) Losses() (lost, late uint64) {
 	return b.lost, b.late
 }
 
-// measure keeps the least number of frames waiting in each window.
+// measure keeps the least number of frames waiting in each window. Only a whole window tells: after a stall many frames
+// wait for a moment, until the mixer has caught up.
 func (b *Buffer) measure() {
 	depth := int(int32(b.newest-b.next)) / ticksPerFrame
-	if b.seen == 0 || depth < b.spare {
-		b.spare = depth
+	if b.seen == 0 || depth < b.least {
+		b.least = depth
 	}
 	if b.seen++; b.seen == window {
-		b.seen = 0
+		b.seen, b.spare = 0, b.least
 	}
 }
 

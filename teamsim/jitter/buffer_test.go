@@ -185,3 +185,32 @@ func TestSpareDelayIsGivenBackInSilenceOnly(t *testing.T) {
 		t.Errorf("%d frames still wait after a pause, want about %d", d, Target+slack)
 	}
 }
+
+// TestAMixerThatCatchesUpCutsNothing: after a stall packets wait that are about to be taken, one after the other. They are
+// no spare delay, even at the moment at which measuring begins anew.
+func TestAMixerThatCatchesUpCutsNothing(t *testing.T) {
+	for stallAt := range 2 * window {
+		b := New(func(dst []int16, _ uint8, payload []byte) []int16 {
+			return append(dst, make([]int16, 2*len(payload))...)
+		})
+		stamp := uint32(0)
+		push := func() { b.Push(stamp, 0, make([]byte, ticksPerFrame)); stamp += ticksPerFrame }
+		var f [audio.FrameSamples]int16
+		for at := range 4 * window {
+			push()
+			if at >= stallAt && at < stallAt+8 {
+				continue // the mixer does not get the processor
+			}
+			b.Pop(&f)
+			if at == stallAt+8 {
+				for range 8 {
+					b.Pop(&f)
+				}
+			}
+		}
+		// A packet is pushed before each frame is taken, so one fewer than the delay is left.
+		if waiting := len(b.packets); waiting != Target-1 {
+			t.Fatalf("a stall at frame %d: %d packets wait at the end, want %d", stallAt, waiting, Target-1)
+		}
+	}
+}
