@@ -53,9 +53,7 @@ func (q *Queue) Enqueue(n Notification) {
 	entry := q.sender.log.open(q.call, n, body)
 	q.pending = append(q.pending, item{Notification: n, to: q.call, entry: entry, due: time.Now().Add(q.sender.patience), body: body})
 	if !q.running {
-		q.running = true
-		q.sender.workers.Add(1)
-		go q.run()
+		q.running = q.sender.start(q.run)
 	}
 }
 
@@ -67,7 +65,6 @@ func (q *Queue) Redirect(callbackURI string) {
 }
 
 func (q *Queue) run() {
-	defer q.sender.workers.Done()
 	for {
 		q.mu.Lock()
 		if len(q.pending) == 0 || q.sender.ctx.Err() != nil {

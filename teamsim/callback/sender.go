@@ -40,7 +40,7 @@ type Sender struct {
 	cancel  context.CancelFunc
 	workers sync.WaitGroup
 
-	mu     sync.Mutex
+	mu     sync.Mutex               // guards what follows, and starting against closing
 	faults map[string]*pendingFault // by app id, "" for every app
 }
 
@@ -92,9 +92,22 @@ func (s *Sender) takeFault(appID string) TokenFault {
 	return ""
 }
 
-// Close stops all deliveries; what is still queued is dropped.
+// start runs a queue, unless the sender is closed.
+func (s *Sender) start(run func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx.Err() != nil {
+		return false
+	}
+	s.workers.Go(run)
+	return true
+}
+
+// Close stops all deliveries; what is still queued, or comes later, is dropped.
 func (s *Sender) Close() {
+	s.mu.Lock()
 	s.cancel()
+	s.mu.Unlock()
 	s.workers.Wait()
 }
 

@@ -228,7 +228,7 @@ func (c *call) end(r Result, detail string, asked bool) bool {
 	c.service.Journal.Add(meetingID, c.id, "CallEnded", r.Message)
 	c.service.Log.Info("call ended", "call", c.id, "code", r.Code, "subcode", r.Subcode, "detail", detail)
 	if leg != nil {
-		c.service.running.Go(leg.Close)
+		c.service.background(leg.Close)
 	}
 	return true
 }

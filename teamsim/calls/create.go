@@ -54,7 +54,7 @@ func (s *Service) create(w http.ResponseWriter, r *request) *apiError {
 	w.Header().Set("Location", s.BaseURL+"/"+r.version+c.path())
 	reply(w, http.StatusCreated, c.resource())
 	_ = http.NewResponseController(w).Flush() // the bot learns the id before its first notification, if it is quick
-	s.running.Go(c.run)
+	s.background(c.run)
 	return nil
 }
 

@@ -57,7 +57,8 @@ type Service struct {
 	live    map[string]*call
 	history []*call // ended, oldest first
 	running sync.WaitGroup
-	closed  bool
+	closed  bool // no new calls
+	waiting bool // for what runs
 }
 
 // add makes a call known; it reports false when the service is closing.
@@ -72,6 +73,18 @@ func (s *Service) add(c *call) bool {
 	}
 	s.live[c.id] = c
 	return true
+}
+
+// background runs f beside everything else. Close waits for it, unless it waits already: a call that was being made
+// or ended at that moment is then on its way out by itself.
+func (s *Service) background(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting {
+		go f()
+		return
+	}
+	s.running.Go(f)
 }
 
 // find gets a live call of an app. Ids are case-sensitive (reference section 1).
@@ -156,5 +169,8 @@ func (s *Service) Close() {
 	for _, c := range live {
 		c.end(Result{Code: 500, Subcode: 0, Message: "teamsim was stopped"}, "teamsim was stopped", false)
 	}
+	s.mu.Lock()
+	s.waiting = true
+	s.mu.Unlock()
 	s.running.Wait()
 }
