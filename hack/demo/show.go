@@ -151,15 +151,23 @@ func heard(m measure.Report) error {
 
 // finish ends the session and prints its story.
 func finish(ctx context.Context, r *rig.Rig, s *callfleetv1.MeetingSession) error {
+	// What the status says of the media ends with the call, so it is read before.
+	err := r.Await(ctx, s, patience, "MediaFlowing to be True", func() error {
+		if !meta.IsStatusConditionTrue(s.Status.Conditions, callfleetv1.ConditionMediaFlowing) {
+			return fmt.Errorf("phase is %q", s.Status.Phase)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	heading("Leaving: desiredState Ended")
 	before := s.DeepCopy()
 	s.Spec.DesiredState = callfleetv1.DesiredEnded
 	if err := r.Client.Patch(ctx, s, client.MergeFrom(before)); err != nil {
 		return err
 	}
-	flowed := false
-	err := r.Await(ctx, s, patience, "the session to be finished", func() error {
-		flowed = flowed || meta.IsStatusConditionTrue(s.Status.Conditions, callfleetv1.ConditionMediaFlowing)
+	err = r.Await(ctx, s, patience, "the session to be finished", func() error {
 		if !s.Status.Phase.Finished() {
 			return fmt.Errorf("phase is %q", s.Status.Phase)
 		}
@@ -169,11 +177,8 @@ func finish(ctx context.Context, r *rig.Rig, s *callfleetv1.MeetingSession) erro
 		return err
 	}
 	printStory(s)
-	switch {
-	case s.Status.Phase != callfleetv1.PhaseCompleted || s.Status.EndReason != callfleetv1.EndedByBot:
+	if s.Status.Phase != callfleetv1.PhaseCompleted || s.Status.EndReason != callfleetv1.EndedByBot {
 		return fmt.Errorf("the session ended as %s/%s: %s", s.Status.Phase, s.Status.EndReason, finishedMessage(s))
-	case !flowed:
-		return errors.New("MediaFlowing was not True when the bot was told to leave")
 	}
 	ghosts, err := r.Teams.Ghosts(ctx)
 	if err != nil {
