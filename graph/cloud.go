@@ -62,16 +62,6 @@ var (
 
 const callingMetadataURL = "https://api.aps.skype.com/v1/.well-known/OpenIdConfiguration"
 
-// CloudByName finds one of the clouds above.
-func CloudByName(name string) (Cloud, bool) {
-	for _, c := range []Cloud{Public, USGov, USGovDoD} {
-		if strings.EqualFold(c.Name, name) {
-			return c, true
-		}
-	}
-	return Cloud{}, false
-}
-
 // Scope is what a token for this cloud's Graph is asked for.
 func (c Cloud) Scope() string { return strings.TrimRight(c.GraphURL, "/") + "/.default" }
 

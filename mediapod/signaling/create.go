@@ -89,7 +89,6 @@ func (s *Server) newGraphCall(req JoinRequest) (*graph.Call, *End) {
 	}
 	call := &graph.Call{
 		CallbackURI:         s.callbackURI(req.UID),
-		Subject:             req.Subject,
 		RequestedModalities: []graph.Modality{graph.ModalityAudio},
 		MediaConfig:         graph.AppHostedMedia(req.Blob),
 	}

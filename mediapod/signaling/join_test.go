@@ -22,11 +22,10 @@ func TestJoinAsksGraphForTheMeeting(t *testing.T) {
 		g := &fakeGraph{}
 		s := newTestServer(t, g)
 		defer stop(t, s)
-		c := join(t, s, func(r *JoinRequest) { r.Subject = "Stand-up" })
+		c := join(t, s)
 
 		want := &graph.Call{
 			CallbackURI:         "https://bots.example/voice/reception/pods/reception-0/calls/" + testUID,
-			Subject:             "Stand-up",
 			TenantID:            testTenant,
 			RequestedModalities: []graph.Modality{graph.ModalityAudio},
 			MediaConfig:         graph.AppHostedMedia(testBlob),

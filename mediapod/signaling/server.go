@@ -68,7 +68,6 @@ type JoinRequest struct {
 	UID        string
 	Meeting    graph.Meeting
 	ScenarioID string // a GUID; a new one for every attempt
-	Subject    string
 	Blob       string // opaque: where the far side finds the media
 	// OnChange is called on the call's own goroutine when Snapshot has changed. It
 	// must be quick: the call waits for it.
