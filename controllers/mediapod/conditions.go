@@ -153,13 +153,14 @@ func judgePod(pod *corev1.Pod) finding {
 	case container.Started == nil || !*container.Started:
 		return finding{reason: v1alpha1.ReasonPodStarting, message: "the process runs and has not finished its start"}
 	default:
-		return finding{reason: v1alpha1.ReasonPodNotReady, message: "the process runs and is not ready" + because(ready.Reason, ready.Message)}
+		return finding{reason: v1alpha1.ReasonPodNotReady, message: fmt.Sprintf(
+			"the process runs and is not ready%s; see `kubectl logs -n %s %s`", because(ready.Reason, ready.Message), pod.Namespace, pod.Name)}
 	}
 }
 
 func unscheduled(pod *corev1.Pod) string {
 	if c := podCondition(pod, corev1.PodScheduled); c.Status == corev1.ConditionFalse && c.Message != "" {
-		return "no node for the Pod: " + c.Message
+		return "no node for the Pod: " + strings.TrimRight(c.Message, ". ") + "; add a node it fits on, or correct the CallingBot's template"
 	}
 	return "waiting for a node"
 }
@@ -167,7 +168,7 @@ func unscheduled(pod *corev1.Pod) string {
 func creating(pod *corev1.Pod, container *corev1.ContainerStatus) string {
 	text := fmt.Sprintf("node %q prepares the container", pod.Spec.NodeName)
 	if waiting := container.State.Waiting; waiting != nil && waiting.Reason != "ContainerCreating" && waiting.Reason != "PodInitializing" {
-		text += because(waiting.Reason, waiting.Message)
+		text += because(waiting.Reason, waiting.Message) + fmt.Sprintf("; see `kubectl describe pod -n %s %s`", pod.Namespace, pod.Name)
 	}
 	return text
 }

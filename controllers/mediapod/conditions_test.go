@@ -38,7 +38,7 @@ func TestJudgePod(t *testing.T) {
 					Message: "0/3 nodes are available: 3 node(s) didn't have free ports for the requested pod ports.",
 				}}
 			}),
-			finding{reason: "PodPending", message: "no node for the Pod: 0/3 nodes are available: 3 node(s) didn't have free ports for the requested pod ports."},
+			finding{reason: "PodPending", message: "no node for the Pod: 0/3 nodes are available: 3 node(s) didn't have free ports for the requested pod ports; add a node it fits on, or correct the CallingBot's template"},
 		},
 		"the node has not seen it": {
 			runs(0, phase(corev1.PodPending, "")), finding{reason: "PodPending", message: `waiting for node "win-1" to start the Pod`},
@@ -49,7 +49,7 @@ func TestJudgePod(t *testing.T) {
 		},
 		"no image": {
 			runs(0, container(waiting("ImagePullBackOff", `Back-off pulling image "x"`), state{})),
-			finding{reason: "PodPending", message: `node "win-1" prepares the container: ImagePullBackOff: Back-off pulling image "x"`},
+			finding{reason: "PodPending", message: `node "win-1" prepares the container: ImagePullBackOff: Back-off pulling image "x"; see ` + "`kubectl describe pod -n voice reception-0`"},
 		},
 		"starting": {
 			runs(0, container(state{Running: &corev1.ContainerStateRunning{}}, state{})),
@@ -57,7 +57,7 @@ func TestJudgePod(t *testing.T) {
 		},
 		"not ready": {
 			runs(0, container(state{Running: &corev1.ContainerStateRunning{}}, state{}), func(p *corev1.Pod) { p.Status.ContainerStatuses[1].Started = ptr.To(true) }),
-			finding{reason: "PodNotReady", message: "the process runs and is not ready: ContainersNotReady: containers with unready status: [mediapod]"},
+			finding{reason: "PodNotReady", message: "the process runs and is not ready: ContainersNotReady: containers with unready status: [mediapod]; see `kubectl logs -n voice reception-0`"},
 		},
 		"crashed; its last words stay out": {
 			runs(0, container(waiting("CrashLoopBackOff", "back-off 10s"), state{Terminated: ended(2, 5)})),
@@ -133,7 +133,7 @@ func TestStatusOf(t *testing.T) {
 		},
 		"was ready": {
 			agent().With(was("Ready")), notReady, plan{endpoint: reached, certificate: issued},
-			"NotReady", "False PodNotReady: the process runs and is not ready: ContainersNotReady: containers with unready status: [mediapod]", "",
+			"NotReady", "False PodNotReady: the process runs and is not ready: ContainersNotReady: containers with unready status: [mediapod]; see `kubectl logs -n voice reception-0`", "",
 		},
 		"was ready, in another Pod": {
 			controllertest.MediaPod("voice", "reception", 0).Pod("p0").With(was("NotReady")), starting, plan{endpoint: reached, certificate: issued},
