@@ -144,7 +144,11 @@ func (c *Call) run(ctx context.Context, end *End) {
 // end can be seen, so that the next attempt for the session may begin at once.
 func (c *Call) finish() {
 	end := c.machine.snap.End
-	c.server.forget(c, c.machine.snap.CallID)
+	over := c.machine.snap.CallID
+	if c.machine.leaving.vain {
+		over = "" // it may live on: should it tell of itself, it is hung up as a call that no session claims
+	}
+	c.server.forget(c, over)
 	for {
 		select {
 		case batch := <-c.queue:

@@ -240,6 +240,35 @@ func TestIncomingCallsAreRejectedOnce(t *testing.T) {
 	})
 }
 
+// TestACallWhoseHangUpWasNeverConfirmedIsNotForgotten: Graph was away for longer than hanging up is tried, and the bot
+// is still in the meeting. What the call tells then is taken as the chance to end it.
+func TestACallWhoseHangUpWasNeverConfirmedIsNotForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		away := true
+		g := &fakeGraph{del: func(context.Context, int, string) error {
+			if away {
+				return answer("hang up", 503)
+			}
+			return nil
+		}}
+		s := newTestServer(t, g)
+		defer stop(t, s)
+		c := join(t, s)
+		establish(t, s)
+		c.HangUp(EndedByBot)
+		<-c.Done()
+		away = false
+		before := g.count("delete", testCallID)
+		for range 2 {
+			s.takeCallback(testUID, []graph.Notification{rosterOf(testCallID, bot(), person(1))})
+			synctest.Wait()
+		}
+		if tries := g.count("delete", testCallID) - before; tries != 1 {
+			t.Errorf("hung up %d times after Graph was back, want once", tries)
+		}
+	})
+}
+
 func TestHangUpRemote(t *testing.T) {
 	refused := answer("hang up", 403)
 	tests := map[string]struct {

@@ -22,6 +22,7 @@ type leaving struct {
 	reason EndReason // empty: none
 	tries  int
 	taken  bool // Graph has accepted the hang-up
+	vain   bool // it was given up before Graph did
 }
 
 func (l leaving) end() End { return EndFor(l.reason) }
@@ -78,6 +79,7 @@ func (m *machine) deleted(now time.Time, err error) {
 func (m *machine) giveUpLeaving(now time.Time) {
 	end := m.leaving.end()
 	if !m.leaving.taken {
+		m.leaving.vain = true
 		end.Message += " Graph did not confirm the hang-up in time: if the bot is still seen in the meeting, remove it there; the service does so itself within 45 minutes."
 	}
 	m.end(now, end)

@@ -226,10 +226,10 @@ func (s *Server) deliver(uid string, batch []graph.Notification) (held, accepted
 }
 
 // forget takes a call that has ended out. After it nothing is delivered to the
-// call any more.
-func (s *Server) forget(c *Call, callID string) {
-	if callID != "" {
-		s.over.add(callID)
+// call any more. The id, if given, is that of a call that is certainly over.
+func (s *Server) forget(c *Call, over string) {
+	if over != "" {
+		s.over.add(over)
 	}
 	s.mu.Lock()
 	delete(s.calls, c.req.UID)
