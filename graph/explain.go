@@ -101,7 +101,7 @@ func withRawText(e Explanation, r ResultInfo) Explanation {
 		return e
 	}
 	e.Sentence += fmt.Sprintf(" Code %d/%d", r.Code, r.Subcode)
-	if text := redact(r.Message, nil); text != "" {
+	if text := r.Text(); text != "" {
 		e.Sentence += ": " + text
 	}
 	if last := e.Sentence[len(e.Sentence)-1]; last != '.' && last != '!' {

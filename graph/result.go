@@ -47,6 +47,9 @@ func (c *looseCode) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// Text is the message fit to be shown: the service may quote the request back, which holds secrets.
+func (r ResultInfo) Text() string { return redact(r.Message, nil) }
+
 // String is the form in which Microsoft's own messages name a result.
 func (r ResultInfo) String() string {
 	if r.Message == "" {

@@ -86,7 +86,7 @@ func (s story) tellCall(c *callfleetv1.CallRecord) {
 	c.EndedTime = microTime(s.ended)
 	c.End = s.end
 	if r := s.signal.Result; r != nil {
-		c.Result = &callfleetv1.CallResult{Code: int32(r.Code), Subcode: int32(r.Subcode), Message: clip(r.Message, maxMessage)}
+		c.Result = &callfleetv1.CallResult{Code: int32(r.Code), Subcode: int32(r.Subcode), Message: clip(r.Text(), maxMessage)}
 	}
 }
 

@@ -3,13 +3,27 @@
 package agent
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/graph"
+	"github.com/callfleet/callfleet/mediapod/signaling"
 )
+
+// TestWhatGraphSaysAtTheEndIsToldWithoutItsLinks: the service may quote the request.
+func TestWhatGraphSaysAtTheEndIsToldWithoutItsLinks(t *testing.T) {
+	s := story{signal: signaling.Snapshot{Result: &graph.ResultInfo{Code: 400, Subcode: 7,
+		Message: "cannot join https://teams.microsoft.com/l/meetup-join/secret-thread?p=secret"}}}
+	var st callfleetv1.CallStatus
+	s.tell(&st, 1)
+	if r := st.Call.Result; r.Code != 400 || !strings.HasPrefix(r.Message, "cannot join") || strings.Contains(r.Message, "secret") {
+		t.Errorf("result %+v", r)
+	}
+}
 
 // TestAPathThatComesAndGoesForADay: the agent's own events stay few, copies of the story stay as they were, and telling
 // them twice changes nothing.
