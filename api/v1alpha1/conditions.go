@@ -28,6 +28,8 @@ const (
 	ReasonTemplateInvalid = "TemplateInvalid"
 	// ReasonPortsExhausted: the port range has fewer ports than pods are wanted.
 	ReasonPortsExhausted = "PortsExhausted"
+	// ReasonWriteRefused: the API server refuses something that the bot needs, or its name is taken.
+	ReasonWriteRefused = "WriteRefused"
 	// ReasonCredentialsRejected: the login service refused the bot's credential.
 	ReasonCredentialsRejected = "CredentialsRejected"
 )

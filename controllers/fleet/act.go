@@ -70,7 +70,7 @@ func (r *Reconciler) whoHas(ctx context.Context, pod *v1alpha1.MediaPod, exists 
 	if there.Spec.BotRef == pod.Spec.BotRef && there.Spec.Slot == pod.Spec.Slot {
 		return apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("mediapods").GroupResource(), pod.Name, exists)
 	}
-	return fmt.Errorf("media pod %s is in the way: it is slot %d of bot %s; delete it", pod.Name, there.Spec.Slot, there.Spec.BotRef.Name)
+	return fmt.Errorf("media pod %s, slot %d of bot %s, is %w", pod.Name, there.Spec.Slot, there.Spec.BotRef.Name, errInTheWay)
 }
 
 func (r *Reconciler) drain(ctx context.Context, seen *observation, m marking) error {

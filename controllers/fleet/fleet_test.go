@@ -265,6 +265,40 @@ func TestABadTemplateIsNamed(t *testing.T) {
 	}
 }
 
+func TestWhatIsInTheWayIsSaid(t *testing.T) {
+	named := func(p *place, name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: p.ns, Name: name} }
+	cases := map[string]struct {
+		theirs func(*place) client.Object
+		want   string
+	}{
+		"a role binding": {func(p *place) client.Object {
+			return &rbacv1.RoleBinding{ObjectMeta: named(p, "reception-mediapod"),
+				RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "theirs"}}
+		}, "applying role binding reception-mediapod"},
+		"a media pod": {func(p *place) client.Object {
+			mp := controllertest.MediaPod(p.ns, "other", 7).Object()
+			mp.Name = "reception-0"
+			return mp
+		}, "media pod reception-0, slot 7 of bot other, is in the way"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			p := newPlace(t)
+			theirs := controllertest.Create(t, p.Client, tc.theirs(p))
+			bot := p.bot(controllertest.Bot(p.ns, "reception"))
+			p.awaitReady(bot, metav1.ConditionFalse, v1alpha1.ReasonWriteRefused)
+			c := meta.FindStatusCondition(bot.Status.Conditions, v1alpha1.ConditionStalled)
+			if c == nil || !strings.Contains(c.Message, tc.want) {
+				t.Errorf("Stalled is %+v, want it to say %q", c, tc.want)
+			}
+			if err := p.Client.Delete(context.Background(), theirs); err != nil {
+				t.Fatal(err)
+			}
+			p.awaitPods("reception-0")
+		})
+	}
+}
+
 func TestAnAgentsReasonReachesTheBot(t *testing.T) {
 	p := newPlace(t)
 	bot := p.bot(controllertest.Bot(p.ns, "reception"))

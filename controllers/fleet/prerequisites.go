@@ -4,8 +4,11 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
@@ -35,6 +38,19 @@ func (r *Reconciler) missing(ctx context.Context, bot *v1alpha1.CallingBot) (*pr
 		}
 	}
 	return nil, nil
+}
+
+// errInTheWay: the name of something the bot needs is taken.
+var errInTheWay = errors.New("in the way")
+
+// refusalOf is the problem behind a failure that only a person can put right, or nil. It is tried again all the same:
+// nothing tells when it has been.
+func refusalOf(err error) *problem {
+	final := apierrors.IsInvalid(err) || (apierrors.IsForbidden(err) && !apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause))
+	if !final && !errors.Is(err, errInTheWay) {
+		return nil
+	}
+	return &problem{v1alpha1.ReasonWriteRefused, shorten(err.Error()) + "; remove what forbids it or is in the way"}
 }
 
 func caBundleOf(bot *v1alpha1.CallingBot) *v1alpha1.KeyReference {

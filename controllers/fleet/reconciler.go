@@ -78,7 +78,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		}
 		next = makePlan(seen, r.Clock.Now())
 	}
-	err = r.act(ctx, seen, next)
+	if err = r.act(ctx, seen, next); err != nil && seen.problem == nil {
+		seen.problem = refusalOf(err)
+	}
 	return quietly(ctx, errors.Join(err, r.publish(ctx, seen)))
 }
 
