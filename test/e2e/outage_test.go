@@ -29,7 +29,7 @@ func TestACallOutlivesAnOutage(t *testing.T) {
 	}{
 		"of the manager":    {func(t *testing.T) { kill(t, "callfleet-manager") }, func(t *testing.T) { bring(t, "callfleet-manager") }},
 		"of the router":     {func(t *testing.T) { kill(t, "callfleet-router") }, func(t *testing.T) { bring(t, "callfleet-router") }},
-		"of the API server": {func(t *testing.T) { must(t, world.Cluster.Stop(t.Context(), "kube-apiserver")) }, func(t *testing.T) { must(t, world.Cluster.Start(t.Context(), "kube-apiserver")) }},
+		"of the API server": {stopAPIServer, startAPIServer},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -69,10 +69,10 @@ func TestACallOutlivesAnOutage(t *testing.T) {
 func TestACallThatEndsWhileTheAPIServerIsAwayIsToldAfterwards(t *testing.T) {
 	m, _ := meeting(t)
 	s := inMeeting(t, m)
-	must(t, world.Cluster.Stop(t.Context(), "kube-apiserver"))
+	stopAPIServer(t)
 	must(t, world.Teams.EndMeeting(t.Context(), m.ID))
 	<-time.After(3 * time.Second)
-	must(t, world.Cluster.Start(t.Context(), "kube-apiserver"))
+	startAPIServer(t)
 	awaitPhase(t, s, callfleetv1.PhaseCompleted)
 	if s.Status.EndReason != callfleetv1.EndMeetingEnded {
 		t.Errorf("endReason %q, want MeetingEnded", s.Status.EndReason)
@@ -119,6 +119,24 @@ func TestAKilledMediaPod(t *testing.T) {
 		noGhosts(t, m)
 		awaitFleet(t, 1) // the process is back before the next test
 	})
+}
+
+const apiServer = "kube-apiserver"
+
+// stopAPIServer takes it away until startAPIServer; a test that fails meanwhile does not take it away from the next one.
+func stopAPIServer(t *testing.T) {
+	t.Helper()
+	t.Cleanup(func() {
+		if err := world.Cluster.Start(context.Background(), apiServer); err != nil {
+			t.Error(err)
+		}
+	})
+	must(t, world.Cluster.Stop(t.Context(), apiServer))
+}
+
+func startAPIServer(t *testing.T) {
+	t.Helper()
+	must(t, world.Cluster.Start(t.Context(), apiServer))
 }
 
 const system = "callfleet-system"
