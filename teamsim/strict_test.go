@@ -34,6 +34,7 @@ func TestBadBodiesAreRefusedAndCreateNothing(t *testing.T) {
 		"no callbackUri":              {func(d doc) { delete(d, "callbackUri") }, "BadRequest", "callbackUri is required"},
 		"http callbackUri":            {func(d doc) { d["callbackUri"] = "http://bots.contoso.com/x" }, "BadRequest", "callbackUri must be an absolute https URI"},
 		"relative callbackUri":        {func(d doc) { d["callbackUri"] = "/x" }, "BadRequest", "callbackUri"},
+		"callbackUri without a host":  {func(d doc) { d["callbackUri"] = "https://:443/x" }, "BadRequest", "callbackUri"},
 		"no modalities":               {func(d doc) { d["requestedModalities"] = []string{} }, "BadRequest", "requestedModalities"},
 		"unknown modality":            {func(d doc) { d["requestedModalities"] = []string{"Audio"} }, "BadRequest", "requestedModalities[0]"},
 		"no mediaConfig":              {func(d doc) { delete(d, "mediaConfig") }, "BadRequest", "mediaConfig is required"},
@@ -156,6 +157,16 @@ func TestOnlyTheBotItselfReachesItsCall(t *testing.T) {
 	}
 	if r := s.do("GET", path, nil); r.Status != http.StatusOK {
 		t.Errorf("the bot itself: %d", r.Status)
+	}
+}
+
+func TestAnAppThatIsGoneIsRefused(t *testing.T) {
+	s := start(t)
+	b := newBot(t, s).trusted()
+	id := s.join(joinBody(s.meeting(nil), b))
+	s.must(s.admin.DeleteApp(t.Context(), appID))
+	if r := s.do("GET", "/v1.0/communications/calls/"+id, nil); r.Status != http.StatusUnauthorized {
+		t.Errorf("with a token from before: %d %v", r.Status, r.Body)
 	}
 }
 

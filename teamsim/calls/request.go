@@ -109,7 +109,7 @@ func callRule(beta bool) rule {
 func httpsURI(path string, value any) error {
 	s, _ := value.(string)
 	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "" {
+	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
 		return fmt.Errorf("%s must be an absolute https URI", path)
 	}
 	return nil
