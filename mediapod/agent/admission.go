@@ -176,8 +176,10 @@ func (a *Agent) rejudge(s *callfleetv1.MeetingSession) verdict {
 func (a *Agent) refusal() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	_, why := a.admits()
-	return why
+	if ok, why := a.admits(); !ok {
+		return why
+	}
+	return "the pod was not ready a moment ago"
 }
 
 func (a *Agent) claim(st *callfleetv1.CallStatus, now time.Time) {

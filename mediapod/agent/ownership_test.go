@@ -6,12 +6,14 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/go-logr/logr/testr"
 	"github.com/prometheus/client_golang/prometheus"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/clock"
@@ -194,6 +196,17 @@ func TestAClaimThatLandsAfterTheGracePeriodMakesNoCall(t *testing.T) {
 	await(t, "the end to be told", func() bool { c := m.status().Call; return c != nil && c.End != nil })
 	if end := m.status().Call.End; end.Reason != callfleetv1.EndPodStopped || calls.joined() != 0 {
 		t.Errorf("end %+v after %d calls", end, calls.joined())
+	}
+}
+
+// TestARefusalAlwaysSaysWhy, even if what it was for has passed since.
+func TestARefusalAlwaysSaysWhy(t *testing.T) {
+	a, _, m := desk(t)
+	s, _ := m.getSession(t.Context(), "standup")
+	a.act(s, verdictRefuse)
+	c := meta.FindStatusCondition(m.status().Conditions, callfleetv1.ConditionAssigned)
+	if c == nil || !strings.HasPrefix(c.Message, "the pod was not ready a moment ago") {
+		t.Errorf("condition %+v", c)
 	}
 }
 
