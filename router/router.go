@@ -162,7 +162,7 @@ type attempt struct {
 
 type attemptKey struct{}
 
-// podTransport sends a request to the first of its targets that takes it.
+// podTransport sends a request to the first of its targets that can be reached and has room.
 type podTransport struct{ next http.RoundTripper }
 
 func (t *podTransport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -176,7 +176,8 @@ func (t *podTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		switch {
 		case err != nil:
 			last = fmt.Errorf("pod %d of %d: %w", i+1, len(a.targets), err)
-			if req.Context().Err() != nil {
+			// Once it was sent, a pod may have taken it although no answer came: asked again, two would answer one call.
+			if !dialFailed(err) || req.Context().Err() != nil {
 				return nil, last
 			}
 		case resp.StatusCode == http.StatusServiceUnavailable && i+1 < len(a.targets):
@@ -187,6 +188,12 @@ func (t *podTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	return nil, last
+}
+
+// dialFailed: nothing was sent.
+func dialFailed(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "dial"
 }
 
 // statusRecorder remembers the status code for the metrics.

@@ -129,6 +129,10 @@ func newFleet(t *testing.T, pods map[string]int) *fleet {
 		}
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			body, _ := io.ReadAll(r.Body)
+			if code < 0 { // takes the request and dies
+				f.got = append(f.got, name+" died")
+				panic(http.ErrAbortHandler)
+			}
 			f.got = append(f.got, name+" "+r.URL.Path+" "+r.Header.Get("Authorization")+" "+string(body))
 			w.WriteHeader(code)
 		}))
@@ -180,6 +184,9 @@ func TestForward(t *testing.T) {
 		"a new call whose first pod is full goes to the next, body intact": {
 			pods: map[string]int{"reception-0": 503, "reception-1": 202}, path: "/voice/reception/calls", body: "x", code: 202,
 			got: []string{"reception-0 /voice/reception/calls Bearer t x", "reception-1 /voice/reception/calls Bearer t x"},
+		},
+		"a new call that a pod took before it died is not given to another": {
+			pods: map[string]int{"reception-0": -1, "reception-1": 202}, path: "/voice/reception/calls", code: 503, got: []string{"reception-0 died"},
 		},
 		"all full":               {pods: map[string]int{"reception-0": 503}, path: "/voice/reception/calls", code: 503, got: []string{"reception-0 /voice/reception/calls Bearer t "}},
 		"a bot that is not ours": {pods: map[string]int{"reception-0": 202}, path: "/voice/other/calls", code: 404},
