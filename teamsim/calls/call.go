@@ -45,7 +45,8 @@ type call struct {
 	state         string
 	mediaActive   bool
 	inLobby       bool
-	leg           *whip.Leg
+	leg           *whip.Leg       // nil without media, and when it was closed
+	lastMedia     *whip.Stats     // of the leg that was closed
 	deadline      *simclock.Timer // keepAlive, or answer while incoming
 	keepAlives    int
 	lastKeepAlive time.Time
@@ -60,16 +61,15 @@ type call struct {
 // run makes the call happen: connect to the bot's media, then enter the meeting.
 func (c *call) run() {
 	c.advance(stateEstablishing)
+	entry := meeting.Entry{Participant: c.participant(), Member: c}
+	var leg *whip.Leg
 	if c.request.MediaConfig.appHosted() {
-		if !c.connectMedia() {
+		if leg = c.connectMedia(); leg == nil {
 			return
 		}
+		entry.Audio = leg
 	} else {
 		c.advance(stateEstablished)
-	}
-	entry := meeting.Entry{Participant: c.participant(), Member: c}
-	if c.leg != nil {
-		entry.Audio = c.leg
 	}
 	if err := c.meeting.Enter(entry); err != nil {
 		c.end(result(500, 7112, "MediaControllerAddParticipantFailed"), err.Error(), false)
@@ -81,13 +81,13 @@ func (c *call) run() {
 		return
 	default:
 	}
-	if c.leg == nil {
+	if leg == nil {
 		return
 	}
 	select {
 	case <-c.done:
 		return
-	case <-c.leg.Lost():
+	case <-leg.Lost():
 	}
 	select {
 	case <-c.done:
@@ -96,8 +96,8 @@ func (c *call) run() {
 	}
 }
 
-// connectMedia dials the endpoint the blob names. It reports false when the call has ended instead.
-func (c *call) connectMedia() bool {
+// connectMedia dials the endpoint the blob names. It returns nil when the call has ended instead.
+func (c *call) connectMedia() *whip.Leg {
 	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
 	defer cancel()
 	go func() { // hanging up stops the attempt
@@ -113,27 +113,36 @@ func (c *call) connectMedia() bool {
 	})
 	if err != nil {
 		c.end(dialResult(err), err.Error(), false)
-		return false
+		return nil
 	}
 	c.mu.Lock()
 	c.leg = leg
 	over := c.state == stateTerminated
 	c.mu.Unlock()
 	if over {
-		leg.Close()
-		return false
+		c.closeMedia(leg)
+		return nil
 	}
 	c.advance(stateEstablished)
 	select {
 	case <-leg.Connected():
-		return true
+		return leg
 	case <-c.done:
-		return false
+		return nil
 	case <-leg.Lost():
 	case <-time.After(connectTimeout):
 	}
 	c.end(mediaNoReach, "the bot answered the offer, but ICE or DTLS did not connect: are the candidates of its answer reachable over UDP?", false)
-	return false
+	return nil
+}
+
+// closeMedia lets go of a leg, which is big, and keeps its figures.
+func (c *call) closeMedia(leg *whip.Leg) {
+	leg.Close()
+	last := leg.Stats()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.leg, c.lastMedia = nil, &last
 }
 
 func (c *call) participant() meeting.Participant {
@@ -228,7 +237,7 @@ func (c *call) end(r Result, detail string, asked bool) bool {
 	c.service.Journal.Add(meetingID, c.id, "CallEnded", r.Message)
 	c.service.Log.Info("call ended", "call", c.id, "code", r.Code, "subcode", r.Subcode, "detail", detail)
 	if leg != nil {
-		c.service.background(leg.Close)
+		c.service.background(func() { c.closeMedia(leg) })
 	}
 	return true
 }
@@ -270,6 +279,7 @@ func (c *call) snapshot() Snapshot {
 	if c.meeting != nil {
 		s.MeetingID = c.meeting.ID
 	}
+	s.Media = c.lastMedia
 	if c.leg != nil {
 		stats := c.leg.Stats()
 		s.Media = &stats
