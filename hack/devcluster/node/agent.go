@@ -49,10 +49,13 @@ type Config struct {
 	// Image returns the host binary that runs for an image.
 	Image func(name string) (path string, ok bool)
 	// BackOff is the delay before the second restart of a container that
-	// crashes; it doubles up to MaxBackOff. Zero: 10 s and 5 min, as kubelet.
-	BackOff, MaxBackOff time.Duration
-	Log                 logr.Logger
+	// crashes; it doubles from then on. Zero: 10 s, as kubelet.
+	BackOff time.Duration
+	Log     logr.Logger
 }
+
+// maxBackOff is the longest delay between restarts, as kubelet has it.
+const maxBackOff = 5 * time.Minute
 
 // Agent runs the pods of one node.
 type Agent struct {
@@ -78,9 +81,6 @@ type Agent struct {
 func New(cfg Config) (*Agent, error) {
 	if cfg.BackOff == 0 {
 		cfg.BackOff = 10 * time.Second
-	}
-	if cfg.MaxBackOff == 0 {
-		cfg.MaxBackOff = 5 * time.Minute
 	}
 	for _, dir := range []string{cfg.Dir, cfg.Logs} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {

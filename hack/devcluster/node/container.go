@@ -218,7 +218,7 @@ func (w *worker) ended(c *container, t *corev1.ContainerStateTerminated, ran tim
 	c.stopProbes()
 	c.terminated, c.waiting, c.stopping = t, nil, nil
 	c.started, c.ready = false, false
-	if ran > 2*w.agent.cfg.MaxBackOff {
+	if ran > 2*maxBackOff {
 		c.backOff = 0
 	}
 	c.retryAt = time.Now().Add(c.backOff)
@@ -228,7 +228,7 @@ func (w *worker) ended(c *container, t *corev1.ContainerStateTerminated, ran tim
 		c.waiting = &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: message}
 		w.event(corev1.EventTypeWarning, "BackOff", "Back-off restarting failed container "+c.spec.Name+" in pod "+w.pod.Name)
 	}
-	c.backOff = min(max(2*c.backOff, w.agent.cfg.BackOff), w.agent.cfg.MaxBackOff)
+	c.backOff = min(max(2*c.backOff, w.agent.cfg.BackOff), maxBackOff)
 }
 
 func (w *worker) containerDir(name string) string {
