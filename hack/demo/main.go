@@ -26,7 +26,7 @@ func main() {
 	defer stop()
 	do := func() error { return run(ctx, *keep) }
 	if *down {
-		do = func() error { return rig.Stop(ctx, demoDir) }
+		do = func() error { return end(ctx) }
 	}
 	if err := do(); err != nil {
 		fmt.Fprintln(os.Stderr, "\ndemo failed:", err)
@@ -41,23 +41,38 @@ func run(ctx context.Context, keep bool) (err error) {
 	}
 	heading("Setting up")
 	r, err := rig.Start(ctx, rig.Options{Dir: dir, Keep: keep, Progress: os.Stdout})
-	if err != nil {
-		return err
-	}
 	defer func() {
 		if keep && err == nil {
 			printKept(r)
 			return
 		}
-		heading("Cleaning up")
-		err = errors.Join(err, r.Close())
-		if err == nil {
-			err = os.RemoveAll(dir)
+		if r != nil {
+			heading("Cleaning up")
+			err = errors.Join(err, r.Close())
+		}
+		// The logs of a failure are kept; an interruption is none.
+		if err == nil || ctx.Err() != nil {
+			err = errors.Join(err, os.RemoveAll(dir))
 		}
 	}()
+	if err != nil {
+		return err
+	}
 	up := r.Took["control plane and node"] + r.Took["operator and router"]
 	fmt.Printf("Control plane, operator and router were up after %.1f s.\n", up.Seconds())
 	return show(ctx, r)
+}
+
+// end takes down what an earlier run left running, and removes its folder.
+func end(ctx context.Context) error {
+	if _, err := os.Stat(demoDir); errors.Is(err, os.ErrNotExist) {
+		fmt.Println("There is no demo in " + demoDir + ".")
+		return nil
+	}
+	if err := rig.Stop(ctx, demoDir); err != nil {
+		return err
+	}
+	return os.RemoveAll(demoDir)
 }
 
 // removeOld clears what an earlier run left, but not one that still runs.

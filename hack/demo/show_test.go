@@ -4,6 +4,9 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -47,5 +50,20 @@ func TestAScreenShowsEachStateOnce(t *testing.T) {
 	}
 	if got := out.String(); strings.Count(got, "Pending") != 1 || strings.Count(got, "Joining") != 1 {
 		t.Errorf("shown:\n%s", got)
+	}
+}
+
+func TestDownRemovesWhatAnEarlierRunLeft(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, what := range []string{"nothing", "a run that failed early"} {
+		if err := end(t.Context()); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		if _, err := os.Stat(demoDir); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: the folder is still there: %v", what, err)
+		}
+		if err := os.MkdirAll(filepath.Join(demoDir, "log"), 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -213,8 +213,11 @@ func Stop(ctx context.Context, dir string) error {
 		errs = append(errs, p.Stop(ctx, 5*time.Second))
 	}
 	c, err := cluster.Open(dir)
-	if err != nil {
-		return errors.Join(append(errs, err)...)
+	switch {
+	case err == nil:
+		errs = append(errs, c.Close())
+	case !errors.Is(err, cluster.ErrNotFound): // it may have failed before there was one
+		errs = append(errs, err)
 	}
-	return errors.Join(append(errs, c.Close())...)
+	return errors.Join(errs...)
 }
