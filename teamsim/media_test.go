@@ -153,7 +153,7 @@ func TestMediaThatCannotBeHad(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := start(t, func(o *teamsim.Options) {
+			s := start(t, impatient, func(o *teamsim.Options) {
 				o.NotificationPatience = time.Second
 				o.Resolve = map[string]string{"*.contoso.com": "127.0.0.1"}
 			})
@@ -181,7 +181,7 @@ func TestMediaThatCannotBeHad(t *testing.T) {
 }
 
 func TestABotThatDiesLeavesNoGhost(t *testing.T) {
-	s := start(t)
+	s := start(t, impatient)
 	b := newBot(t, s).trusted()
 	m := s.meeting(func(n *admin.NewMeeting) { n.People = []string{"Ada"} })
 	id := s.join(joinBody(m, b))

@@ -45,7 +45,7 @@ type sim struct {
 
 func start(t *testing.T, change ...func(*teamsim.Options)) *sim {
 	t.Helper()
-	o := teamsim.Options{MediaTimeout: 2 * time.Second}
+	var o teamsim.Options
 	for _, c := range change {
 		c(&o)
 	}
@@ -65,6 +65,9 @@ func start(t *testing.T, change ...func(*teamsim.Options)) *sim {
 	s.register(allRoles...)
 	return s
 }
+
+// impatient is for tests in which media goes missing. The others leave a busy machine the usual time.
+func impatient(o *teamsim.Options) { o.MediaTimeout = 2 * time.Second }
 
 // register gives the bot exactly these roles and gets it a token that carries them.
 func (s *sim) register(roles ...string) {
