@@ -171,5 +171,19 @@ func TestForgedNotificationsAreTurnedAway(t *testing.T) {
 	}
 	clearVoice(t, "echo after forged notifications", speakAndListen(t, ada))
 	awaitPhase(t, s, callfleetv1.PhaseEstablished)
-	end(t, s)
+
+	// The same words from the service itself do end the call: it was the token that was refused, not the body.
+	reply := value[admin.Reply](t)(world.Teams.Notify(t.Context(), admin.Forgery{
+		URL: call.CallbackURI, AppID: rig.AppID, TenantID: rig.TenantID, RawBody: ended,
+	}))
+	if reply.Status != 202 {
+		t.Errorf("with a good token: answered %d, want 202", reply.Status)
+	}
+	must(t, world.Await(t.Context(), s, patience, "the end of the call", func() error {
+		if !s.Status.Phase.Finished() {
+			return fmt.Errorf("phase %s", s.Status.Phase)
+		}
+		return nil
+	}))
+	noGhosts(t, m)
 }
