@@ -182,7 +182,7 @@ func (b *bot) story() []string {
 	for _, n := range b.got {
 		s := n.ChangeType
 		switch {
-		case n.Roster != nil && len(n.Roster) == 1 && n.Roster[0]["isInLobby"] == true:
+		case len(n.Roster) == 1 && n.Roster[0]["isInLobby"] == true:
 			s += " roster in lobby"
 		case n.Roster != nil:
 			s += fmt.Sprintf(" roster %d", len(n.Roster))

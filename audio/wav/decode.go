@@ -195,7 +195,7 @@ func skip(r io.Reader, n int64) error {
 
 // short says the same thing for a file that ends between and within its parts.
 func short(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

@@ -61,7 +61,7 @@ func ofMediaPods() labels.Selector {
 func withoutBulk(obj any) (any, error) {
 	accessor, err := meta.Accessor(obj)
 	if err != nil {
-		return obj, nil // a tombstone: nothing to drop
+		return obj, nil //nolint:nilerr // a tombstone has no metadata and nothing to drop
 	}
 	accessor.SetManagedFields(nil)
 	switch o := obj.(type) {

@@ -19,7 +19,7 @@ var ownConditions = []string{
 }
 
 // conditionsAfter gives what a decision makes of the conditions: those to set, and the types to remove.
-func conditionsAfter(s *subject, d decision) (set []metav1.Condition, remove []string) {
+func conditionsAfter(d decision) (set []metav1.Condition, remove []string) {
 	is := func(conditionType string, status metav1.ConditionStatus, reason, message string) {
 		set = append(set, metav1.Condition{Type: conditionType, Status: status, Reason: reason, Message: message})
 	}
@@ -68,7 +68,7 @@ func conditionsAfter(s *subject, d decision) (set []metav1.Condition, remove []s
 
 // applyConditions writes them into the status.
 func applyConditions(s *subject, d decision, now metav1.Time) {
-	set, remove := conditionsAfter(s, d)
+	set, remove := conditionsAfter(d)
 	for _, c := range set {
 		c.ObservedGeneration, c.LastTransitionTime = s.status.ObservedGeneration, now
 		meta.SetStatusCondition(&s.status.Conditions, c)

@@ -176,7 +176,7 @@ func unclaimed(s *subject, f facts, now time.Time) decision {
 		return decision{verdict: finish, end: end}
 	}
 	no := func(format string, args ...any) decision {
-		d := seek(s, f, now, &refusal{
+		d := seek(s, f, &refusal{
 			pod: s.binding().Pod, message: fmt.Sprintf(format, args...), until: now.Add(refusalLasts),
 		})
 		return d
@@ -218,7 +218,7 @@ func unbound(s *subject, f facts, now time.Time) decision {
 	case f.rival != "":
 		return rivalled(waits, f.rival)
 	}
-	return seek(s, f, now, nil)
+	return seek(s, f, nil)
 }
 
 // rivalled turns a wait into that for another session to leave the meeting.

@@ -68,7 +68,7 @@ func (r *Reconciler) patchStatus(ctx context.Context, s *subject, d decision, no
 	if err != nil {
 		return fmt.Errorf("writing the status of session %s: %w", s.key(), err)
 	}
-	r.wrote(ctx, s, d, before, now)
+	r.wrote(ctx, s, d, before)
 	return nil
 }
 
@@ -99,7 +99,7 @@ func refusedByServer(err error) bool {
 }
 
 // wrote follows a status write that succeeded: what was decided now holds, and may be told and counted.
-func (r *Reconciler) wrote(ctx context.Context, s *subject, d decision, before *v1alpha1.CallStatus, now time.Time) {
+func (r *Reconciler) wrote(ctx context.Context, s *subject, d decision, before *v1alpha1.CallStatus) {
 	if d.refused != nil {
 		r.refusals.add(s.uid(), *d.refused)
 	}

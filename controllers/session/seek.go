@@ -5,7 +5,6 @@ package session
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/controllers/session/placement"
@@ -21,7 +20,7 @@ const (
 )
 
 // seek is the decision to look for a seat; refused, if set, is the pod that the session is taken away from.
-func seek(s *subject, f facts, now time.Time, refused *refusal) decision {
+func seek(s *subject, f facts, refused *refusal) decision {
 	refusals := f.refusals
 	if refused != nil {
 		refusals = append([]refusal{*refused}, refusals...)

@@ -332,15 +332,6 @@ type agents struct {
 	now   func() time.Time
 }
 
-func (a agents) sessionsIn(pod string) (list []*v1alpha1.MeetingSession) {
-	for _, s := range a.store.sessions() {
-		if s.Status.MediaPod == pod && !s.Status.Phase.Finished() {
-			list = append(list, s)
-		}
-	}
-	return list
-}
-
 // act on a session that is bound; willing agents claim and never refuse.
 func (a agents) act(rng *rand.Rand, s *v1alpha1.MeetingSession, willing bool) {
 	pod, ok := a.store.objects[objectKey{"MediaPod", types.NamespacedName{Namespace: s.Namespace, Name: s.Status.MediaPod}}].(*v1alpha1.MediaPod)

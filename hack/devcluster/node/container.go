@@ -4,6 +4,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -141,7 +142,7 @@ const configRetry = time.Second
 type configError struct{ error }
 
 func (w *worker) startFailed(c *container, err error, wait *waiter) {
-	if _, ok := err.(configError); ok {
+	if _, ok := errors.AsType[configError](err); ok {
 		c.waiting = &corev1.ContainerStateWaiting{Reason: "CreateContainerConfigError", Message: err.Error()}
 		w.eventOnce(corev1.EventTypeWarning, "Failed", "Error: "+err.Error())
 		c.retryAt = time.Now().Add(configRetry)

@@ -92,8 +92,9 @@ func Resource(pod *corev1.Pod, container *corev1.Container, node corev1.Resource
 	if !ok || (kind != "limits" && kind != "requests") {
 		return "", fmt.Errorf("unsupported container resource: %s", ref.Resource)
 	}
-	quantity, set := container.Resources.Requests[corev1.ResourceName(name)]
+	quantity := container.Resources.Requests[corev1.ResourceName(name)]
 	if kind == "limits" {
+		var set bool
 		if quantity, set = container.Resources.Limits[corev1.ResourceName(name)]; !set {
 			quantity = node[corev1.ResourceName(name)]
 		}
