@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/go-logr/logr"
@@ -93,6 +94,7 @@ func TestNewCallsGoWhereThereIsRoom(t *testing.T) {
 type fleet struct {
 	router *Router
 	table  *Table
+	mu     sync.Mutex
 	got    []string // pod, path and body of each request that arrived
 	targ   map[string]string
 }
@@ -129,6 +131,8 @@ func newFleet(t *testing.T, pods map[string]int) *fleet {
 		}
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			body, _ := io.ReadAll(r.Body)
+			f.mu.Lock()
+			defer f.mu.Unlock()
 			if code < 0 { // takes the request and dies
 				f.got = append(f.got, name+" died")
 				panic(http.ErrAbortHandler)
@@ -200,6 +204,8 @@ func TestForward(t *testing.T) {
 			if resp.StatusCode != tc.code {
 				t.Errorf("answer %d, want %d", resp.StatusCode, tc.code)
 			}
+			f.mu.Lock()
+			defer f.mu.Unlock()
 			if diff := cmp.Diff(tc.got, f.got); diff != "" {
 				t.Errorf("what the pods got (-want +got):\n%s", diff)
 			}
