@@ -24,6 +24,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/callfleet/callfleet/router"
 )
@@ -60,6 +61,7 @@ func run(ctx context.Context, o options, log logr.Logger) error {
 	}
 	// Where pods run as processes of their host, mounts are found below this directory.
 	dir := filepath.Join(os.Getenv("CONTAINER_SANDBOX_MOUNT_POINT"), o.certDir)
+	ctrllog.SetLogger(log.WithName("certificates")) // the watcher logs through controller-runtime
 	cert, err := certwatcher.New(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"))
 	if err != nil {
 		return fmt.Errorf("loading the certificate: %w", err)

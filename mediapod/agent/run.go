@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/graph"
@@ -55,6 +56,8 @@ func Run(ctx context.Context, cfg Config, kube *rest.Config, log logr.Logger) er
 	if err != nil {
 		return err
 	}
+	// The watcher logs through controller-runtime.
+	ctrllog.SetLogger(log.WithName("certificates"))
 	// Live TLS connections keep the certificate they were made with, so a renewal cuts nothing.
 	cert, err := certwatcher.New(cfg.mounted(tlsDir, "tls.crt"), cfg.mounted(tlsDir, "tls.key"))
 	if err != nil {
