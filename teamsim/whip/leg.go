@@ -89,13 +89,29 @@ func Dial(ctx context.Context, cfg Config) (*Leg, error) {
 	}
 	l := &Leg{cfg: cfg, pc: pc, out: &sendTrack{}, in: &receiver{}, connected: make(chan struct{}), lost: make(chan struct{})}
 	l.in.buffer = jitter.New(l.in.decode)
-	pc.OnTrack(func(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) { l.in.read(track) })
+	pc.OnTrack(func(track *webrtc.TrackRemote, r *webrtc.RTPReceiver) {
+		go readRTCP(r)
+		l.in.read(track)
+	})
 	pc.OnConnectionStateChange(l.stateChanged)
 	if err := l.negotiate(ctx); err != nil {
 		_ = pc.Close()
 		return nil, err
 	}
 	return l, nil
+}
+
+// readRTCP lets the interceptors see the bot's reports, which they do only while somebody reads; without them the bot
+// would never learn the round trip. It ends with the connection.
+func readRTCP(from interface {
+	Read([]byte) (int, interceptor.Attributes, error)
+}) {
+	buffer := make([]byte, 1500)
+	for {
+		if _, _, err := from.Read(buffer); err != nil {
+			return
+		}
+	}
 }
 
 func newAPI(timeout time.Duration) (*webrtc.API, error) {
@@ -136,9 +152,11 @@ func newAPI(timeout time.Duration) (*webrtc.API, error) {
 }
 
 func (l *Leg) negotiate(ctx context.Context) error {
-	if _, err := l.pc.AddTransceiverFromTrack(l.out, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendrecv}); err != nil {
+	audio, err := l.pc.AddTransceiverFromTrack(l.out, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendrecv})
+	if err != nil {
 		return fmt.Errorf("add audio: %w", err)
 	}
+	go readRTCP(audio.Sender())
 	offer, err := l.pc.CreateOffer(nil)
 	if err != nil {
 		return fmt.Errorf("make offer: %w", err)

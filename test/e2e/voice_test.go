@@ -28,8 +28,8 @@ func TestAVoiceIsHeardAndTheStoryIsInTheStatus(t *testing.T) {
 	if st.Participants == nil || st.Participants.Count != 2 {
 		t.Errorf("participants %+v, want 2", st.Participants)
 	}
-	if a := st.Media.Audio; a.PacketsReceived < 100 || a.PacketsSent < 100 || a.Codec == "" {
-		t.Errorf("audio %+v, want packets both ways", a)
+	if a := st.Media.Audio; a.PacketsReceived < 100 || a.PacketsSent < 100 || a.Codec == "" || a.RoundTripMs < 1 || a.RoundTripMs > 1000 {
+		t.Errorf("audio %+v, want packets both ways and a round trip", a)
 	}
 	if c := st.Call; c.ID == "" || c.ChainID == "" || c.ScenarioID == "" || c.EstablishedTime == nil || c.EndedTime == nil {
 		t.Errorf("call record %+v is not complete", c)
