@@ -18,7 +18,7 @@ import (
 	"github.com/callfleet/callfleet/test/rig"
 )
 
-// outage is how long a part is away. The figure; long enough for the leader's lease and for several reports.
+// outage is how long a part is away: longer than the leader's lease and than many a report.
 const outage = 20 * time.Second
 
 // TestACallOutlivesAnOutage takes one part away during a call: the call stays up, audio goes on, and what happened
