@@ -68,7 +68,6 @@ type runner struct {
 	log       logr.Logger
 
 	changed chan struct{} // capacity 1: signalling or media changed
-	done    chan struct{}
 
 	mu   sync.Mutex
 	spec callfleetv1.MeetingSessionSpec
@@ -91,7 +90,7 @@ func newRunner(s *callfleetv1.MeetingSession, a *Agent) *runner {
 	r := &runner{
 		session: s, claimedBy: a.instance, calls: a.calls, sound: a.sound, prompts: a.prompts, clock: a.clock, log: log,
 		writer:  newStatusWriter(s, a.sessions, a.clock, log, a.metrics),
-		changed: make(chan struct{}, 1), done: make(chan struct{}), spec: s.Spec,
+		changed: make(chan struct{}, 1), spec: s.Spec,
 	}
 	r.story = story{claimedBy: a.instance, scenario: s.Status.Call.ScenarioID}
 	if t := s.Status.Call.CreatedTime; t != nil {
@@ -170,7 +169,6 @@ func (r *runner) poke() {
 
 // run is the life of the call. It returns when the call is over and its last status is written, or cannot be.
 func (r *runner) run(ctx context.Context) {
-	defer close(r.done)
 	writing, stopWriting := context.WithCancel(ctx)
 	defer stopWriting()
 	go r.writer.run(writing)
