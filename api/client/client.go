@@ -22,6 +22,7 @@ import (
 const (
 	MediaPods       = "mediapods"
 	MeetingSessions = "meetingsessions"
+	Calls           = "calls"
 )
 
 // ForCallfleet returns a REST client for callfleet.dev.

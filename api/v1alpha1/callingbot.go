@@ -49,6 +49,13 @@ type CallingBotSpec struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000
 	Replicas *int32 `json:"replicas,omitempty"`
+
+	// incoming says what happens to calls that come in; the first rule that matches decides, and a call that none matches
+	// is rejected as Forbidden. Changing it does not replace pods.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Incoming []IncomingRule `json:"incoming,omitempty"`
 }
 
 // CallingBotStatus is what the operator sees.

@@ -2,9 +2,7 @@
 
 package v1alpha1
 
-import (
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-)
+import "time"
 
 // CallSpec is what every kind of call asks for.
 // +kubebuilder:validation:XValidation:rule="self.botRef == oldSelf.botRef",message="botRef cannot change; make a new object"
@@ -28,6 +26,32 @@ type CallSpec struct {
 	// +optional
 	// +default={"policy": "OnFailure", "maxAttempts": 3}
 	Rejoin Rejoin `json:"rejoin,omitzero"`
+
+	// muted: the bot says nothing. The service drops its audio (group calls and meetings), else the pod sends silence.
+	// +optional
+	Muted bool `json:"muted,omitempty"`
+
+	// screenSharing is the bot's part in screen sharing; only in meetings and group calls, with hosting: Application.
+	// +optional
+	// +default="None"
+	ScreenSharing ScreenSharing `json:"screenSharing,omitempty"`
+
+	// recordingStatus is what the bot tells the service about recording, and with it everybody in the call. Nothing of a
+	// call may be persisted before the service has taken in "Recording".
+	// +optional
+	// +default="NotRecording"
+	RecordingStatus RecordingStatus `json:"recordingStatus,omitempty"`
+
+	// invite brings others into the call. Entries may be added while it goes on; one taken out is not removed from the
+	// call, but an invitation that is still ringing is withdrawn.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=20
+	Invite []Invitee `json:"invite,omitempty"`
+
+	// leave says when the bot leaves by itself.
+	// +optional
+	Leave LeaveRules `json:"leave,omitzero"`
 
 	// ttlSecondsAfterFinished deletes the object this long after its end; absent, it is kept.
 	// +optional
@@ -100,238 +124,88 @@ const (
 	RejoinOnFailure RejoinPolicy = "OnFailure"
 )
 
-// CallPhase is one word for printing; conditions say why.
-// +kubebuilder:validation:Enum=Pending;Scheduled;Assigned;Joining;InLobby;Established;Leaving;Completed;Failed
-type CallPhase string
+// ScreenSharing is the bot's part in screen sharing.
+// +kubebuilder:validation:Enum=None;Viewer;Sharer
+type ScreenSharing string
 
 const (
-	// PhasePending: waiting for a seat, or for something the conditions name.
-	PhasePending CallPhase = "Pending"
-	// PhaseScheduled: waiting for startTime.
-	PhaseScheduled CallPhase = "Scheduled"
-	// PhaseAssigned: a media pod was chosen and has not begun.
-	PhaseAssigned CallPhase = "Assigned"
-	// PhaseJoining: claimed by the pod; the call is being set up.
-	PhaseJoining CallPhase = "Joining"
-	// PhaseInLobby: waiting to be admitted.
-	PhaseInLobby CallPhase = "InLobby"
-	// PhaseEstablished: in the call.
-	PhaseEstablished CallPhase = "Established"
-	// PhaseLeaving: hanging up.
-	PhaseLeaving CallPhase = "Leaving"
-	// PhaseCompleted: ended as it should.
-	PhaseCompleted CallPhase = "Completed"
-	// PhaseFailed: ended by a fault; endReason and the Finished condition say which and what to do.
-	PhaseFailed CallPhase = "Failed"
+	ScreenSharingNone   ScreenSharing = "None"
+	ScreenSharingViewer ScreenSharing = "Viewer"
+	ScreenSharingSharer ScreenSharing = "Sharer"
 )
 
-// Finished reports whether the phase is final.
-func (p CallPhase) Finished() bool { return p == PhaseCompleted || p == PhaseFailed }
+// RecordingStatus is what is told about recording (Graph, "call: updateRecordingStatus").
+// +kubebuilder:validation:Enum=NotRecording;Recording;Failed
+type RecordingStatus string
 
-// CallStatus is the story of a call. The session controller writes phase (Pending, Scheduled, Assigned, Completed,
-// Failed), mediaPod, attempts, endReason and the conditions Assigned, NeedsAttention, Finished, Reconciling and Stalled;
-// the agent in the pod writes phase (Joining to Leaving), call, participants, media and the conditions Connected and
-// MediaFlowing; both add to the timeline. Every write carries the resourceVersion it was computed from.
-type CallStatus struct {
-	// observedGeneration is the generation the controller's part speaks of.
-	// +optional
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+const (
+	NotRecording    RecordingStatus = "NotRecording"
+	Recording       RecordingStatus = "Recording"
+	RecordingFailed RecordingStatus = "Failed"
+)
 
+// Identity names somebody to the service: exactly one of the members.
+// +kubebuilder:validation:XValidation:rule="[has(self.user), has(self.phone), has(self.application)].filter(x, x).size() == 1",message="exactly one of user, phone and application must be set"
+type Identity struct {
+	// user is the directory object id of a person.
 	// +optional
-	Phase CallPhase `json:"phase,omitempty"`
+	User GUID `json:"user,omitempty"`
 
-	// mediaPod that has the call, or had it last.
+	// phone is a telephone number in E.164 form, such as +12065550100.
 	// +optional
-	// +kubebuilder:validation:MaxLength=63
-	MediaPod string `json:"mediaPod,omitempty"`
+	Phone PhoneNumber `json:"phone,omitempty"`
 
-	// attempts counts joins begun, this one included.
+	// application is the id of a bot, or of the application instance (resource account) it answers for.
 	// +optional
-	Attempts int32 `json:"attempts,omitempty"`
-
-	// call as Graph knows it; of the last attempt.
-	// +optional
-	Call *CallRecord `json:"call,omitempty"`
-
-	// endReason is why the call is over: one of a closed list.
-	// +optional
-	EndReason EndReason `json:"endReason,omitempty"`
-
-	// finishedTime is when the session was over for good.
-	// +optional
-	FinishedTime *metav1.Time `json:"finishedTime,omitempty"`
-
-	// +optional
-	Participants *Participants `json:"participants,omitempty"`
-
-	// media is what was measured.
-	// +optional
-	Media *MediaStatus `json:"media,omitempty"`
-
-	// timeline tells what happened, oldest first.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=50
-	Timeline []TimelineEvent `json:"timeline,omitempty"`
-
-	// conditions: Assigned, Connected, MediaFlowing, NeedsAttention, Finished; Reconciling and Stalled only while true.
-	// +optional
-	// +listType=map
-	// +listMapKey=type
-	// +kubebuilder:validation:MaxItems=16
-	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	Application GUID `json:"application,omitempty"`
 }
 
-// CallRecord is one attempt at a call. It appears when a pod claims the call, before anything is sent to Graph.
-type CallRecord struct {
-	// claimedBy is the agent instance that makes this call; no other may.
-	// +required
-	// +kubebuilder:validation:MaxLength=64
-	ClaimedBy string `json:"claimedBy"`
+// PhoneNumber in E.164 form.
+// +kubebuilder:validation:Pattern=`^\+[1-9][0-9]{1,14}$`
+// +kubebuilder:validation:MaxLength=16
+type PhoneNumber string
 
-	// id of the call in Graph.
-	// +optional
-	// +kubebuilder:validation:MaxLength=128
-	ID string `json:"id,omitempty"`
+// Invitee is somebody to bring into the call.
+type Invitee struct {
+	Identity `json:",inline"`
 
-	// chainID ties the calls of one conversation together; Microsoft's support asks for it.
+	// hidden keeps the invited party out of the others' roster.
 	// +optional
-	// +kubebuilder:validation:MaxLength=128
-	ChainID string `json:"chainID,omitempty"`
-
-	// scenarioID is sent with every request of this attempt; Microsoft's support asks for it.
-	// +optional
-	// +kubebuilder:validation:MaxLength=64
-	ScenarioID string `json:"scenarioID,omitempty"`
-
-	// state as Graph last gave it, such as established.
-	// +optional
-	// +kubebuilder:validation:MaxLength=64
-	State string `json:"state,omitempty"`
-
-	// createdTime is when the call was asked for.
-	// +optional
-	CreatedTime *metav1.MicroTime `json:"createdTime,omitempty"`
-	// +optional
-	EstablishedTime *metav1.MicroTime `json:"establishedTime,omitempty"`
-	// +optional
-	EndedTime *metav1.MicroTime `json:"endedTime,omitempty"`
-
-	// result is what Graph said at the end.
-	// +optional
-	Result *CallResult `json:"result,omitempty"`
-
-	// end is why this attempt is over; set by the agent, absent while it goes on.
-	// +optional
-	End *CallEnd `json:"end,omitempty"`
+	Hidden bool `json:"hidden,omitempty"`
 }
 
-// CallResult is Graph's resultInfo.
-type CallResult struct {
+// LeaveRules say when the bot leaves by itself; a rule that is absent or 0s does not apply.
+type LeaveRules struct {
+	// lobbyTimeout is how long the bot waits to be admitted. The service has a limit of its own, about 30 minutes.
 	// +optional
-	Code int32 `json:"code"`
+	LobbyTimeout Duration `json:"lobbyTimeout,omitempty"`
+
+	// aloneTimeout is how long the bot stays once everybody else has left.
 	// +optional
-	Subcode int32 `json:"subcode"`
+	AloneTimeout Duration `json:"aloneTimeout,omitempty"`
+
+	// onlyBots: with nobody but bots in the call, the bot counts as alone; aloneTimeout says how long it stays then, and
+	// absent it leaves after ten seconds.
 	// +optional
-	// +kubebuilder:validation:MaxLength=1024
-	Message string `json:"message,omitempty"`
+	OnlyBots bool `json:"onlyBots,omitempty"`
+
+	// silenceTimeout is how long nothing is heard before the bot leaves; with hosting: Application.
+	// +optional
+	SilenceTimeout Duration `json:"silenceTimeout,omitempty"`
+
+	// maxDuration is how long the bot stays at the most, from when it was in.
+	// +optional
+	MaxDuration Duration `json:"maxDuration,omitempty"`
 }
 
-// CallEnd is how one attempt ended.
-type CallEnd struct {
-	// +required
-	Reason EndReason `json:"reason"`
-	// message for people: what happened, why, what to do.
-	// +optional
-	// +kubebuilder:validation:MaxLength=1024
-	Message string `json:"message,omitempty"`
-	// failed: the end was a fault.
-	// +optional
-	Failed bool `json:"failed,omitempty"`
-	// retryable: another attempt may succeed.
-	// +optional
-	Retryable bool `json:"retryable,omitempty"`
-}
+// Duration in Go's notation, such as 90s or 1h30m; at most a week.
+// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
+// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('168h')",message="at most 168h"
+// +kubebuilder:validation:MaxLength=32
+type Duration string
 
-// Participants of a call, the bot included.
-type Participants struct {
-	// count of those in the call, the lobby left out.
-	// +optional
-	Count int32 `json:"count"`
-	// inLobby counts those who wait.
-	// +optional
-	InLobby int32 `json:"inLobby"`
-	// list of the first fifty.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=50
-	List []Participant `json:"list,omitempty"`
-}
-
-// Participant is somebody in the call.
-type Participant struct {
-	// id within the call.
-	// +optional
-	// +kubebuilder:validation:MaxLength=128
-	ID string `json:"id,omitempty"`
-	// displayName, if Graph gave one.
-	// +optional
-	// +kubebuilder:validation:MaxLength=256
-	DisplayName string `json:"displayName,omitempty"`
-	// kind of identity.
-	// +optional
-	// +kubebuilder:validation:MaxLength=32
-	Kind string `json:"kind,omitempty"`
-	// +optional
-	InLobby bool `json:"inLobby,omitempty"`
-	// +optional
-	Muted bool `json:"muted,omitempty"`
-}
-
-// MediaStatus is what was measured on the media path.
-type MediaStatus struct {
-	// +optional
-	Audio *AudioStatus `json:"audio,omitempty"`
-}
-
-// AudioStatus of a call's audio.
-type AudioStatus struct {
-	// codec in use.
-	// +optional
-	// +kubebuilder:validation:MaxLength=32
-	Codec string `json:"codec,omitempty"`
-	// +optional
-	PacketsReceived int64 `json:"packetsReceived"`
-	// +optional
-	PacketsSent int64 `json:"packetsSent"`
-	// lossPercent of the packets expected, since the start; a decimal.
-	// +optional
-	// +kubebuilder:validation:MaxLength=16
-	LossPercent string `json:"lossPercent,omitempty"`
-	// jitterMs is the interarrival jitter (RFC 3550 section 6.4.1).
-	// +optional
-	JitterMs int32 `json:"jitterMs"`
-	// roundTripMs from RTCP; 0 while unknown.
-	// +optional
-	RoundTripMs int32 `json:"roundTripMs"`
-	// mos is an estimate of listening quality (ITU-T G.107), 1 to 4.5; a decimal.
-	// +optional
-	// +kubebuilder:validation:MaxLength=16
-	MOS string `json:"mos,omitempty"`
-	// energy is the level of the last second heard, in dBov: 0 loudest, -127 silence.
-	// +optional
-	Energy int32 `json:"energy"`
-}
-
-// TimelineEvent is one thing that happened.
-type TimelineEvent struct {
-	// +required
-	Time metav1.MicroTime `json:"time"`
-	// event in one word.
-	// +required
-	// +kubebuilder:validation:MaxLength=64
-	Event string `json:"event"`
-	// +optional
-	// +kubebuilder:validation:MaxLength=512
-	Detail string `json:"detail,omitempty"`
+// Duration is the length of time; zero if there is none.
+func (d Duration) Duration() time.Duration {
+	length, _ := time.ParseDuration(string(d)) // the schema lets nothing else through
+	return length
 }

@@ -34,6 +34,43 @@ const (
 	ReasonCredentialsRejected = "CredentialsRejected"
 )
 
+// Conditions and reasons of the preflight of a CallingBot.
+const (
+	// ConditionCredentialsValid: the login service gives tokens for the bot.
+	ConditionCredentialsValid = "CredentialsValid"
+	// ConditionPermissionsGranted: the tokens carry the roles that the spec's features need, in every tenant served.
+	ConditionPermissionsGranted = "PermissionsGranted"
+	// ConditionWebhookReachable: the public name of the webhook leads to the router.
+	ConditionWebhookReachable = "WebhookReachable"
+
+	// ReasonTokenIssued: a token was had.
+	ReasonTokenIssued = "TokenIssued"
+	// ReasonCredentialExpired: the client secret or certificate has expired.
+	ReasonCredentialExpired = "CredentialExpired"
+	// ReasonCredentialExpiring: it will within two weeks. CredentialsValid stays true.
+	ReasonCredentialExpiring = "CredentialExpiring"
+	// ReasonClockSkewed: the cluster's clock and the login service's differ by more than tokens allow.
+	ReasonClockSkewed = "ClockSkewed"
+	// ReasonNotChecked: the check could not be made yet.
+	ReasonNotChecked = "NotChecked"
+	// ReasonRolesGranted: no role is missing.
+	ReasonRolesGranted = "RolesGranted"
+	// ReasonRolesMissing: a feature of the spec needs a role that no administrator has consented to.
+	ReasonRolesMissing = "RolesMissing"
+	// ReasonTenantNotConsented: an allowed tenant gives no token for the bot.
+	ReasonTenantNotConsented = "TenantNotConsented"
+	// ReasonAnswered: the router answered under the public name.
+	ReasonAnswered = "Answered"
+	// ReasonNameNotResolved: the public name does not resolve from inside the cluster.
+	ReasonNameNotResolved = "NameNotResolved"
+	// ReasonNoAnswer: nothing answered under the public name.
+	ReasonNoAnswer = "NoAnswer"
+	// ReasonWrongAnswer: something else than the router answered.
+	ReasonWrongAnswer = "WrongAnswer"
+	// ReasonUntrustedCertificate: the certificate under the public name is not one that Microsoft would accept.
+	ReasonUntrustedCertificate = "UntrustedCertificate"
+)
+
 // Conditions and reasons of MediaPod.
 const (
 	// ConditionEndpointReady: the public address is known.
@@ -79,6 +116,8 @@ const (
 	ConditionMediaFlowing = "MediaFlowing"
 	// ConditionNeedsAttention: somebody should look. Present only while true.
 	ConditionNeedsAttention = "NeedsAttention"
+	// ConditionRecording: everybody in the call was told that it is recorded. Present once it was asked for.
+	ConditionRecording = "Recording"
 	// ConditionFinished: the call is over for good. Present only once true.
 	ConditionFinished = "Finished"
 )
@@ -99,6 +138,18 @@ const (
 	ReasonRejoining = "Rejoining"
 	// ReasonAlreadyInMeeting: another session of the bot is in this meeting.
 	ReasonAlreadyInMeeting = "AlreadyInMeeting"
+	// ReasonAdopting: the pod that held the call is gone; another takes the call over, which goes on.
+	ReasonAdopting = "Adopting"
+	// ReasonAnnounced: the service has taken in that the call is recorded.
+	ReasonAnnounced = "Announced"
+	// ReasonNotAnnounced: the service has not been told, or was told that recording ended.
+	ReasonNotAnnounced = "NotAnnounced"
+	// ReasonAnnouncementRefused: the service refused to take it in.
+	ReasonAnnouncementRefused = "AnnouncementRefused"
+	// ReasonInviteFailed: somebody in spec.invite could not be brought in.
+	ReasonInviteFailed = "InviteFailed"
+	// ReasonRefused: the service refused something that the spec asks for.
+	ReasonRefused = "Refused"
 	// ReasonFinished: the session is over.
 	ReasonFinished = "Finished"
 
@@ -115,7 +166,7 @@ const (
 )
 
 // EndReason is why a call is over.
-// +kubebuilder:validation:Enum=EndedByBot;EndTimeReached;SessionDeleted;MeetingEnded;RemovedFromMeeting;EveryoneLeft;LobbyTimeout;LobbyDenied;MediaUnreachable;MediaLost;KeepAliveTimeout;CallLost;PodLost;PodStopped;NoSeatInTime;PermissionMissing;TenantNotConsented;AuthenticationFailed;MeetingNotFound;InvalidMeeting;InvalidBehavior;Throttled;ServiceError;Unknown
+// +kubebuilder:validation:Enum=EndedByBot;EndTimeReached;SessionDeleted;MeetingEnded;RemovedFromMeeting;EveryoneLeft;AloneTimeout;OnlyBotsLeft;SilenceTimeout;MaxDurationReached;RemoteHungUp;CallDeclined;NoAnswer;CalleeUnreachable;CallerGaveUp;AnsweredTooLate;Transferred;InvalidTarget;LobbyTimeout;LobbyDenied;MediaUnreachable;MediaLost;KeepAliveTimeout;CallLost;PodLost;PodStopped;NoSeatInTime;PermissionMissing;TenantNotConsented;AuthenticationFailed;MeetingNotFound;InvalidMeeting;InvalidBehavior;Throttled;ServiceError;Unknown
 type EndReason string
 
 const (
@@ -131,6 +182,30 @@ const (
 	EndRemovedFromMeeting EndReason = "RemovedFromMeeting"
 	// EndEveryoneLeft: the service closed a meeting nobody was in.
 	EndEveryoneLeft EndReason = "EveryoneLeft"
+	// EndAloneTimeout: everybody else had left for as long as leave.aloneTimeout says.
+	EndAloneTimeout EndReason = "AloneTimeout"
+	// EndOnlyBotsLeft: nobody but bots was left (leave.onlyBots).
+	EndOnlyBotsLeft EndReason = "OnlyBotsLeft"
+	// EndSilenceTimeout: nothing was heard for as long as leave.silenceTimeout says.
+	EndSilenceTimeout EndReason = "SilenceTimeout"
+	// EndMaxDurationReached: the call lasted as long as leave.maxDuration allows.
+	EndMaxDurationReached EndReason = "MaxDurationReached"
+	// EndRemoteHungUp: the other party hung up.
+	EndRemoteHungUp EndReason = "RemoteHungUp"
+	// EndCallDeclined: the called party declined.
+	EndCallDeclined EndReason = "CallDeclined"
+	// EndNoAnswer: the called party did not answer in time.
+	EndNoAnswer EndReason = "NoAnswer"
+	// EndCalleeUnreachable: the called party cannot be reached.
+	EndCalleeUnreachable EndReason = "CalleeUnreachable"
+	// EndCallerGaveUp: the caller hung up before the call was set up.
+	EndCallerGaveUp EndReason = "CallerGaveUp"
+	// EndAnsweredTooLate: the bot answered after the service's deadline.
+	EndAnsweredTooLate EndReason = "AnsweredTooLate"
+	// EndTransferred: the call was transferred to somebody else.
+	EndTransferred EndReason = "Transferred"
+	// EndInvalidTarget: whom to call cannot be called as given.
+	EndInvalidTarget EndReason = "InvalidTarget"
 	// EndLobbyTimeout: nobody admitted the bot in time.
 	EndLobbyTimeout EndReason = "LobbyTimeout"
 	// EndLobbyDenied: somebody refused the bot.
@@ -172,6 +247,8 @@ const (
 // EndReasons is the closed list, for those who translate into it.
 var EndReasons = []EndReason{
 	EndedByBot, EndTimeReached, EndSessionDeleted, EndMeetingEnded, EndRemovedFromMeeting, EndEveryoneLeft,
+	EndAloneTimeout, EndOnlyBotsLeft, EndSilenceTimeout, EndMaxDurationReached, EndRemoteHungUp, EndCallDeclined,
+	EndNoAnswer, EndCalleeUnreachable, EndCallerGaveUp, EndAnsweredTooLate, EndTransferred, EndInvalidTarget,
 	EndLobbyTimeout, EndLobbyDenied, EndMediaUnreachable, EndMediaLost, EndKeepAliveTimeout, EndCallLost, EndPodLost,
 	EndPodStopped, EndNoSeatInTime, EndPermissionMissing, EndTenantNotConsented, EndAuthenticationFailed,
 	EndMeetingNotFound, EndInvalidMeeting, EndInvalidBehavior, EndThrottled, EndServiceError, EndUnknown,

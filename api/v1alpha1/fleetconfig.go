@@ -146,6 +146,13 @@ type Signaling struct {
 	// +kubebuilder:validation:MaxLength=259
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?$`
 	Host string `json:"host"`
+
+	// redirects send calls that come in from certain places to a fleet nearer to them; the first that matches decides.
+	// Changing them does not replace pods.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Redirects []RegionRedirect `json:"redirects,omitempty"`
 }
 
 // EndpointType says how the far side reaches a pod's media port, TCP and UDP.
@@ -159,15 +166,34 @@ const (
 	EndpointHostPort EndpointType = "HostPort"
 )
 
+// Hosting says who handles the media of a bot's calls.
+// +kubebuilder:validation:Enum=Application;Service
+type Hosting string
+
+const (
+	// HostingApplication: the media pod does. A call lives and dies with its pod.
+	HostingApplication Hosting = "Application"
+	// HostingService: Microsoft does; the bot has prompts played, tones told and answers recorded. Pods need no public
+	// address and no certificate, and a call outlives its pod.
+	HostingService Hosting = "Service"
+)
+
 // Media describes the media side of a fleet.
+// +kubebuilder:validation:XValidation:rule="(self.hosting == 'Service') != has(self.endpoint)",message="endpoint is given with hosting: Application and only then"
+// +kubebuilder:validation:XValidation:rule="(self.hosting == 'Service') != has(self.certificate)",message="certificate is given with hosting: Application and only then"
 type Media struct {
+	// hosting says who handles the media.
+	// +optional
+	// +default="Application"
+	Hosting Hosting `json:"hosting,omitempty"`
+
 	// endpoint is how a pod's media port is reached.
-	// +required
-	Endpoint MediaEndpoint `json:"endpoint"`
+	// +optional
+	Endpoint MediaEndpoint `json:"endpoint,omitzero"`
 
 	// certificate is what the media port shows.
-	// +required
-	Certificate MediaCertificate `json:"certificate"`
+	// +optional
+	Certificate MediaCertificate `json:"certificate,omitzero"`
 }
 
 // MediaEndpoint is how a pod's media port is reached.

@@ -29,6 +29,7 @@ func addKnownTypes(s *runtime.Scheme) error {
 		&CallingBot{}, &CallingBotList{},
 		&MediaPod{}, &MediaPodList{},
 		&MeetingSession{}, &MeetingSessionList{},
+		&Call{}, &CallList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil

@@ -41,9 +41,10 @@ type MediaPodList struct {
 	Items           []MediaPod `json:"items"`
 }
 
-// MediaPodSpec is fixed at creation, but for the drain mark.
+// MediaPodSpec is fixed at creation, but for the drain mark, and for incoming and signaling.redirects, which follow the
+// CallingBot.
 // +kubebuilder:validation:XValidation:rule="self.botRef == oldSelf.botRef && self.slot == oldSelf.slot && self.revision == oldSelf.revision",message="botRef, slot and revision are fixed at creation"
-// +kubebuilder:validation:XValidation:rule="self.identity == oldSelf.identity && self.signaling == oldSelf.signaling && self.media == oldSelf.media && self.capacity == oldSelf.capacity",message="the configuration is fixed at creation; change the CallingBot"
+// +kubebuilder:validation:XValidation:rule="self.identity == oldSelf.identity && self.signaling.host == oldSelf.signaling.host && self.media == oldSelf.media && self.capacity == oldSelf.capacity",message="the configuration is fixed at creation; change the CallingBot"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.drain) || (has(self.drain) && self.drain == oldSelf.drain)",message="a drain mark cannot be taken back or changed"
 type MediaPodSpec struct {
 	// botRef is the CallingBot this pod serves.
@@ -63,6 +64,12 @@ type MediaPodSpec struct {
 	Revision string `json:"revision"`
 
 	FleetConfig `json:",inline"`
+
+	// incoming rules of the CallingBot.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Incoming []IncomingRule `json:"incoming,omitempty"`
 
 	// drain, once set, makes the pod take no new calls; it is deleted when the last one has ended.
 	// +optional
