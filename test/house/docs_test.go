@@ -138,7 +138,7 @@ func TestManifestsInDocumentsAreReal(t *testing.T) {
 			}
 		}
 	}
-	for _, kind := range []string{"CallingBot", "MeetingSession"} {
+	for _, kind := range []string{"CallingBot", "MeetingSession", "Call"} {
 		if seen[kind] == 0 {
 			t.Errorf("no document shows a %s", kind)
 		}
@@ -155,7 +155,8 @@ func decode(doc string) (kind string, err error) {
 	if head.APIVersion != v1alpha1.GroupVersion.String() {
 		return head.Kind, nil
 	}
-	objects := map[string]any{"CallingBot": &v1alpha1.CallingBot{}, "MediaPod": &v1alpha1.MediaPod{}, "MeetingSession": &v1alpha1.MeetingSession{}}
+	objects := map[string]any{"CallingBot": &v1alpha1.CallingBot{}, "MediaPod": &v1alpha1.MediaPod{}, "MeetingSession": &v1alpha1.MeetingSession{},
+		"Call": &v1alpha1.Call{}}
 	object, ok := objects[head.Kind]
 	if !ok {
 		return head.Kind, fmt.Errorf("there is no kind %q", head.Kind)
