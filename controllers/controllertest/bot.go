@@ -42,6 +42,7 @@ func FleetConfig(bot string) v1alpha1.FleetConfig {
 		},
 		Signaling: v1alpha1.Signaling{Host: "bots.contoso.com"},
 		Media: v1alpha1.Media{
+			Hosting:     v1alpha1.HostingApplication,
 			Endpoint:    v1alpha1.MediaEndpoint{Type: v1alpha1.EndpointClusterIP},
 			Certificate: v1alpha1.MediaCertificate{SelfSigned: &v1alpha1.SelfSignedCertificate{}},
 		},
@@ -71,6 +72,18 @@ func (b *BotBuilder) Domain(domain string) *BotBuilder {
 // CertificateSecret takes the certificate from a Secret instead of making one.
 func (b *BotBuilder) CertificateSecret(name string) *BotBuilder {
 	b.bot.Spec.Media.Certificate = v1alpha1.MediaCertificate{SecretName: name}
+	return b
+}
+
+// ServiceHosted leaves the media to the service: no endpoint, no certificate.
+func (b *BotBuilder) ServiceHosted() *BotBuilder {
+	b.bot.Spec.Media = v1alpha1.Media{Hosting: v1alpha1.HostingService}
+	return b
+}
+
+// Incoming sets the rules for calls that come in.
+func (b *BotBuilder) Incoming(rules ...v1alpha1.IncomingRule) *BotBuilder {
+	b.bot.Spec.Incoming = rules
 	return b
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package controllertest is what controller tests stand on: a real API server with Callfleet's CRDs, started at most
-// once per test binary, fluent builders for the three kinds, and polling with deadlines.
+// once per test binary, fluent builders for the kinds, and polling with deadlines.
 //
 //	func TestMain(m *testing.M) { controllertest.Main(m) }
 //

@@ -75,6 +75,8 @@ func hasStatus(obj client.Object) bool {
 		return !equality.Semantic.DeepEqual(o.Status, v1alpha1.MediaPodStatus{})
 	case *v1alpha1.MeetingSession:
 		return !equality.Semantic.DeepEqual(o.Status, v1alpha1.MeetingSessionStatus{})
+	case *v1alpha1.Call:
+		return !equality.Semantic.DeepEqual(o.Status, v1alpha1.OneCallStatus{})
 	}
 	return false
 }
@@ -87,6 +89,8 @@ func copyStatus(to, from client.Object) {
 		from.Status.DeepCopyInto(&to.(*v1alpha1.MediaPod).Status)
 	case *v1alpha1.MeetingSession:
 		from.Status.DeepCopyInto(&to.(*v1alpha1.MeetingSession).Status)
+	case *v1alpha1.Call:
+		from.Status.DeepCopyInto(&to.(*v1alpha1.Call).Status)
 	}
 }
 

@@ -22,7 +22,9 @@ func Session(namespace, name, bot string) *SessionBuilder {
 		Spec: v1alpha1.MeetingSessionSpec{
 			CallSpec: v1alpha1.CallSpec{
 				BotRef: v1alpha1.BotReference{Name: bot}, DesiredState: v1alpha1.DesiredConnected,
-				Rejoin: v1alpha1.Rejoin{Policy: v1alpha1.RejoinOnFailure, MaxAttempts: 3},
+				Rejoin:          v1alpha1.Rejoin{Policy: v1alpha1.RejoinOnFailure, MaxAttempts: 3},
+				ScreenSharing:   v1alpha1.ScreenSharingNone,
+				RecordingStatus: v1alpha1.NotRecording,
 			},
 			Meeting: v1alpha1.Meeting{JoinURL: v1alpha1.HTTPSURL(JoinURLOf(name))},
 		},
@@ -87,6 +89,12 @@ func (b *SessionBuilder) BoundTo(mediaPod string) *SessionBuilder {
 func (b *SessionBuilder) ClaimedBy(instance string) *SessionBuilder {
 	b.session.Status.Call = &v1alpha1.CallRecord{ClaimedBy: instance}
 	return b.Phase(v1alpha1.PhaseJoining)
+}
+
+// HostedBy says who handles the media of the call, as the agent that claims it does.
+func (b *SessionBuilder) HostedBy(hosting v1alpha1.Hosting) *SessionBuilder {
+	b.session.Status.Call.Hosting = hosting
+	return b
 }
 
 // Ended sets how the attempt ended, as the agent reports it.

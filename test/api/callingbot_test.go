@@ -115,12 +115,26 @@ func TestCallingBot(t *testing.T) {
 		"a certificate from a Secret": {bot().CertificateSecret("media-tls"), accepted},
 		"no certificate": {
 			change(func(s *v1alpha1.CallingBotSpec) { s.Media.Certificate = v1alpha1.MediaCertificate{} }),
-			"exactly one of selfSigned and secretName must be set",
+			"certificate is given with hosting: Application and only then",
 		},
 		"two certificates": {
 			change(func(s *v1alpha1.CallingBotSpec) { s.Media.Certificate.SecretName = "media-tls" }),
 			"exactly one of selfSigned and secretName must be set",
 		},
+		"hosting Service": {bot().ServiceHosted(), accepted},
+		"hosting Service with an endpoint": {
+			bot().ServiceHosted().With(func(b *v1alpha1.CallingBot) { b.Spec.Media.Endpoint.Type = v1alpha1.EndpointClusterIP }),
+			"endpoint is given with hosting: Application and only then",
+		},
+		"hosting Service with a certificate": {
+			bot().ServiceHosted().CertificateSecret("media-tls"), "certificate is given with hosting: Application and only then",
+		},
+		"no endpoint": {
+			change(func(s *v1alpha1.CallingBotSpec) { s.Media.Endpoint = v1alpha1.MediaEndpoint{} }),
+			"endpoint is given with hosting: Application and only then",
+		},
+		"hosting by nobody": {change(func(s *v1alpha1.CallingBotSpec) { s.Media.Hosting = "Nobody" }), `Unsupported value: "Nobody"`},
+
 		"a template with what the schema cannot know": {bot().Template(`{"spec":{"os":{"name":"linux"},"anything":1}}`), accepted},
 	}
 	for name, tc := range cases {
@@ -149,7 +163,7 @@ spec:
 	want := bot.Spec
 	controllertest.Await(t, cluster.Client, bot, "exist", func(*v1alpha1.CallingBot) error { return nil })
 	if diff := cmp.Diff(want, bot.Spec); diff != "" {
-		t.Errorf("defaults: 1 replica, 20 seats, cloud Public (-want +got):\n%s", diff)
+		t.Errorf("defaults: 1 replica, 20 seats, cloud Public, hosting Application (-want +got):\n%s", diff)
 	}
 }
 
@@ -216,11 +230,20 @@ func TestMediaPod(t *testing.T) {
 		"slot is fixed":     {serving, func(p *v1alpha1.MediaPod) { p.Spec.Slot = 77 }, fixed},
 		"revision is fixed": {serving, func(p *v1alpha1.MediaPod) { p.Spec.Revision = "r2" }, fixed},
 
-		"a drain mark is not taken back":     {draining, func(p *v1alpha1.MediaPod) { p.Spec.Drain = nil }, kept},
-		"a drain mark does not change":       {draining, func(p *v1alpha1.MediaPod) { p.Spec.Drain.Reason = v1alpha1.DrainRollout }, kept},
-		"a marked pod may change otherwise":  {draining, func(p *v1alpha1.MediaPod) { p.Labels["a"] = "b" }, accepted},
-		"identity is fixed":                  {serving, func(p *v1alpha1.MediaPod) { p.Spec.Identity.Cloud = v1alpha1.CloudUSGov }, configured},
-		"signaling is fixed":                 {serving, func(p *v1alpha1.MediaPod) { p.Spec.Signaling.Host = "other.contoso.com" }, configured},
+		"a drain mark is not taken back":    {draining, func(p *v1alpha1.MediaPod) { p.Spec.Drain = nil }, kept},
+		"a drain mark does not change":      {draining, func(p *v1alpha1.MediaPod) { p.Spec.Drain.Reason = v1alpha1.DrainRollout }, kept},
+		"a marked pod may change otherwise": {draining, func(p *v1alpha1.MediaPod) { p.Labels["a"] = "b" }, accepted},
+		"identity is fixed":                 {serving, func(p *v1alpha1.MediaPod) { p.Spec.Identity.Cloud = v1alpha1.CloudUSGov }, configured},
+		"hosting is fixed": {serving, func(p *v1alpha1.MediaPod) {
+			p.Spec.Media = v1alpha1.Media{Hosting: v1alpha1.HostingService}
+		}, configured},
+		"the rules for calls that come in follow the bot": {serving, func(p *v1alpha1.MediaPod) {
+			p.Spec.Incoming = []v1alpha1.IncomingRule{{Action: v1alpha1.IncomingAnswer}}
+		}, accepted},
+		"and so do the redirects, in a marked pod too": {draining, func(p *v1alpha1.MediaPod) {
+			p.Spec.Signaling.Redirects = []v1alpha1.RegionRedirect{{Regions: []string{"emea"}, URL: "https://emea.contoso.com/voice/reception/calls"}}
+		}, accepted},
+		"the signaling host is fixed":        {serving, func(p *v1alpha1.MediaPod) { p.Spec.Signaling.Host = "other.contoso.com" }, configured},
 		"media is fixed":                     {serving, func(p *v1alpha1.MediaPod) { p.Spec.Media.Endpoint.Domain = "other.contoso.com" }, configured},
 		"capacity is fixed, in a marked pod": {draining, func(p *v1alpha1.MediaPod) { p.Spec.Capacity.Seats++ }, configured},
 	}

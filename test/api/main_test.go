@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
+	"github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/controllers/controllertest"
 )
 
@@ -96,6 +97,7 @@ func TestUnknownFieldsAreRefused(t *testing.T) {
 		"CallingBot":     controllertest.Bot(ns, "reception").Object(),
 		"MediaPod":       controllertest.MediaPod(ns, "reception", 0).Object(),
 		"MeetingSession": controllertest.Session(ns, "standup", "reception").Object(),
+		"Call":           controllertest.Call(ns, "lunch", "reception").Object(),
 	}
 	for kind, obj := range objects {
 		t.Run(kind, func(t *testing.T) {
@@ -112,6 +114,13 @@ func TestRequiredFields(t *testing.T) {
 	bot := controllertest.Bot(ns, "reception").CABundle("roots", "ca.crt").Object()
 	pod := controllertest.MediaPod(ns, "reception", 0).Object()
 	session := controllertest.Session(ns, "standup", "reception").Object()
+	coordinates := controllertest.Session(ns, "townhall", "reception").With(func(s *v1alpha1.MeetingSession) {
+		s.Spec.Meeting = v1alpha1.Meeting{Coordinates: &v1alpha1.MeetingCoordinates{ThreadID: "19:x@thread.v2", OrganizerID: controllertest.UserID}}
+	}).Object()
+	created := controllertest.Session(ns, "interview", "reception").With(func(s *v1alpha1.MeetingSession) {
+		s.Spec.Meeting = v1alpha1.Meeting{Create: &v1alpha1.NewMeeting{Organizer: controllertest.UserID}}
+	}).Object()
+	call := controllertest.IncomingCall(ns, "caller", "reception").Object()
 	for path, obj := range map[string]client.Object{
 		"spec.identity":                               bot,
 		"spec.identity.appID":                         bot,
@@ -125,14 +134,18 @@ func TestRequiredFields(t *testing.T) {
 		"spec.signaling":                              bot,
 		"spec.signaling.host":                         bot,
 		"spec.media":                                  bot,
-		"spec.media.endpoint":                         bot,
 		"spec.media.endpoint.type":                    bot,
-		"spec.media.certificate":                      bot,
 		"spec.botRef":                                 pod,
 		"spec.slot":                                   pod,
 		"spec.revision":                               pod,
 		"spec.meeting":                                session,
 		"spec.botRef.name":                            session,
+		"spec.meeting.coordinates.threadID":           coordinates,
+		"spec.meeting.coordinates.organizerID":        coordinates,
+		"spec.meeting.create.organizer":               created,
+		"spec.incoming.id":                            call,
+		"spec.incoming.tenantID":                      call,
+		"spec.incoming.from.kind":                     call,
 	} {
 		t.Run(path, func(t *testing.T) {
 			create(t, with(t, obj, nil, strings.Split(path, ".")...), path+": Required value")

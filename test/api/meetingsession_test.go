@@ -26,11 +26,21 @@ func playing(play v1alpha1.Play) func(*v1alpha1.MeetingSession) {
 	return behaving(&v1alpha1.Behavior{Play: &play})
 }
 
+func guest(name string) func(*v1alpha1.MeetingSession) {
+	return func(s *v1alpha1.MeetingSession) { s.Spec.GuestName = name }
+}
+
+const oneMeeting = "exactly one of joinURL, joinMeetingID, coordinates, token, videoTeleconferenceID and create must be set"
+
 func TestMeetingSession(t *testing.T) {
 	ns := controllertest.Start(t).Namespace(t)
 	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	session := func() *controllertest.SessionBuilder { return controllertest.Session(ns, "standup", "reception") }
 	file := &v1alpha1.KeyReference{Name: "clips", Key: "hello.wav"}
+	in := func(m v1alpha1.Meeting) *controllertest.SessionBuilder {
+		return session().With(func(s *v1alpha1.MeetingSession) { s.Spec.Meeting = m })
+	}
+	link := v1alpha1.HTTPSURL(controllertest.JoinURLOf("standup"))
 	cases := map[string]struct {
 		session *controllertest.SessionBuilder
 		want    string
@@ -45,12 +55,22 @@ func TestMeetingSession(t *testing.T) {
 
 		"a meeting by number":              {session().JoinMeetingID("123 456 789 012", "abc"), accepted},
 		"a meeting by letters":             {session().JoinMeetingID("standup", ""), "spec.meeting.joinMeetingID.id in body should match"},
-		"no meeting":                       {session().With(func(s *v1alpha1.MeetingSession) { s.Spec.Meeting = v1alpha1.Meeting{} }), "exactly one of joinURL and joinMeetingID must be set"},
-		"a meeting named twice":            {session().With(func(s *v1alpha1.MeetingSession) { s.Spec.Meeting.JoinMeetingID = &v1alpha1.JoinMeetingID{ID: "123"} }), "exactly one of joinURL and joinMeetingID must be set"},
+		"no meeting":                       {session().With(func(s *v1alpha1.MeetingSession) { s.Spec.Meeting = v1alpha1.Meeting{} }), oneMeeting},
+		"a meeting named twice":            {session().With(func(s *v1alpha1.MeetingSession) { s.Spec.Meeting.JoinMeetingID = &v1alpha1.JoinMeetingID{ID: "123"} }), oneMeeting},
 		"a join link over http":            {session().JoinURL("http://teams.microsoft.com/l/meetup-join/x"), "must be an absolute https:// URL"},
 		"a join link that is none":         {session().JoinURL("standup"), "must be an absolute https:// URL"},
 		"a join link longer than can be":   {session().JoinURL("https://teams.microsoft.com/" + strings.Repeat("a", 2048)), "spec.meeting.joinURL: Too long"},
 		"a passcode longer than it can be": {session().JoinMeetingID("123", strings.Repeat("a", 65)), "spec.meeting.joinMeetingID.passcode: Too long"},
+
+		"a meeting by coordinates": {in(v1alpha1.Meeting{Coordinates: &v1alpha1.MeetingCoordinates{ThreadID: "19:x@thread.v2", OrganizerID: controllertest.UserID}}), accepted},
+		"a meeting by token":       {in(v1alpha1.Meeting{Token: &v1alpha1.KeyReference{Name: "standup", Key: "token"}}), accepted},
+		"a meeting by VTC id":      {in(v1alpha1.Meeting{VideoTeleconferenceID: "11900002"}), accepted},
+		"a VTC id with spaces":     {in(v1alpha1.Meeting{VideoTeleconferenceID: "119 00002"}), "spec.meeting.videoTeleconferenceID in body should match"},
+		"a meeting to be made":     {in(v1alpha1.Meeting{Create: &v1alpha1.NewMeeting{Organizer: controllertest.UserID}}), accepted},
+		"made and named":           {in(v1alpha1.Meeting{Create: &v1alpha1.NewMeeting{Organizer: controllertest.UserID}, VideoTeleconferenceID: "1"}), oneMeeting},
+		"an organizer with a link": {in(v1alpha1.Meeting{JoinURL: link, Organizer: controllertest.UserID}), accepted},
+		"an organizer without":     {in(v1alpha1.Meeting{VideoTeleconferenceID: "1", Organizer: controllertest.UserID}), "organizer goes with joinURL"},
+		"an organizer by name":     {in(v1alpha1.Meeting{JoinURL: link, Organizer: "jane@contoso.com"}), "spec.meeting.organizer in body should match"},
 
 		"echo":            {session().With(behaving(&v1alpha1.Behavior{Echo: &v1alpha1.Echo{}})), accepted},
 		"no behavior":     {session().With(behaving(&v1alpha1.Behavior{})), "exactly one of echo and play must be set"},
@@ -96,8 +116,18 @@ func TestMeetingSessionChanges(t *testing.T) {
 		"the end may be put off": {nil, func(s *v1alpha1.MeetingSession) {
 			s.Spec.EndTime = &metav1.Time{Time: time.Now().Add(time.Hour)}
 		}, accepted},
-		"the bot is fixed":          {nil, func(s *v1alpha1.MeetingSession) { s.Spec.BotRef.Name = "other" }, "botRef cannot change; make a new object"},
-		"the meeting is fixed":      {nil, func(s *v1alpha1.MeetingSession) { s.Spec.Meeting.JoinURL += "x" }, "meeting cannot change; make a new MeetingSession"},
+		"the bot is fixed":     {nil, func(s *v1alpha1.MeetingSession) { s.Spec.BotRef.Name = "other" }, "botRef cannot change; make a new object"},
+		"the meeting is fixed": {nil, func(s *v1alpha1.MeetingSession) { s.Spec.Meeting.JoinURL += "x" }, "meeting cannot change; make a new MeetingSession"},
+		"the organizer is fixed": {nil, func(s *v1alpha1.MeetingSession) { s.Spec.Meeting.Organizer = controllertest.UserID },
+			"meeting cannot change; make a new MeetingSession"},
+		"a guest name is not added": {nil, guest("Notes"), "guestName cannot change; make a new MeetingSession"},
+		"a guest name is fixed":     {guest("Notes"), guest("Minutes"), "guestName cannot change; make a new MeetingSession"},
+		"a guest name stays":        {guest("Notes"), func(s *v1alpha1.MeetingSession) { s.Spec.Muted = true }, accepted},
+		"what is said in the call may change": {nil, func(s *v1alpha1.MeetingSession) {
+			s.Spec.Muted, s.Spec.ScreenSharing, s.Spec.RecordingStatus = true, v1alpha1.ScreenSharingViewer, v1alpha1.Recording
+			s.Spec.Invite = []v1alpha1.Invitee{{Identity: v1alpha1.Identity{User: controllertest.UserID}}}
+			s.Spec.Leave = v1alpha1.LeaveRules{AloneTimeout: "2m", OnlyBots: true}
+		}, accepted},
 		"a behavior stays":          {behaving(echo), func(s *v1alpha1.MeetingSession) { s.Labels = map[string]string{"a": "b"} }, accepted},
 		"a behavior is fixed":       {behaving(echo), playing(v1alpha1.Play{URL: "https://x/y.wav"}), "behavior cannot change; make a new object"},
 		"a behavior is not added":   {nil, behaving(echo), "behavior cannot change; make a new object"},
@@ -131,7 +161,7 @@ spec:
 	want := session.Spec
 	controllertest.Await(t, cluster.Client, session, "exist", func(*v1alpha1.MeetingSession) error { return nil })
 	if diff := cmp.Diff(want, session.Spec); diff != "" {
-		t.Errorf("defaults: Connected, rejoin OnFailure three times (-want +got):\n%s", diff)
+		t.Errorf("defaults: Connected, rejoin OnFailure three times, neither sharing nor recording (-want +got):\n%s", diff)
 	}
 }
 
@@ -190,10 +220,12 @@ func TestColumns(t *testing.T) {
 	controllertest.Create(t, cluster.Client, controllertest.Bot(ns, "reception").Object())
 	controllertest.Create(t, cluster.Client, controllertest.MediaPod(ns, "reception", 0).Object())
 	controllertest.Create(t, cluster.Client, controllertest.Session(ns, "standup", "reception").Object())
+	controllertest.Create(t, cluster.Client, controllertest.Call(ns, "lunch", "reception").Object())
 	for kind, want := range map[string]string{
-		"cb": "NAME READY DESIRED SERVING DRAINING CALLS FREE AGE",
-		"mp": "NAME STATE USED SEATS ADDRESS PORT REVISION AGE",
-		"ms": "NAME BOT PHASE POD PARTICIPANTS END AGE",
+		"cb":    "NAME READY DESIRED SERVING DRAINING CALLS FREE AGE",
+		"mp":    "NAME STATE USED SEATS ADDRESS PORT REVISION AGE",
+		"ms":    "NAME BOT PHASE POD PARTICIPANTS END AGE",
+		"calls": "NAME BOT DIRECTION PHASE POD END AGE",
 	} {
 		out, err := cluster.Kubectl(t, "get", kind, "-n", ns)
 		if err != nil {
