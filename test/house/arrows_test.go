@@ -48,6 +48,7 @@ var grounds = []ground{
 
 	{folder: "mediapod", ours: []string{"api", "graph", "audio"}, foreign: []ban{noPion, noManager}},
 	{folder: "mediapod/media", ours: []string{"audio"}, foreign: []ban{noKubernetes, noAPIServer}},
+	{folder: "mediapod/control", ours: []string{"api", "graph", "mediapod/signaling"}, foreign: []ban{noPion, noManager}},
 	{folder: "mediapod/signaling", ours: []string{"graph"}, foreign: []ban{noKubernetes, noAPIServer, noPion}},
 
 	{folder: "router", ours: []string{"api"}, foreign: []ban{noPion, noManager}},
@@ -56,6 +57,7 @@ var grounds = []ground{
 	{folder: "teamsim/whip", ours: []string{"audio", "teamsim"}, foreign: []ban{noKubernetes, noAPIServer}},
 
 	{folder: "cmd/manager", ours: []string{"api", "controllers"}, foreign: []ban{noPion}},
+	{folder: "cmd/kubectl-callfleet", ours: []string{"api", "mediapod/control/wire"}, foreign: []ban{noPion, noManager}},
 	{folder: "cmd/mediapod", ours: []string{"api", "mediapod"}, foreign: []ban{noPion, noManager}},
 	{folder: "cmd/router", ours: []string{"api", "router"}, foreign: []ban{noPion, noManager}},
 	{folder: "cmd/teamsim", ours: []string{"teamsim"}, foreign: []ban{noKubernetes, noAPIServer, noPion}},
