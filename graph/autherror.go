@@ -50,10 +50,17 @@ func (e *AuthError) Error() string {
 
 func (e *AuthError) Unwrap() error { return e.err }
 
-// credential marks the errors of the bot's credential, so that they are known whatever their type is.
-type credential struct{ azcore.TokenCredential }
+// credential marks the errors of the bot's credential, so that they are known whatever their type is, and asks for the tokens of
+// one tenant.
+type credential struct {
+	azcore.TokenCredential
+	tenant string // empty: the credential's own
+}
 
 func (c credential) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	if c.tenant != "" {
+		o.TenantID = c.tenant
+	}
 	token, err := c.TokenCredential.GetToken(ctx, o)
 	if err == nil || ctx.Err() != nil {
 		return token, err

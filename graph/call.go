@@ -2,6 +2,11 @@
 
 package graph
 
+import (
+	"slices"
+	"strings"
+)
+
 // Call is a call as it is created, read and notified. A notification carries only what changed: merge it, do not replace with it.
 type Call struct {
 	ID                  string                      `json:"id,omitempty"`
@@ -30,6 +35,8 @@ type Call struct {
 	AnsweredBy        *ParticipantInfo `json:"answeredBy,omitempty"`
 	TerminationReason string           `json:"terminationReason,omitempty"`
 	ActiveModalities  []Modality       `json:"activeModalities,omitempty"`
+	// ApplicationMetadata comes with calls that a recording policy sends to the bot.
+	ApplicationMetadata *ApplicationMetadata `json:"applicationMetadata,omitempty"`
 }
 
 func (c Call) MarshalJSON() ([]byte, error) {
@@ -45,6 +52,29 @@ func (c Call) MarshalLog() any { return c.String() }
 
 // AudioActive reports whether the service says audio flows.
 func (c *Call) AudioActive() bool { return c.MediaState != nil && c.MediaState.Audio == MediaActive }
+
+// RecordsByPolicy reports whether an incoming call comes to the bot because somebody in it is under a recording policy: the service says
+// so in its metadata, or names the person to be observed as the one who calls, and gives the token of the call to be recorded.
+func (c *Call) RecordsByPolicy() bool {
+	if m := c.ApplicationMetadata; m != nil && slices.ContainsFunc(m.BotData.InviteReasons, func(r string) bool { return strings.EqualFold(r, "PolicyBasedRecording") }) {
+		return true
+	}
+	in := c.IncomingContext
+	return in != nil && in.ObservedParticipantID != "" && SameID(in.ObservedParticipantID, in.SourceParticipantID) &&
+		c.MeetingInfo != nil && c.MeetingInfo.Token != ""
+}
+
+// ApplicationMetadata is what the service tells a bot that records by policy.
+type ApplicationMetadata struct {
+	BotData BotData `json:"botData"`
+}
+
+// BotData is who is to be recorded, and why.
+type BotData struct {
+	MediaHostedRegion string   `json:"mediaHostedRegion,omitempty"`
+	InviteReasons     []string `json:"inviteReasons,omitempty"`
+	PolicyIdentifier  string   `json:"policyIdentifier,omitempty"`
+}
 
 // CallMediaState is the service's view of the media of a call.
 type CallMediaState struct {

@@ -42,9 +42,13 @@ type ClientOptions struct {
 type Client struct {
 	base       string // GraphURL and version, no slash at the end
 	scope      string
-	credential azcore.TokenCredential
+	credential credential
 	pipeline   runtime.Pipeline
 	retry      policy.RetryOptions
+	transport  policy.Transporter
+	userAgent  string
+
+	tenants *tenantClients
 }
 
 const defaultUserAgent = "GraphCommunicationsClient-Go/1.0"
@@ -74,29 +78,41 @@ func NewClient(o ClientOptions) (*Client, error) {
 		o.Transport = newHTTPClient()
 	}
 	c := &Client{
-		base:       strings.TrimRight(o.Cloud.GraphURL, "/") + "/" + o.Version,
-		scope:      o.Cloud.Scope(),
-		credential: o.Credential,
+		base:  strings.TrimRight(o.Cloud.GraphURL, "/") + "/" + o.Version,
+		scope: o.Cloud.Scope(),
 		retry: policy.RetryOptions{
 			MaxRetries:    int32(o.MaxRetries),
 			RetryDelay:    o.RetryDelay,
 			MaxRetryDelay: orDefault(o.MaxRetryDelay, 30*time.Second),
 			TryTimeout:    orDefault(o.TryTimeout, 30*time.Second),
 		},
+		transport: o.Transport,
+		userAgent: o.UserAgent,
 	}
+	c.signIn(credential{TokenCredential: o.Credential})
+	c.tenants = &tenantClients{home: c}
+	return c, nil
+}
+
+// signIn makes the pipeline that carries the tokens of a credential.
+func (c *Client) signIn(cred credential) {
+	c.credential = cred
 	c.pipeline = runtime.NewPipeline("graph", "v1", runtime.PipelineOptions{
 		PerRetry: []policy.Policy{
 			// It sends a request again by itself when the token was revoked, so the ids come after it.
-			runtime.NewBearerTokenPolicy(credential{o.Credential}, []string{c.scope}, nil),
+			runtime.NewBearerTokenPolicy(cred, []string{c.scope}, nil),
 			tryPolicy{},
 		},
-	}, &policy.ClientOptions{
+	}, c.pipelineOptions(maxResponseBytes))
+}
+
+func (c *Client) pipelineOptions(maxBytes int64) *policy.ClientOptions {
+	return &policy.ClientOptions{
 		// Logging stays as it is by default: azcore's log then holds no bodies, and those of calls are full of secrets.
 		Telemetry:       policy.TelemetryOptions{Disabled: true}, // it would replace the User-Agent
-		PerCallPolicies: []policy.Policy{userAgentPolicy(o.UserAgent)},
-		Transport:       boundedTransport{o.Transport},
-	})
-	return c, nil
+		PerCallPolicies: []policy.Policy{userAgentPolicy(c.userAgent)},
+		Transport:       boundedTransport{c.transport, maxBytes},
+	}
 }
 
 func newHTTPClient() *http.Client {
@@ -139,6 +155,8 @@ type operation struct {
 	path   string // below the version, unescaped parts already escaped
 	once   bool
 	ok     []int
+
+	feature Feature // whose roles are missing when it is forbidden
 }
 
 // do sends the request and decodes the answer into out, if out is not nil.
@@ -171,7 +189,11 @@ func (c *Client) do(ctx context.Context, op operation, scenarioID string, in, ou
 		return nil, c.requestError(op, req.Raw(), err)
 	}
 	if !runtime.HasStatusCode(resp, op.ok...) {
-		return nil, newError(op, resp, secrets)
+		refused := newError(op, resp, secrets)
+		if refused.StatusCode == http.StatusForbidden && op.feature != "" {
+			refused.MissingRoles = c.missingRoles(ctx, op.feature)
+		}
+		return nil, refused
 	}
 	if out == nil {
 		return resp, nil

@@ -145,19 +145,6 @@ func (s *OperationStatus) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Tone is a key of a telephone.
-type Tone string
-
-var tones = []Tone{
-	"tone0", "tone1", "tone2", "tone3", "tone4", "tone5", "tone6", "tone7", "tone8", "tone9",
-	"star", "pound", "a", "b", "c", "d", "flash",
-}
-
-func (t *Tone) UnmarshalText(text []byte) error {
-	*t = canonical(text, tones)
-	return nil
-}
-
 // RejectReason is what a rejected caller is told.
 type RejectReason string
 
@@ -181,5 +168,26 @@ var recordingStatuses = []RecordingStatus{NotRecording, Recording, RecordingFail
 
 func (s *RecordingStatus) UnmarshalText(text []byte) error {
 	*s = canonical(text, recordingStatuses)
+	return nil
+}
+
+// ScreenSharingRole is what the bot does about screen sharing.
+type ScreenSharingRole string
+
+const (
+	ScreenSharingViewer ScreenSharingRole = "viewer"
+	ScreenSharingSharer ScreenSharingRole = "sharer"
+)
+
+// RoutingMode is how an audio routing group sends audio.
+type RoutingMode string
+
+const (
+	RoutingOneToOne  RoutingMode = "oneToOne"  // one source, one receiver
+	RoutingMulticast RoutingMode = "multicast" // one source, several receivers
+)
+
+func (m *RoutingMode) UnmarshalText(text []byte) error {
+	*m = canonical(text, []RoutingMode{RoutingOneToOne, RoutingMulticast})
 	return nil
 }

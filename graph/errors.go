@@ -152,14 +152,20 @@ func secretsOf(call *Call) []string {
 	if m := call.MeetingInfo; m != nil {
 		secrets = append(secrets, m.Passcode, m.Token, m.JoinMeetingID)
 	}
-	if m := call.MediaConfig; m != nil && m.Blob != "" {
-		secrets = append(secrets, m.Blob)
-		var blob struct {
-			Token string `json:"token"`
-		}
-		if decode([]byte(m.Blob), &blob) == nil {
-			secrets = append(secrets, blob.Token)
-		}
+	if call.MediaConfig != nil {
+		secrets = append(secrets, call.MediaConfig.secrets()...)
 	}
 	return secrets
+}
+
+// secrets lists what of the media description must not come back in an error.
+func (m *MediaConfig) secrets() []string {
+	if m.Blob == "" {
+		return nil
+	}
+	var blob struct {
+		Token string `json:"token"`
+	}
+	_ = decode([]byte(m.Blob), &blob) // a blob of another kind has none
+	return []string{m.Blob, blob.Token}
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Meeting says which meeting to join: by coordinates (thread, message, organizer, tenant) or by meeting ID and passcode. It is
-// a secret, as a join link is, and prints without its contents.
+// Meeting says which meeting to join: by coordinates (thread, message, organizer, tenant), by meeting ID and passcode, or by a token
+// that came with an incoming call. It is a secret, as a join link is, and prints without its contents.
 type Meeting struct {
 	ThreadID            string
 	MessageID           string
@@ -19,11 +19,16 @@ type Meeting struct {
 
 	JoinMeetingID string // digits
 	Passcode      string
+
+	Token string
 }
 
 // String says in which way the meeting is known and nothing else.
 func (m Meeting) String() string {
-	if m.JoinMeetingID != "" {
+	switch {
+	case m.Token != "":
+		return "meeting known by token"
+	case m.JoinMeetingID != "":
 		return "meeting known by meeting ID"
 	}
 	return "meeting known by coordinates"
@@ -37,6 +42,12 @@ func (m Meeting) MarshalLog() any { return m.String() }
 
 // Validate names the first thing that is missing or cannot be right.
 func (m Meeting) Validate() error {
+	if m.Token != "" {
+		if m.ThreadID != "" || m.JoinMeetingID != "" {
+			return errors.New("meeting: give a token, coordinates or a meeting ID, one of them alone")
+		}
+		return nil
+	}
 	if m.JoinMeetingID != "" {
 		if m.ThreadID != "" {
 			return errors.New("meeting: give coordinates or a meeting ID, not both")
@@ -71,7 +82,12 @@ func (m Meeting) Apply(call *Call) {
 	if m.TenantID != "" {
 		call.TenantID = m.TenantID
 	}
-	if m.JoinMeetingID != "" {
+	switch {
+	case m.Token != "":
+		call.ChatInfo = nil
+		call.MeetingInfo = &MeetingInfo{Token: m.Token}
+		return
+	case m.JoinMeetingID != "":
 		call.ChatInfo = nil
 		call.MeetingInfo = &MeetingInfo{JoinMeetingID: m.JoinMeetingID, Passcode: m.Passcode}
 		return

@@ -17,6 +17,10 @@ const (
 	KindOperation
 	KindContentSharing
 	KindAudioRoutingGroup
+	// Of a call that records by policy: somebody else under a policy is about to join it, or has left. The notification's Call is the
+	// one in which that participant is, and Resource.ID the participant who left.
+	KindParticipantJoining
+	KindParticipantLeft
 )
 
 func (k ResourceKind) String() string {
@@ -31,6 +35,10 @@ func (k ResourceKind) String() string {
 		return "contentSharingSession"
 	case KindAudioRoutingGroup:
 		return "audioRoutingGroup"
+	case KindParticipantJoining:
+		return "participantJoining"
+	case KindParticipantLeft:
+		return "participantLeft"
 	}
 	return "unknown"
 }

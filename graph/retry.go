@@ -43,19 +43,22 @@ func retryAfter(header http.Header, now time.Time) time.Duration {
 const maxResponseBytes = 8 << 20
 
 // boundedTransport stops reading an answer that does not end.
-type boundedTransport struct{ policy.Transporter }
+type boundedTransport struct {
+	policy.Transporter
+	bytes int64
+}
 
 func (t boundedTransport) Do(req *http.Request) (*http.Response, error) {
 	resp, err := t.Transporter.Do(req)
 	if err == nil && resp.Body != nil {
-		resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxResponseBytes}
+		resp.Body = &boundedBody{ReadCloser: resp.Body, left: t.bytes, most: t.bytes}
 	}
 	return resp, err
 }
 
 type boundedBody struct {
 	io.ReadCloser
-	left int64
+	left, most int64
 }
 
 func (b *boundedBody) Read(p []byte) (int, error) {
@@ -65,7 +68,7 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 		if n, err := b.ReadCloser.Read(one[:]); n == 0 {
 			return 0, err
 		}
-		return 0, tooLongError{}
+		return 0, tooLongError(b.most)
 	}
 	if int64(len(p)) > b.left {
 		p = p[:b.left]
@@ -75,10 +78,10 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-type tooLongError struct{}
+type tooLongError int64
 
-func (tooLongError) Error() string {
-	return fmt.Sprintf("the answer is longer than %d MiB", maxResponseBytes>>20)
+func (most tooLongError) Error() string {
+	return fmt.Sprintf("the answer is longer than %d MiB", int64(most)>>20)
 }
 
 // NonRetriable tells azcore that asking again would bring the same.

@@ -17,6 +17,10 @@ const (
 	RoleJoinGroupCall      = "Calls.JoinGroupCall.All"
 	RoleJoinGroupCallGuest = "Calls.JoinGroupCallAsGuest.All"
 	RoleAccessMedia        = "Calls.AccessMedia.All"
+
+	// With these goes an application access policy, which an administrator grants to the user whose meetings are meant.
+	RoleMeetingsRead      = "OnlineMeetings.Read.All"
+	RoleMeetingsReadWrite = "OnlineMeetings.ReadWrite.All"
 )
 
 const maxTokenBytes = 64 << 10
@@ -64,20 +68,10 @@ func (r *rolesClaim) UnmarshalJSON(data []byte) error {
 // RequiredRoles lists the roles without which Graph refuses to create the call.
 func RequiredRoles(call *Call) []string {
 	var roles []string
-	switch {
-	case call.MeetingInfo != nil || call.ChatInfo != nil:
-		if call.Source != nil && call.Source.Identity.Guest != nil {
-			roles = append(roles, RoleJoinGroupCallGuest)
-		} else {
-			roles = append(roles, RoleJoinGroupCall)
+	for _, feature := range FeaturesOf(call) {
+		for _, any := range feature.Roles() {
+			roles = append(roles, any.String())
 		}
-	case len(call.Targets) > 1:
-		roles = append(roles, RoleInitiateGroupCall)
-	default:
-		roles = append(roles, RoleInitiate)
-	}
-	if call.MediaConfig != nil && call.MediaConfig.Hosting == AppHosted {
-		roles = append(roles, RoleAccessMedia)
 	}
 	return roles
 }
