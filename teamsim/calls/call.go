@@ -56,6 +56,7 @@ type call struct {
 	result        *Result
 	endDetail     string
 	etag          int
+	operations    map[string]*operation
 }
 
 // run makes the call happen: connect to the bot's media, then enter the meeting.

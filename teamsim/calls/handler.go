@@ -145,23 +145,31 @@ func (s *Service) routeCall(w http.ResponseWriter, r *request, c *call, rest []s
 		}
 		return notAllowed(r)
 	}
-	action := strings.TrimPrefix(strings.ToLower(rest[0]), "microsoft.graph.")
-	switch {
-	case action == "keepalive" && len(rest) == 1:
-		return method(r, http.MethodPost, func() *apiError { return c.serveKeepAlive(w, r) })
-	case action == "reject" && len(rest) == 1:
-		return method(r, http.MethodPost, func() *apiError { return c.serveReject(w, r) })
-	case (action == "mute" || action == "unmute") && len(rest) == 1:
-		return method(r, http.MethodPost, func() *apiError { return c.serveMute(w, r, action == "mute") })
-	case action == "participants" && len(rest) == 1:
-		return method(r, http.MethodGet, func() *apiError { return c.serveParticipants(w) })
-	case action == "participants" && len(rest) == 2 && r.Method == http.MethodGet:
-		return c.serveParticipant(w, rest[1])
+	name := strings.TrimPrefix(strings.ToLower(rest[0]), "microsoft.graph.")
+	if serve, known := callActions[name]; known && len(rest) == 1 {
+		return method(r, http.MethodPost, func() *apiError { return serve(c, w, r) })
 	}
-	if name, real := otherOperations[action]; real {
-		return notSimulated(name)
+	if serve, known := callParts[name]; known {
+		return serve(c, w, r, rest[1:])
+	}
+	if what, real := otherOperations[name]; real {
+		return notSimulated(what)
 	}
 	return badRequest("Resource not found for the segment '%s'.", rest[0])
+}
+
+// callActions are the actions on a call, POST …/calls/{id}/{action}, by lower-case name.
+var callActions = map[string]func(*call, http.ResponseWriter, *request) *apiError{
+	"keepalive": (*call).serveKeepAlive,
+	"reject":    (*call).serveReject,
+	"mute":      func(c *call, w http.ResponseWriter, r *request) *apiError { return c.serveMute(w, r, true) },
+	"unmute":    func(c *call, w http.ResponseWriter, r *request) *apiError { return c.serveMute(w, r, false) },
+}
+
+// callParts are the collections of a call, …/calls/{id}/{part}[/…], by lower-case name. They get the segments below.
+var callParts = map[string]func(*call, http.ResponseWriter, *request, []string) *apiError{
+	"operations":   (*call).routeOperations,
+	"participants": (*call).routeParticipants,
 }
 
 // otherOperations exist in Graph (reference sections 1.1, 1.3 and 1.4) but not here.
@@ -170,8 +178,8 @@ var otherOperations = map[string]string{
 	"playprompt": "playPrompt", "recordresponse": "recordResponse", "subscribetotone": "subscribeToTone",
 	"senddtmftones": "sendDtmfTones", "cancelmediaprocessing": "cancelMediaProcessing",
 	"changescreensharingrole": "changeScreenSharingRole", "addlargegalleryview": "addLargeGalleryView",
-	"participants": "this operation on participants", "contentsharingsessions": "contentSharingSessions",
-	"operations": "operations", "audioroutinggroups": "audioRoutingGroups",
+	"contentsharingsessions": "contentSharingSessions",
+	"audioroutinggroups":     "audioRoutingGroups",
 }
 
 func method(r *request, want string, serve func() *apiError) *apiError {

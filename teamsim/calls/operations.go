@@ -5,8 +5,6 @@ package calls
 import (
 	"bytes"
 	"net/http"
-
-	"github.com/google/uuid"
 )
 
 // maxClientContext is the length of clientContext everywhere (reference section 1).
@@ -53,14 +51,9 @@ func (c *call) serveParticipant(w http.ResponseWriter, id string) *apiError {
 
 // serveMute serves POST …/mute and …/unmute: the service drops the bot's packets, and the roster says so.
 func (c *call) serveMute(w http.ResponseWriter, r *request, muted bool) *apiError {
-	var body struct {
-		ClientContext *string `json:"clientContext"`
-	}
-	check := object{types: []string{""}, typeOptional: true, members: map[string]rule{"clientContext": atMost(maxClientContext)}}
-	if len(r.body) > 0 {
-		if err := parse(r.body, check.check, &body); err != nil {
-			return badRequest("%v", err)
-		}
+	context, refusal := parseContext(r)
+	if refusal != nil {
+		return refusal
 	}
 	if c.meeting == nil {
 		return badRequest("mute and unmute exist in group calls only")
@@ -72,11 +65,6 @@ func (c *call) serveMute(w http.ResponseWriter, r *request, muted bool) *apiErro
 	if !muted {
 		kind = "unmuteParticipantOperation"
 	}
-	id := uuid.NewString()
-	w.Header().Set("Location", c.service.BaseURL+"/"+r.version+c.path()+"/operations/"+id)
-	reply(w, http.StatusOK, document{
-		"@odata.type": ns + kind, "id": id, "status": "completed", "clientContext": body.ClientContext,
-		"resultInfo": resultDoc(Result{Code: 200, Subcode: 0, Message: ""}),
-	})
+	c.succeed(kind, context).reply(w, r, http.StatusOK)
 	return nil
 }
