@@ -54,33 +54,46 @@ func Decode(r io.Reader, maxBytes int64) (Clip, error) {
 }
 
 func decode(r io.Reader) (Clip, error) {
+	f, size, err := open(r)
+	if err != nil {
+		return Clip{}, err
+	}
+	if err := f.check(); err != nil {
+		return Clip{}, err
+	}
+	return readData(r, f, size)
+}
+
+// open reads up to the first sample, and gives the format and the length that the header claims.
+func open(r io.Reader) (f format, size int64, err error) {
 	var head [12]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return Clip{}, fmt.Errorf("not a WAV file: reading the header: %w", short(err))
+		return format{}, 0, fmt.Errorf("not a WAV file: reading the header: %w", short(err))
 	}
 	if string(head[:4]) != "RIFF" || string(head[8:]) != "WAVE" {
-		return Clip{}, errors.New("not a WAV file: it does not begin with RIFF and WAVE")
+		return format{}, 0, errors.New("not a WAV file: it does not begin with RIFF and WAVE")
 	}
-	var f format
+	found := false
 	for {
 		var chunk [8]byte
 		if _, err := io.ReadFull(r, chunk[:]); err != nil {
-			return Clip{}, fmt.Errorf("the WAV file has no data chunk: %w", short(err))
+			return format{}, 0, fmt.Errorf("the WAV file has no data chunk: %w", short(err))
 		}
 		id, size := string(chunk[:4]), int64(binary.LittleEndian.Uint32(chunk[4:]))
 		switch {
 		case id == "fmt ":
 			var err error
 			if f, err = readFormat(r, size); err != nil {
-				return Clip{}, err
+				return format{}, 0, err
 			}
-		case id == "data" && f.tag == 0:
-			return Clip{}, errors.New("the WAV file's data comes before its format")
+			found = true
+		case id == "data" && !found:
+			return format{}, 0, errors.New("the WAV file's data comes before its format")
 		case id == "data":
-			return readData(r, f, size)
+			return f, size, nil
 		default:
 			if err := skip(r, size+size&1); err != nil {
-				return Clip{}, fmt.Errorf("the WAV file ends within its %q chunk: %w", id, short(err))
+				return format{}, 0, fmt.Errorf("the WAV file ends within its %q chunk: %w", id, short(err))
 			}
 		}
 	}
@@ -91,7 +104,8 @@ type format struct {
 	tag      uint16
 	channels int
 	rate     int
-	bytes    int // of one sample of one channel
+	bits     int // of one sample of one channel
+	bytes    int // that those take
 }
 
 func readFormat(r io.Reader, size int64) (format, error) {
@@ -105,7 +119,8 @@ func readFormat(r io.Reader, size int64) (format, error) {
 	}
 	le := binary.LittleEndian
 	f := format{tag: le.Uint16(b), channels: int(le.Uint16(b[2:])), rate: int(le.Uint32(b[4:]))}
-	bits := int(le.Uint16(b[14:]))
+	f.bits = int(le.Uint16(b[14:]))
+	f.bytes = f.bits / 8
 	if f.tag == formatExtensible {
 		if size < extended {
 			return format{}, fmt.Errorf("the WAV file's extensible format chunk has %d bytes, expected %d", size, extended)
@@ -113,18 +128,22 @@ func readFormat(r io.Reader, size int64) (format, error) {
 		// The sub-format GUID begins with the tag it stands for.
 		f.tag = le.Uint16(b[24:])
 	}
-	f.bytes = bits / 8
-	known := f.tag == formatPCM && (bits == 8 || bits == 16 || bits == 24 || bits == 32) ||
-		f.tag == formatFloat && (bits == 32 || bits == 64)
+	return f, nil
+}
+
+// check says why Decode does not take the format.
+func (f format) check() error {
+	known := f.tag == formatPCM && (f.bits == 8 || f.bits == 16 || f.bits == 24 || f.bits == 32) ||
+		f.tag == formatFloat && (f.bits == 32 || f.bits == 64)
 	switch {
 	case !known:
-		return format{}, fmt.Errorf("the WAV file has format %#04x with %d bits; convert it to PCM with 8, 16, 24 or 32 bits or to float", f.tag, bits)
+		return fmt.Errorf("the WAV file has format %#04x with %d bits; convert it to PCM with 8, 16, 24 or 32 bits or to float", f.tag, f.bits)
 	case f.channels < 1 || f.channels > maxChannels:
-		return format{}, fmt.Errorf("the WAV file has %d channels, expected 1 to %d", f.channels, maxChannels)
+		return fmt.Errorf("the WAV file has %d channels, expected 1 to %d", f.channels, maxChannels)
 	case f.rate < minRate || f.rate > maxRate:
-		return format{}, fmt.Errorf("the WAV file has %d samples a second, expected %d to %d", f.rate, minRate, maxRate)
+		return fmt.Errorf("the WAV file has %d samples a second, expected %d to %d", f.rate, minRate, maxRate)
 	}
-	return f, nil
+	return nil
 }
 
 func readData(r io.Reader, f format, size int64) (Clip, error) {
