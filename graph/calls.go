@@ -24,8 +24,11 @@ func (c *Client) CreateCall(ctx context.Context, scenarioID string, call *Call) 
 	resp, err := c.do(ctx, op, scenarioID, call, created, secretsOf(call)...)
 	if err != nil {
 		var refused *Error
-		if errors.As(err, &refused) && refused.StatusCode == http.StatusForbidden {
-			refused.MissingRoles = c.missingRoles(ctx, FeaturesOf(call)...)
+		if errors.As(err, &refused) {
+			refused.ToPeople = len(call.Targets) > 0
+			if refused.StatusCode == http.StatusForbidden {
+				refused.MissingRoles = c.missingRoles(ctx, FeaturesOf(call)...)
+			}
 		}
 		return nil, err
 	}

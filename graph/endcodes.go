@@ -29,6 +29,11 @@ const (
 	ReasonCallingDisabled        = "CallingDisabled"
 	ReasonBusy                   = "Busy"
 	ReasonDeclined               = "Declined"
+	ReasonCallCanceled           = "CallCanceled"
+	ReasonCallForbidden          = "CallForbidden"
+	ReasonCalleeNotFound         = "CalleeNotFound"
+	ReasonInvalidNumber          = "InvalidNumber"
+	ReasonPhoneNetworkFailed     = "PhoneNetworkFailed"
 	ReasonCalleeUnavailable      = "CalleeUnavailable"
 	ReasonMediaConnectionLost    = "MediaConnectionLost"
 	ReasonMediaUnreachable       = "MediaUnreachable"
@@ -39,8 +44,9 @@ const (
 )
 
 const (
-	remedyMedia = "Check from outside the cluster that the media address and TCP port answer with a certificate that is valid for their name, and that UDP is open."
-	remedyRetry = "Try again; if it stays, ask Microsoft's support with the call's chain id."
+	remedyMedia  = "Check from outside the cluster that the media address and TCP port answer with a certificate that is valid for their name, and that UDP is open."
+	remedyNumber = "Check the telephone number; it begins with + and the country."
+	remedyRetry  = "Try again; if it stays, ask Microsoft's support with the call's chain id."
 )
 
 func normal(reason, sentence, remedy string) Explanation {
@@ -114,35 +120,19 @@ var endCodeRanges = []codeRange{
 	{code: 500, first: 1203000, last: 1203099, explanation: media(ReasonMediaSetupFailed, "The service could not set up the bot's media.")},
 	{code: 0, explanation: normal(ReasonEnded, "The call ended.", "")},
 	{code: 2, explanation: normal(ReasonEnded, "The call ended.", "")},
+	{code: 403, explanation: callee(ReasonCallForbidden, "The callee, or the organization of one of the two, does not allow the call.", "Ask the Teams administrator about the calling and federation policies.")},
+	{code: 404, explanation: callee(ReasonCalleeNotFound, "There is no such callee.", "Check the callee's id or telephone number.")},
+	{code: 604, explanation: callee(ReasonCalleeNotFound, "There is no such callee.", "Check the callee's id or telephone number.")},
 	{code: 408, explanation: Explanation{ReasonTimeout, "The call was given up after a time limit.", remedyRetry, ClassPlatform}},
 	{code: 410, explanation: media(ReasonMediaSetupFailed, "The call is gone, mostly because its media connection was.")},
 	{code: 480, explanation: callee(ReasonCalleeUnavailable, "The callee is not available.", "Try again later.")},
+	{code: 484, explanation: callee(ReasonInvalidNumber, "The telephone number is incomplete or not one.", remedyNumber)},
+	{code: 487, explanation: callee(ReasonCallCanceled, "The call was taken back before it was answered.", "Call again if it is still wanted.")},
+	{code: 488, explanation: media(ReasonMediaNegotiationFailed, "The two sides found no media that both can use.")},
+	{code: 415, explanation: media(ReasonMediaNegotiationFailed, "The two sides found no media that both can use.")},
+	{code: 429, explanation: Explanation{ReasonThrottled, "The calling service takes no more calls of this app for now.", "Try again later.", ClassThrottled}},
 	{code: 486, explanation: callee(ReasonBusy, "The callee is busy.", "Try again later.")},
+	{code: 600, explanation: callee(ReasonBusy, "The callee is busy.", "Try again later.")},
 	{code: 603, explanation: callee(ReasonDeclined, "The callee declined the call.", "")},
 	{code: 5, explanation: Explanation{ReasonPlatformError, "The calling service failed.", remedyRetry, ClassPlatform}},
-}
-
-// Reasons an operation ends.
-const (
-	ReasonOperationCompleted = "Completed"
-	ReasonMaxRecordDuration  = "MaxRecordDurationReached"
-	ReasonOperationCanceled  = "Canceled"
-	ReasonOperationFailed    = "OperationFailed"
-)
-
-var operationCodes = map[codes]Explanation{
-	{0, 0}:      normal(ReasonOperationCompleted, "Done.", ""),
-	{200, 0}:    normal(ReasonOperationCompleted, "Done.", ""),
-	{200, 8515}: normal(ReasonMaxRecordDuration, "The recording reached its longest duration.", ""),
-	{400, 8508}: normal(ReasonOperationCanceled, "The operation was cancelled.", ""),
-	{500, 9999}: { // #325
-		ReasonOperationFailed, "The service cannot do this on a call whose media the bot hosts.",
-		"Use it on service-hosted calls only.", ClassConfiguration,
-	},
-}
-
-var operationCodeRanges = []codeRange{
-	{code: 2, explanation: normal(ReasonOperationCompleted, "Done.", "")},
-	{code: 4, explanation: Explanation{ReasonOperationFailed, "The service refused the operation.", "Check what was asked for against Graph's documentation of the operation.", ClassConfiguration}},
-	{code: 5, explanation: Explanation{ReasonOperationFailed, "The service failed to carry out the operation.", remedyRetry, ClassPlatform}},
 }

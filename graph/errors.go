@@ -28,8 +28,11 @@ type Error struct {
 	ClientRequestID string
 	// RetryAfter is how long the service asks to wait, 0 if it does not.
 	RetryAfter time.Duration
-	// MissingRoles are the roles the request needs and the token lacks. Set when creating a call was forbidden.
+	// MissingRoles are the roles the request needs and the token lacks. Set when it was forbidden and needs roles of its own.
 	MissingRoles []string
+
+	// ToPeople: the call that could not be created is one to people and not into a meeting.
+	ToPeople bool
 }
 
 func (e *Error) Error() string {

@@ -2,7 +2,10 @@
 
 package graph
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Class groups results by whose business they are.
 type Class string
@@ -47,12 +50,38 @@ func Explain(r ResultInfo) Explanation {
 			r = parsed
 		}
 	}
-	return withRawText(lookUp(endCodes, endCodeRanges, r), r)
+	e, exact := endCodes[codes{r.Code, r.Subcode}]
+	if !exact {
+		phone := false
+		if e, phone = explainPhone(r); !phone {
+			e = lookUp(endCodes, endCodeRanges, r)
+		}
+	}
+	return withRawText(e, r)
 }
 
 // ExplainOperation says how an operation, such as playing a prompt, ended.
 func ExplainOperation(r ResultInfo) Explanation {
 	return withRawText(lookUp(operationCodes, operationCodeRanges, r), r)
+}
+
+// ExplainOperationEnd says how an operation ended, from everything that it carries.
+func ExplainOperationEnd(op *Operation) Explanation {
+	var r ResultInfo
+	if op.ResultInfo != nil {
+		r = *op.ResultInfo
+	}
+	e := ExplainOperation(r)
+	if more, ok := completionReasons[strings.ToLower(op.CompletionReason)]; ok && (e.Reason == ReasonOperationCompleted || e.Reason == ReasonOperationFailed) {
+		e = more
+	}
+	if op.Status == OperationFailed && e.Reason == ReasonOperationCompleted {
+		e = Explanation{ReasonOperationFailed, "The service says that it failed, and not why.", remedyRetry, ClassPlatform}
+		if op.CompletionReason != "" {
+			e.Sentence = "It failed: " + ended(clip(op.CompletionReason, 64))
+		}
+	}
+	return e
 }
 
 type codes struct{ code, subcode int }
@@ -93,7 +122,8 @@ func lookUp(exact map[codes]Explanation, ranges []codeRange, r ResultInfo) Expla
 // withRawText adds the codes and the service's own words where our sentence is not specific to them.
 func withRawText(e Explanation, r ResultInfo) Explanation {
 	switch e.Reason {
-	case ReasonUnknown, ReasonEnded, ReasonCalleeUnavailable, ReasonPlatformError, ReasonTimeout, ReasonMediaSetupFailed, ReasonOperationFailed:
+	case ReasonUnknown, ReasonEnded, ReasonCalleeUnavailable, ReasonPlatformError, ReasonTimeout, ReasonMediaSetupFailed, ReasonOperationFailed,
+		ReasonCallForbidden, ReasonCalleeNotFound, ReasonPhoneNetworkFailed, ReasonCallCanceled:
 	default:
 		return e
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -19,7 +20,9 @@ const (
 	ReasonTenantNotConsented   = "TenantNotConsented"
 	ReasonTokenRejected        = "TokenRejected"
 	ReasonMeetingNotFound      = "MeetingNotFound"
+	ReasonAccessPolicyMissing  = "AccessPolicyMissing"
 	ReasonCallNotFound         = "CallNotFound"
+	ReasonParticipantNotFound  = "ParticipantNotFound"
 	ReasonRequestRejected      = "RequestRejected"
 	ReasonThrottled            = "Throttled"
 	ReasonQuotaExceeded        = "QuotaExceeded"
@@ -40,6 +43,11 @@ func ExplainError(err error) Explanation {
 	}
 	var network net.Error
 	switch {
+	case errors.Is(err, ErrNoSuchMeeting):
+		return Explanation{
+			ReasonMeetingNotFound, "Graph knows no such meeting of that user.",
+			"Check the meeting and whose it is: it is found among those its organizer has made.", ClassConfiguration,
+		}
 	case err == nil:
 		return Explanation{Reason: ReasonEnded, Class: ClassNormalEnd}
 	case errors.Is(err, context.Canceled):
@@ -74,8 +82,24 @@ const (
 	codeTenantMismatch    = "7505"
 	codeCallNotFound      = "8522"
 	codeNotOnAppHosted    = "9999"
+	codeUnknown           = "UnknownError"
 	monthlyLimitInMessage = "monthly call creation limit"
 )
+
+// serviceHostedOnly are the names of the operations that exist only where the service hosts the media.
+var serviceHostedOnly = []string{opPlayPrompt.Name, opRecordResponse.Name, opSubscribeTone.Name, opCancelMedia.Name}
+
+func aboutMeeting(operation string) bool { return inSection(operation, SectionMeetings) }
+
+func aboutParticipant(operation string) bool {
+	return slices.ContainsFunc(Operations, func(s OperationSpec) bool {
+		return s.Name == operation && strings.Contains(s.Path, "{participant}")
+	})
+}
+
+func inSection(operation string, section Section) bool {
+	return slices.ContainsFunc(Operations, func(s OperationSpec) bool { return s.Name == operation && s.Section == section })
+}
 
 func explainRefusal(e *Error) Explanation {
 	said := ended(fmt.Sprintf("Graph answered %d", e.StatusCode) + ifSet(" with code ", e.Code) + ifSet(": ", e.Message))
@@ -99,10 +123,25 @@ func explainRefusal(e *Error) Explanation {
 			ReasonTokenRejected, "Graph did not accept the bot's token. " + said,
 			"Check that appID, tenantID and cloud belong together, and that the machine's clock is right.", ClassConfiguration,
 		}
+	case e.StatusCode == http.StatusNotFound && aboutMeeting(e.Operation):
+		return Explanation{
+			ReasonMeetingNotFound, "There is no such meeting, or no such user. " + said,
+			"Check the meeting and the id of the user whose meeting it is.", ClassConfiguration,
+		}
+	case e.StatusCode == http.StatusNotFound && e.Operation == opCreateCall.Name && e.ToPeople:
+		return Explanation{
+			ReasonCalleeNotFound, "There is no such callee. " + said, "Check the callee's id or telephone number.", ClassConfiguration,
+		}
 	case e.StatusCode == http.StatusNotFound && creating:
 		return Explanation{
 			ReasonMeetingNotFound, "There is no such meeting. " + said,
 			"Check that the join link or the meeting ID and passcode are complete and current, and of a tenant the bot is allowed in.", ClassConfiguration,
+		}
+	case e.StatusCode == http.StatusConflict && e.Operation == opAnswerCall.Name:
+		return Explanation{ReasonCallNotFound, "The call has been answered or disposed of already. " + said, "", ClassNormalEnd}
+	case e.StatusCode == http.StatusNotFound && aboutParticipant(e.Operation):
+		return Explanation{
+			ReasonParticipantNotFound, "The call or the participant is not there any more. " + said, "Take the participant's id from the call's status.", ClassConfiguration,
 		}
 	case e.StatusCode == http.StatusNotFound, e.Code == codeCallNotFound:
 		return Explanation{ReasonCallNotFound, "The call is not there any more. " + said, "", ClassNormalEnd}
@@ -115,6 +154,11 @@ func explainRefusal(e *Error) Explanation {
 		return Explanation{
 			ReasonRequestRejected, "Graph cannot do this on a call whose media the bot hosts. " + said,
 			"Use it on service-hosted calls only.", ClassConfiguration,
+		}
+	case e.StatusCode == http.StatusInternalServerError && e.Code == codeUnknown && slices.Contains(serviceHostedOnly, e.Operation): // #545
+		return Explanation{
+			ReasonPlatformError, "Graph failed, as it does when this is asked of a call whose media the bot hosts. " + said,
+			"Use it on service-hosted calls only; if this is one, try again.", ClassPlatform,
 		}
 	case e.StatusCode >= 500:
 		return Explanation{ReasonPlatformError, "Graph failed. " + said, remedyRetry, ClassPlatform}
@@ -133,6 +177,18 @@ func explainForbidden(e *Error, said string) Explanation {
 		return Explanation{
 			ReasonPermissionMissing, "The bot's token lacks " + roles + ". " + said,
 			"Grant the app " + roles + " as application permission, let an administrator consent, and restart or wait an hour for a new token.", ClassConfiguration,
+		}
+	}
+	if aboutMeeting(e.Operation) {
+		return Explanation{
+			ReasonAccessPolicyMissing, "The app may not see or make meetings of that user. " + said,
+			"Grant the user an application access policy that names the app (New-CsApplicationAccessPolicy, Grant-CsApplicationAccessPolicy) and wait half an hour.", ClassConfiguration,
+		}
+	}
+	if e.Operation == opRemoveParticipant.Name {
+		return Explanation{
+			ReasonPermissionMissing, "The app may not remove participants in this tenant. " + said,
+			"Have a Teams administrator run Set-CsApplicationMeetingConfiguration -AllowRemoveParticipantAppIds with the app's id.", ClassConfiguration,
 		}
 	}
 	const grant = "Grant the app its Calls permissions as application permissions, and let an administrator of the meeting's tenant consent."
