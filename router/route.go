@@ -2,35 +2,69 @@
 
 package router
 
-import "strings"
+import (
+	"net/http"
+	"strings"
+)
+
+// kind of a request; also a label of metrics.
+type kind string
+
+const (
+	kindNewCall  kind = "newCall"
+	kindCallback kind = "callback"
+	kindPrompt   kind = "prompt"
+	kindSelfTest kind = "selfTest"
+	kindUnknown  kind = "unknown"
+)
+
+const maxSegment = 253
 
 // route is what a path asks for.
 type route struct {
 	bot      Bot
-	mediaPod string // empty: a new call
-	kind     string // for metrics: newCall or callback
+	kind     kind
+	mediaPod string // of a callback
 }
 
-const (
-	kindNewCall  = "newCall"
-	kindCallback = "callback"
-	maxSegment   = 253
-)
-
-// parseRoute reads a path. It accepts nothing but the two forms the fleet hands out.
+// parseRoute reads a path. It accepts nothing but the forms the fleet hands out.
 func parseRoute(path string) (route, bool) {
-	seg := strings.Split(strings.TrimPrefix(path, "/"), "/")
-	for _, s := range seg {
-		if s == "" || len(s) > maxSegment {
-			return route{}, false
+	unknown := route{kind: kindUnknown}
+	var seg [7]string
+	n := 0
+	for s := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
+		if s == "" || s == "." || s == ".." || len(s) > maxSegment || n == len(seg) {
+			return unknown, false
 		}
+		seg[n] = s
+		n++
 	}
+	bot := Bot{seg[0], seg[1]}
 	switch {
-	case len(seg) == 3 && seg[2] == "calls":
-		return route{bot: Bot{seg[0], seg[1]}, kind: kindNewCall}, true
-	case len(seg) == 6 && seg[2] == "pods" && seg[4] == "calls":
-		return route{bot: Bot{seg[0], seg[1]}, mediaPod: seg[3], kind: kindCallback}, true
+	case n == 3 && seg[2] == "calls":
+		return route{bot: bot, kind: kindNewCall}, true
+	case n == 3 && seg[2] == "healthz":
+		return route{bot: bot, kind: kindSelfTest}, true
+	case n == 6 && seg[2] == "pods" && seg[4] == "calls":
+		return route{bot: bot, kind: kindCallback, mediaPod: seg[3]}, true
+	case n == 6 && seg[2] == "prompts" && isDigest(seg[3]):
+		return route{bot: bot, kind: kindPrompt}, true
 	default:
-		return route{}, false
+		return unknown, false
+	}
+}
+
+// isDigest: a SHA-256 in hex.
+func isDigest(s string) bool {
+	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+// allows says which methods a kind is for, as the Allow header does.
+func (k kind) allows(method string) (allow string, ok bool) {
+	switch k {
+	case kindPrompt, kindSelfTest:
+		return "GET, HEAD", method == http.MethodGet || method == http.MethodHead
+	default:
+		return http.MethodPost, method == http.MethodPost
 	}
 }

@@ -3,8 +3,9 @@
 package router
 
 import (
+	"encoding/json"
+	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,253 +13,188 @@ import (
 	"testing"
 
 	"github.com/go-logr/logr"
-	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/api/selftest"
 )
-
-func mediaPod(name, ip string, free int32, change ...func(*callfleetv1.MediaPod)) *callfleetv1.MediaPod {
-	mp := &callfleetv1.MediaPod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "voice", Name: name},
-		Spec:       callfleetv1.MediaPodSpec{BotRef: callfleetv1.BotReference{Name: "reception"}},
-		Status: callfleetv1.MediaPodStatus{PodIP: ip, Seats: callfleetv1.Seats{Free: free},
-			Conditions: []metav1.Condition{{Type: callfleetv1.ConditionReady, Status: metav1.ConditionTrue}}},
-	}
-	for _, c := range change {
-		c(mp)
-	}
-	return mp
-}
-
-func draining(mp *callfleetv1.MediaPod) {
-	mp.Spec.Drain = &callfleetv1.Drain{Reason: callfleetv1.DrainScaleIn}
-}
-
-func notReady(mp *callfleetv1.MediaPod) { mp.Status.Conditions[0].Status = metav1.ConditionFalse }
-
-func TestParseRoute(t *testing.T) {
-	tests := map[string]struct {
-		want route
-		ok   bool
-	}{
-		"/voice/reception/calls":                      {route{bot: Bot{"voice", "reception"}, kind: kindNewCall}, true},
-		"/voice/reception/pods/reception-3/calls/u-1": {route{bot: Bot{"voice", "reception"}, mediaPod: "reception-3", kind: kindCallback}, true},
-		"/voice/reception/calls/":                     {},
-		"/voice/reception":                            {},
-		"/voice//calls":                               {},
-		"/voice/reception/pods/reception-3/calls":     {},
-		"/voice/reception/pods/reception-3/calls/u/v": {},
-		"/voice/reception/pods/reception-3/other/u":   {},
-		"/" + strings.Repeat("x", 300) + "/b/calls":   {},
-		"/": {},
-		"/voice/reception/boots/reception-3/calls/u-1": {},
-	}
-	for path, tc := range tests {
-		t.Run(path, func(t *testing.T) {
-			got, ok := parseRoute(path)
-			if ok != tc.ok || (ok && got != tc.want) {
-				t.Errorf("parseRoute(%q) = %+v, %v; want %+v, %v", path, got, ok, tc.want, tc.ok)
-			}
-		})
-	}
-}
-
-func TestNewCallsGoWhereThereIsRoom(t *testing.T) {
-	table := NewTable()
-	table.Set(mediaPod("reception-0", "10.0.0.1", 3))
-	table.Set(mediaPod("reception-1", "10.0.0.2", 9))
-	table.Set(mediaPod("reception-2", "10.0.0.3", 0))
-	table.Set(mediaPod("reception-3", "10.0.0.4", 20, draining))
-	table.Set(mediaPod("reception-4", "10.0.0.5", 20, notReady))
-	table.Set(mediaPod("reception-5", "", 20))
-	bot := Bot{"voice", "reception"}
-	if diff := cmp.Diff([]string{"10.0.0.2:9441", "10.0.0.1:9441"}, table.WithRoom(bot)); diff != "" {
-		t.Errorf("pods with room, most free first (-want +got):\n%s", diff)
-	}
-	// A pod that drains still gets the notifications of its calls.
-	if addr, known := table.Owner(bot, "reception-3"); addr != "10.0.0.4:9441" || !known {
-		t.Errorf("owner of a draining pod's call = %q, %v", addr, known)
-	}
-	table.Delete(mediaPod("reception-1", "10.0.0.2", 9))
-	if got := table.WithRoom(bot); len(got) != 1 {
-		t.Errorf("after a pod is deleted %v have room, want one", got)
-	}
-	if table.Knows(Bot{"other", "reception"}) {
-		t.Error("a bot of another namespace is known")
-	}
-}
-
-// fleet is a router in front of pods that answer as told.
-type fleet struct {
-	router *Router
-	table  *Table
-	mu     sync.Mutex
-	got    []string // pod, path and body of each request that arrived
-	targ   map[string]string
-}
-
-// redirect sends the connections meant for a pod's address to a test server.
-func (f *fleet) redirect(t *testing.T) {
-	transport := f.router.proxy.Transport.(*podTransport).next.(*http.Transport)
-	dial := transport.DialContext
-	transport.DialContext = nil
-	transport.Dial = func(network, addr string) (net.Conn, error) { //nolint:staticcheck // a plain function is all a test needs
-		if to, ok := f.targ[addr]; ok {
-			return dial(t.Context(), network, to)
-		}
-		return nil, &net.OpError{Op: "dial", Err: io.ErrUnexpectedEOF}
-	}
-}
-
-func newFleet(t *testing.T, pods map[string]int) *fleet {
-	t.Helper()
-	table := NewTable()
-	f := &fleet{router: New(table, logr.Discard(), prometheus.NewRegistry()), table: table, targ: map[string]string{}}
-	f.router.Synced()
-	free := int32(10)
-	for _, name := range []string{"reception-0", "reception-1", "reception-2"} {
-		code, ok := pods[name]
-		if !ok {
-			continue
-		}
-		ip := "10.0.0." + name[len(name)-1:]
-		table.Set(mediaPod(name, ip, free))
-		free--
-		if code == 0 {
-			continue // nothing listens there
-		}
-		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			body, _ := io.ReadAll(r.Body)
-			f.mu.Lock()
-			defer f.mu.Unlock()
-			if code < 0 { // takes the request and dies
-				f.got = append(f.got, name+" died")
-				panic(http.ErrAbortHandler)
-			}
-			f.got = append(f.got, name+" "+r.URL.Path+" "+r.Header.Get("Authorization")+" "+string(body))
-			w.WriteHeader(code)
-		}))
-		t.Cleanup(srv.Close)
-		f.targ[ip+":9441"] = srv.Listener.Addr().String()
-	}
-	f.redirect(t)
-	return f
-}
-
-func (f *fleet) post(path, body string) *http.Response {
-	req := httptest.NewRequest(http.MethodPost, "https://bots.contoso.com"+path, strings.NewReader(body))
-	req.Header.Set("Authorization", "Bearer t")
-	rec := httptest.NewRecorder()
-	f.router.ServeHTTP(rec, req)
-	return rec.Result()
-}
-
-func TestForward(t *testing.T) {
-	const callback = "/voice/reception/pods/reception-1/calls/u-1"
-	tests := map[string]struct {
-		pods map[string]int // name → status it answers; 0: unreachable
-		path string
-		body string
-		code int
-		got  []string
-	}{
-		"a callback reaches its owner": {
-			pods: map[string]int{"reception-0": 202, "reception-1": 202}, path: callback, body: `{"a":1}`, code: 202,
-			got: []string{"reception-1 " + callback + ` Bearer t {"a":1}`},
-		},
-		"the owner's refusal is passed on": {
-			pods: map[string]int{"reception-1": 401}, path: callback, code: 401, got: []string{"reception-1 " + callback + " Bearer t "},
-		},
-		"a callback goes nowhere else when its owner is down": {
-			pods: map[string]int{"reception-0": 202, "reception-1": 0}, path: callback, code: 503,
-		},
-		"a callback for a pod that never was": {
-			pods: map[string]int{"reception-0": 202}, path: callback, code: 404,
-		},
-		"a new call goes to the pod with most room": {
-			pods: map[string]int{"reception-0": 202, "reception-1": 202}, path: "/voice/reception/calls", body: "x", code: 202,
-			got: []string{"reception-0 /voice/reception/calls Bearer t x"},
-		},
-		"a new call whose first pod is down goes to the next, body intact": {
-			pods: map[string]int{"reception-0": 0, "reception-1": 202}, path: "/voice/reception/calls", body: "x", code: 202,
-			got: []string{"reception-1 /voice/reception/calls Bearer t x"},
-		},
-		"a new call whose first pod is full goes to the next, body intact": {
-			pods: map[string]int{"reception-0": 503, "reception-1": 202}, path: "/voice/reception/calls", body: "x", code: 202,
-			got: []string{"reception-0 /voice/reception/calls Bearer t x", "reception-1 /voice/reception/calls Bearer t x"},
-		},
-		"a new call that a pod took before it died is not given to another": {
-			pods: map[string]int{"reception-0": -1, "reception-1": 202}, path: "/voice/reception/calls", code: 503, got: []string{"reception-0 died"},
-		},
-		"all full":               {pods: map[string]int{"reception-0": 503}, path: "/voice/reception/calls", code: 503, got: []string{"reception-0 /voice/reception/calls Bearer t "}},
-		"a bot that is not ours": {pods: map[string]int{"reception-0": 202}, path: "/voice/other/calls", code: 404},
-		"no such path":           {pods: map[string]int{"reception-0": 202}, path: "/voice/reception", code: 404},
-		"too large":              {pods: map[string]int{"reception-1": 202}, path: callback, body: strings.Repeat("x", maxBody+1), code: 413},
-	}
-	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) {
-			f := newFleet(t, tc.pods)
-			resp := f.post(tc.path, tc.body)
-			if resp.StatusCode != tc.code {
-				t.Errorf("answer %d, want %d", resp.StatusCode, tc.code)
-			}
-			f.mu.Lock()
-			defer f.mu.Unlock()
-			if diff := cmp.Diff(tc.got, f.got); diff != "" {
-				t.Errorf("what the pods got (-want +got):\n%s", diff)
-			}
-			if tc.code == 503 && resp.Header.Get("Retry-After") == "" && len(f.got) == 0 {
-				t.Error("a 503 of the router without Retry-After")
-			}
-		})
-	}
-}
 
 func TestNothingIsRoutedBeforeTheFleetIsKnown(t *testing.T) {
 	r := New(NewTable(), logr.Discard(), prometheus.NewRegistry())
-	rec := httptest.NewRecorder()
-	r.ServeHTTP(rec, httptest.NewRequest(http.MethodPost, "/voice/reception/pods/reception-0/calls/u", nil))
-	if rec.Code != http.StatusServiceUnavailable {
-		t.Errorf("answer %d before the first sync, want 503: a 404 would make the service give the call up", rec.Code)
-	}
-}
-
-func TestOnlyPost(t *testing.T) {
-	f := newFleet(t, map[string]int{"reception-0": 202})
-	rec := httptest.NewRecorder()
-	f.router.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/voice/reception/calls", nil))
-	if rec.Code != http.StatusMethodNotAllowed || rec.Header().Get("Allow") != "POST" {
-		t.Errorf("GET answered %d, Allow %q", rec.Code, rec.Header().Get("Allow"))
-	}
-}
-
-func FuzzParseRoute(f *testing.F) {
-	for _, s := range []string{"/voice/reception/calls", "/a/b/pods/c/calls/d", "//calls", "/%2f/x/calls", ""} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, path string) {
-		r, ok := parseRoute(path)
-		if ok && (r.bot.Namespace == "" || r.bot.Name == "" || (r.kind == kindCallback) != (r.mediaPod != "")) {
-			t.Errorf("parseRoute(%q) = %+v", path, r)
+	for _, path := range []string{callbackTo("r-0"), newCalls, "/voice/reception/healthz?nonce=0123456789abcdef"} {
+		method := http.MethodPost
+		if strings.Contains(path, "healthz") {
+			method = http.MethodGet
 		}
-	})
+		req := httptest.NewRequest(method, path, nil)
+		req.Header.Set("Authorization", "Bearer "+goodToken)
+		rec := httptest.NewRecorder()
+		r.ServeHTTP(rec, req)
+		if rec.Code != http.StatusServiceUnavailable {
+			t.Errorf("%s: answer %d before the first sync, want 503: a 404 would make the service give the call up", path, rec.Code)
+		}
+	}
 }
 
-func BenchmarkTableOwner(b *testing.B) {
-	table := NewTable()
-	for i := range 1000 {
-		mp := mediaPod("reception-"+string(rune('a'+i%26)), "10.0.0.1", 5)
-		table.Set(mp)
+func TestMethods(t *testing.T) {
+	f := newFleet(t, aPod{name: "r-0", free: 9, answer: judging(202)})
+	srv := serve(t, f.router)
+	for path, allow := range map[string]string{
+		newCalls: "POST", callbackTo("r-0"): "POST",
+		"/voice/reception/healthz": "GET, HEAD",
+		"/voice/reception/prompts/" + strings.Repeat("0f", 32) + "/menu/a": "GET, HEAD",
+	} {
+		resp := send(t, srv, http.MethodPut, path, goodToken, nil)
+		if resp.StatusCode != http.StatusMethodNotAllowed || resp.Header.Get("Allow") != allow {
+			t.Errorf("PUT %s answered %d, Allow %q", path, resp.StatusCode, resp.Header.Get("Allow"))
+		}
 	}
-	bot := Bot{"voice", "reception"}
-	b.ReportAllocs()
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			if _, ok := table.Owner(bot, "reception-c"); !ok {
-				b.Fatal("not found")
+}
+
+// What carries nothing that could be a token is no pod's business.
+func TestJunkBothersNoPod(t *testing.T) {
+	f := newFleet(t, aPod{name: "r-0", free: 9, answer: judging(202)})
+	srv := serve(t, f.router)
+	for _, token := range []string{"", "x", "a.b.c"} {
+		resp := send(t, srv, http.MethodPost, newCalls, token, strings.NewReader(strings.Repeat("x", 10<<20)))
+		if resp.StatusCode != http.StatusUnauthorized || resp.Header.Get("WWW-Authenticate") != "Bearer" || !resp.Close {
+			t.Errorf("token %q: answer %d, %v", token, resp.StatusCode, resp.Header)
+		}
+	}
+	if got := f.arrived(); got != nil {
+		t.Errorf("pods were bothered: %v", got)
+	}
+}
+
+// Once a pod has found a token good its requests do not wait among those nobody has judged.
+func TestGoodTokensHaveALaneOfTheirOwn(t *testing.T) {
+	f := newFleet(t, aPod{name: "r-0", free: 9, answer: judging(202)})
+	f.router.lanes = newLanes(map[laneClass]laneLimit{
+		laneProven: laneLimits[laneProven], laneUnproven: {inFlight: 1, everywhere: 10},
+	})
+	srv := serve(t, f.router)
+	post := func(path, token string) int {
+		return send(t, srv, http.MethodPost, path, token, strings.NewReader("x")).StatusCode
+	}
+	if got := post(newCalls, goodToken); got != 202 {
+		t.Fatalf("the first call: %d", got)
+	}
+	junk := laneKey{Bot{"voice", "reception"}, laneUnproven}
+	if !f.router.lanes.enter(t.Context(), junk, sourceOf("192.0.2.1:1")) {
+		t.Fatal("the lane is full without junk")
+	}
+	if got := post(newCalls, badToken); got != 503 {
+		t.Errorf("an unknown token in a full lane: %d, want 503", got)
+	}
+	if got := post(callbackTo("r-0"), goodToken); got != 202 {
+		t.Errorf("a known one beside it: %d, want 202", got)
+	}
+	f.router.lanes.leave(junk, sourceOf("192.0.2.1:1"))
+	for range 2 {
+		if got := post(newCalls, badToken); got != 401 {
+			t.Errorf("a bad token: %d, want 401", got)
+		}
+	}
+	if f.router.proven.has(f.router.proven.key(Bot{"voice", "reception"}, badToken)) {
+		t.Error("a bad token is known as good")
+	}
+	if n := f.router.lanes.count(laneUnproven) + f.router.lanes.count(laneProven); n != 0 {
+		t.Errorf("%d requests are still counted", n)
+	}
+}
+
+func TestPrompts(t *testing.T) {
+	const sound = "RIFF....WAVE"
+	f := newFleet(t,
+		aPod{name: "r-0", free: 9}, // away
+		aPod{name: "r-1", free: 8, answer: saying(http.StatusServiceUnavailable)},
+		aPod{name: "r-2", free: 0, answer: func(w http.ResponseWriter, r *http.Request) {
+			http.ServeContent(w, r, "a.wav", timeZero, strings.NewReader(sound))
+		}})
+	srv := serve(t, f.router)
+	path := "/voice/reception/prompts/" + strings.Repeat("0f", 32) + "/menu/a.wav"
+	for _, tc := range []struct {
+		method string
+		header []string
+		code   int
+		body   string
+	}{
+		{http.MethodGet, nil, 200, sound},
+		{http.MethodHead, nil, 200, ""},
+		{http.MethodGet, []string{"Range", "bytes=0-3"}, 206, "RIFF"},
+	} {
+		resp := send(t, srv, tc.method, path, "", nil, tc.header...)
+		body, _ := io.ReadAll(resp.Body)
+		if resp.StatusCode != tc.code || string(body) != tc.body {
+			t.Errorf("%s %v: %d %q, want %d %q", tc.method, tc.header, resp.StatusCode, body, tc.code, tc.body)
+		}
+	}
+}
+
+func TestSelfTest(t *testing.T) {
+	f := newFleet(t, aPod{name: "r-0", free: 9}, aPod{name: "r-1", free: 9})
+	srv := serve(t, f.router)
+	const nonce = "0123456789abcdef"
+	ask := func(bot, nonce string) (*http.Response, selftest.Answer) {
+		resp := send(t, srv, http.MethodGet, selftest.Path("voice", bot)+"?nonce="+nonce, "", nil)
+		var answer selftest.Answer
+		_ = json.NewDecoder(resp.Body).Decode(&answer)
+		return resp, answer
+	}
+	for _, uid := range []string{"uid-of-r-0", "uid-of-r-1"} {
+		if _, answer := ask("reception", nonce); !answer.Proves(nonce, []string{uid}) {
+			t.Errorf("the router does not prove that it knows %s: %+v", uid, answer)
+		}
+	}
+	if resp, answer := ask("sales", nonce); resp.StatusCode != 200 || answer.Nonce != nonce || answer.Proofs != nil {
+		t.Errorf("of a bot without pods: %d %+v", resp.StatusCode, answer)
+	}
+	if resp, _ := ask("reception", "%3Cscript%3E"); resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("an odd nonce: %d, want 400", resp.StatusCode)
+	}
+}
+
+// Two routers that see the same MediaPods need not talk to each other.
+func TestReplicasBehaveAsOne(t *testing.T) {
+	const calls = 60
+	f := newFleet(t)
+	second := f.replica()
+	for i := range 3 {
+		p := aPod{name: fmt.Sprintf("r-%d", i), free: 100, answer: judging(202)}
+		f.add(t, i, p)
+		second.table.Set(mediaPod(p.name, fmt.Sprintf("10.0.0.%d", i+1), 100))
+	}
+	routers := []*httptest.Server{serve(t, f.router), serve(t, second)}
+	var group sync.WaitGroup
+	for i := range calls {
+		group.Go(func() {
+			if resp := send(t, routers[i%2], http.MethodPost, newCalls, goodToken, strings.NewReader("x")); resp.StatusCode != 202 {
+				t.Errorf("call %d: %d", i, resp.StatusCode)
 			}
+			// The callback of a call that came through one router comes through the other.
+			resp := send(t, routers[(i+1)%2], http.MethodPost, callbackTo(fmt.Sprintf("r-%d", i%3)), goodToken, strings.NewReader(fmt.Sprintf("of call %d", i)))
+			if resp.StatusCode != 202 {
+				t.Errorf("callback of call %d: %d", i, resp.StatusCode)
+			}
+		})
+	}
+	group.Wait()
+	placed := map[string]int{}
+	for _, line := range f.arrived() {
+		pod, what, _ := strings.Cut(line, " ")
+		if what == "x" {
+			placed[pod]++
+			continue
 		}
-	})
+		var call int
+		if _, err := fmt.Sscanf(what, "of call %d", &call); err != nil || pod != fmt.Sprintf("r-%d", call%3) {
+			t.Errorf("%s got %q", pod, what)
+		}
+	}
+	for i := range 3 {
+		// Each router spreads its half evenly, as it counts what it sent; requests that run side by side blur that a little.
+		if n := placed[fmt.Sprintf("r-%d", i)]; n < calls/6 || n > calls/2 {
+			t.Errorf("calls are not spread: %v", placed)
+			break
+		}
+	}
 }

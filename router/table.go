@@ -8,38 +8,63 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/utils/clock"
 
+	"github.com/callfleet/callfleet/api/selftest"
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
 )
 
-// signalingPort is where every media pod takes notifications.
-const signalingPort = 9441
+const (
+	// signalingPort is where every media pod takes notifications.
+	signalingPort = 9441
+	// reportLag is how long a call may be under way to a pod before the pod's report of its seats counts it; agents report
+	// about once a second.
+	reportLag = 3 * time.Second
+	// avoidFor is how long a pod that could not be reached is asked last.
+	avoidFor = 5 * time.Second
+)
 
 // Bot names one bot of one namespace.
 type Bot struct{ Namespace, Name string }
 
-// Table is the router's copy of the MediaPods. Reading takes no lock that a slow request could hold.
+// Table is the router's copy of the MediaPods.
 type Table struct {
+	clock clock.PassiveClock
+
 	mu   sync.RWMutex
-	pods map[Bot]map[string]pod // by name
+	pods map[Bot]map[string]*pod // by name
 }
 
 // pod is what routing needs to know of a MediaPod.
 type pod struct {
+	target
+	uid    string
+	open   bool // takes new calls
+	hosted bool // its calls outlive it
+	seats  callfleetv1.Seats
+
+	// What this router saw itself since the report.
+	asking   int32 // new calls under way to it
+	sent     int32 // calls it took
+	lastSent time.Time
+	avoid    time.Time // until when
+}
+
+// target is where to send a request.
+type target struct {
 	name string
 	addr string // host:port; empty while the pod has no address
-	open bool   // takes new calls
-	free int32
 }
 
 // NewTable returns an empty table.
-func NewTable() *Table { return &Table{pods: map[Bot]map[string]pod{}} }
+func NewTable() *Table { return &Table{clock: clock.RealClock{}, pods: map[Bot]map[string]*pod{}} }
 
 // Set takes over a version of a MediaPod.
 func (t *Table) Set(mp *callfleetv1.MediaPod) {
-	p := pod{name: mp.Name, free: mp.Status.Seats.Free}
+	p := &pod{target: target{name: mp.Name}, uid: string(mp.UID), hosted: serviceHosted(mp), seats: mp.Status.Seats}
 	if ip, err := netip.ParseAddr(mp.Status.PodIP); err == nil {
 		p.addr = netip.AddrPortFrom(ip, signalingPort).String()
 	}
@@ -49,7 +74,13 @@ func (t *Table) Set(mp *callfleetv1.MediaPod) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.pods[bot] == nil {
-		t.pods[bot] = map[string]pod{}
+		t.pods[bot] = map[string]*pod{}
+	}
+	if old := t.pods[bot][mp.Name]; old != nil && old.addr == p.addr {
+		p.avoid, p.asking = old.avoid, old.asking
+		if old.seats == p.seats {
+			p.sent, p.lastSent = old.sent, old.lastSent
+		}
 	}
 	t.pods[bot][mp.Name] = p
 }
@@ -67,38 +98,137 @@ func (t *Table) Delete(mp *callfleetv1.MediaPod) {
 
 func botOf(mp *callfleetv1.MediaPod) Bot { return Bot{mp.Namespace, mp.Spec.BotRef.Name} }
 
-// Owner is the address of the pod that holds a call; known is false if the bot has no such pod, and the address is
-// empty while the pod has none.
-func (t *Table) Owner(b Bot, mediaPod string) (addr string, known bool) {
+// owner is where the named pod is reached; known is false if the bot has no such pod, and the address is empty while the
+// pod has none.
+func (t *Table) owner(b Bot, mediaPod string) (to target, known bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	p, known := t.pods[b][mediaPod]
-	return p.addr, known
+	if !known {
+		return target{}, false
+	}
+	return p.target, true
 }
 
-// WithRoom are the addresses of the pods a new call may go to, the one with the most free seats first. Routers do not
-// talk to each other, so equals come in random order.
-func (t *Table) WithRoom(b Bot) []string {
+// serviceHosted reports whether the bot's calls outlive its pods.
+func (t *Table) serviceHosted(b Bot) bool {
 	t.mu.RLock()
-	var open []pod
+	defer t.mu.RUnlock()
 	for _, p := range t.pods[b] {
-		if p.open && p.free > 0 {
-			open = append(open, p)
+		if p.hosted {
+			return true
 		}
 	}
-	t.mu.RUnlock()
-	rand.Shuffle(len(open), func(i, j int) { open[i], open[j] = open[j], open[i] })
-	slices.SortStableFunc(open, func(a, b pod) int { return cmp.Compare(b.free, a.free) })
-	addrs := make([]string, len(open))
-	for i, p := range open {
-		addrs[i] = p.addr
-	}
-	return addrs
+	return false
 }
 
-// Knows reports whether the bot has any pod.
-func (t *Table) Knows(b Bot) bool {
+// withRoom are the pods a new call may go to, the one with the most free seats first. Routers do not talk to each other, so
+// equals come in random order.
+func (t *Table) withRoom(b Bot) []target {
+	return t.pick(b, func(p *pod, free int32) (rank int, ok bool) { return 0, p.open && free > 0 })
+}
+
+// reachable are all pods that have an address: those that take new calls, the others after them.
+func (t *Table) reachable(b Bot) []target {
+	return t.pick(b, func(p *pod, _ int32) (rank int, ok bool) {
+		if p.open {
+			return 0, true
+		}
+		return 1, p.addr != ""
+	})
+}
+
+// pick sorts the pods that wanted lets through: those that could not be reached lately last, then by rank, then by free seats.
+func (t *Table) pick(b Bot, wanted func(p *pod, free int32) (rank int, ok bool)) []target {
+	type candidate struct {
+		target
+		rank int
+		free int32
+	}
+	now := t.clock.Now()
+	t.mu.RLock()
+	candidates := make([]candidate, 0, len(t.pods[b]))
+	for _, p := range t.pods[b] {
+		free := p.free(now)
+		rank, ok := wanted(p, free)
+		if !ok {
+			continue
+		}
+		if now.Before(p.avoid) {
+			rank += 2
+		}
+		candidates = append(candidates, candidate{p.target, rank, free - p.asking})
+	}
+	t.mu.RUnlock()
+	rand.Shuffle(len(candidates), func(i, j int) { candidates[i], candidates[j] = candidates[j], candidates[i] })
+	slices.SortStableFunc(candidates, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(b.free, a.free))
+	})
+	targets := make([]target, len(candidates))
+	for i, c := range candidates {
+		targets[i] = c.target
+	}
+	return targets
+}
+
+// free seats: as reported, less the calls sent since that the report cannot know of.
+func (p *pod) free(now time.Time) int32 {
+	if now.Sub(p.lastSent) > reportLag {
+		return p.seats.Free
+	}
+	return max(0, p.seats.Free-p.sent)
+}
+
+// asks is told when a pod is asked to take a new call. Calls under way only decide who is asked first: they may be junk.
+func (t *Table) asks(b Bot, to target) {
+	t.change(b, to, func(p *pod, _ time.Time) { p.asking++ })
+}
+
+// asked is told how that ended.
+func (t *Table) asked(b Bot, to target, took bool) {
+	t.change(b, to, func(p *pod, now time.Time) {
+		p.asking = max(0, p.asking-1)
+		if !took {
+			return
+		}
+		if now.Sub(p.lastSent) > reportLag {
+			p.sent = 0
+		}
+		p.sent, p.lastSent = p.sent+1, now
+	})
+}
+
+// failed is told when a pod could not be reached.
+func (t *Table) failed(b Bot, to target) {
+	t.change(b, to, func(p *pod, now time.Time) { p.avoid = now.Add(avoidFor) })
+}
+
+func (t *Table) change(b Bot, to target, how func(*pod, time.Time)) {
+	now := t.clock.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p := t.pods[b][to.name]; p != nil && p.target == to {
+		how(p, now)
+	}
+}
+
+// knows reports whether the bot has any pod.
+func (t *Table) knows(b Bot) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return len(t.pods[b]) > 0
+}
+
+// proofs show that this router sees the bot's pods.
+func (t *Table) proofs(b Bot, nonce string) []string {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	var proofs []string
+	for _, p := range t.pods[b] {
+		if len(proofs) == selftest.MaxProofs {
+			break
+		}
+		proofs = append(proofs, selftest.Prove(nonce, p.uid))
+	}
+	return proofs
 }

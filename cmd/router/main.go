@@ -5,11 +5,11 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -66,6 +66,10 @@ func run(ctx context.Context, o options, log logr.Logger) error {
 	if err != nil {
 		return fmt.Errorf("loading the certificate: %w", err)
 	}
+	door, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return fmt.Errorf("opening the public port: %w", err)
+	}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	table := router.NewTable()
@@ -77,10 +81,10 @@ func run(ctx context.Context, o options, log logr.Logger) error {
 	group, life := errgroup.WithContext(life)
 	group.Go(func() error { return cert.Start(life) })
 	group.Go(func() error { return router.Watch(life, kube, o.namespace, table, r.Synced) })
-	public := &http.Server{Addr: o.listen, Handler: r, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
-		WriteTimeout: 45 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.GetCertificate}}
-	group.Go(func() error { return serve(life, public, func() error { return public.ListenAndServeTLS("", "") }) })
+	public := router.NewServer(r, cert.GetCertificate, log.WithName("http"))
+	group.Go(func() error {
+		return serve(life, &public.Server, func() error { return public.ServeTLS(public.Listener(door), "", "") })
+	})
 	health := &http.Server{Addr: o.healthListen, Handler: healthHandler(ctx, r, reg), ReadHeaderTimeout: 5 * time.Second}
 	group.Go(func() error { return serve(life, health, health.ListenAndServe) })
 	group.Go(func() error {
