@@ -53,6 +53,7 @@ type Call struct {
 	sending     atomic.Pointer[codec.Codec]
 	roundTripMs atomicFloat
 	connectedAt atomic.Int64 // UnixNano
+	muted       atomic.Bool
 	wasFlowing  bool         // belongs to the engine's watcher
 	wasDone     bool
 
@@ -119,6 +120,9 @@ func (c *Call) State() State {
 	defer c.mu.Unlock()
 	return c.state
 }
+
+// SetMuted makes the bot say nothing: a clip plays on unheard, an echo stays away.
+func (c *Call) SetMuted(muted bool) { c.muted.Store(muted) }
 
 // Close ends the call and returns when nothing of it runs any more. OnChange may
 // be called a last time meanwhile.

@@ -32,6 +32,8 @@ type Play struct {
 // flood the far side's jitter buffer.
 const maxBurst = 3
 
+var silence [audio.FrameSamples]int16
+
 // player turns a clip into packets on time. It belongs to the clock, but for done.
 type player struct {
 	samples []int16
@@ -85,14 +87,19 @@ func (pl *player) due(now time.Time) int {
 	return int(min(max(behind, 0), maxBurst))
 }
 
-// next makes the next packet, valid until the one after.
-func (pl *player) next() *packet {
+// next makes the next packet, valid until the one after. Muted, it holds silence, as
+// microphones send it: what stops sending looks broken to the far side.
+func (pl *player) next(muted bool) *packet {
 	if pl.sent > 0 {
 		pl.p.marker = false
 		pl.p.sequence++
 		pl.p.timestamp += codec.TimestampStep
 	}
-	pl.p.payload = pl.encoder.Encode(pl.payload[:0], pl.frame())
+	frame := pl.frame()
+	if muted {
+		frame = silence[:]
+	}
+	pl.p.payload = pl.encoder.Encode(pl.payload[:0], frame)
 	pl.sent++
 	return &pl.p
 }

@@ -69,18 +69,18 @@ func TestPackets(t *testing.T) {
 		t.Fatal(err)
 	}
 	pl.begin(format{codec.PCMU, 96}, time.Now())
-	first := *pl.next()
+	first := *pl.next(false)
 	if !first.marker || first.payloadType != 96 || first.sequence >= 1<<15 || len(first.payload) != codec.PayloadBytes {
 		t.Errorf("first packet %+v", first)
 	}
-	second := *pl.next()
+	second := *pl.next(false)
 	if second.marker || second.sequence != first.sequence+1 || second.timestamp != first.timestamp+160 {
 		t.Errorf("second packet %+v after %+v", second, first)
 	}
 	if pl.done.Load() {
 		t.Error("done before the rest")
 	}
-	if third := pl.next(); len(third.payload) != codec.PayloadBytes {
+	if third := pl.next(false); len(third.payload) != codec.PayloadBytes {
 		t.Errorf("the rest makes a packet of %d bytes", len(third.payload))
 	}
 	if !pl.done.Load() || pl.due(time.Now().Add(time.Hour)) != 0 {

@@ -79,7 +79,9 @@ func (s *session) receive(raw []byte, at time.Time) {
 	s.call.in.take(p, f, len(raw), at)
 	if s.call.behavior.Echo {
 		s.echo.turn(p)
-		s.send(p, at)
+		if !s.call.muted.Load() {
+			s.send(p, at)
+		}
 	}
 }
 
@@ -106,7 +108,7 @@ func (s *session) send(p *packet, at time.Time) {
 func (s *session) speak(now time.Time) (finished bool) {
 	pl := s.call.player
 	for range pl.due(now) {
-		s.send(pl.next(), now)
+		s.send(pl.next(s.call.muted.Load()), now)
 	}
 	return pl.done.Load()
 }

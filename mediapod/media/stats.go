@@ -77,7 +77,7 @@ func (c *Call) statsAt(now time.Time) Stats {
 	if received {
 		a.EnergyDB = c.in.level.Load()
 	}
-	speaking := c.behavior.Echo || c.player != nil && !a.PlaybackDone
+	speaking := c.behavior.Echo && !c.muted.Load() || c.player != nil && !a.PlaybackDone
 	sent := !speaking || recent(c.out.last.Load(), now)
 	sound := c.in.heard.Load() || c.player != nil && c.player.audible && a.PacketsSent > 0
 	a.Flowing = c.State() == StateConnected && received && sent && sound
