@@ -28,7 +28,7 @@ func TestAMutedClipPlaysOnUnheard(t *testing.T) {
 	if bytes.Equal(heard.next(false).payload, codec.PCMU.NewEncoder().Encode(nil, silence[:])) {
 		t.Fatal("the clip is silent anyway")
 	}
-	if !bytes.Equal(muted.next(false).payload, heard.next(false).payload) {
+	if muted.pos != heard.pos || muted.pos == 0 {
 		t.Error("after it the clip is not where it would be")
 	}
 }
