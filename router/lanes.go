@@ -34,12 +34,13 @@ type laneLimit struct {
 	patience time.Duration
 }
 
-// An answer to a call is due 15 s after its notification, 5 s if a policy records it. A pod says what it thinks of a token within a
-// millisecond, so that 64 at a time are more than a pod can judge.
+// An answer to a call is due 15 s after its notification, 5 s if a policy records it. A pod says what it thinks of a token
+// within a millisecond, so more than 64 at a time would only wait in the pod. Waiting costs little beside the connection, so many
+// may: a flood then holds up the first request with a new token for as long as pods take to judge those before it.
 var laneLimits = map[laneClass]laneLimit{
-	laneProven:   {inFlight: 512, waiting: 2048, everywhere: 8192, patience: 5 * time.Second},
-	laneUnproven: {inFlight: 64, waiting: 192, perSource: 64, everywhere: 1024, patience: 3 * time.Second},
-	lanePrompt:   {inFlight: 64, waiting: 192, perSource: 128, everywhere: 1024, patience: 5 * time.Second},
+	laneProven:   {inFlight: 512, waiting: 2048, everywhere: 8192, patience: 4 * time.Second},
+	laneUnproven: {inFlight: 64, waiting: 2048, perSource: 1536, everywhere: 4096, patience: 4 * time.Second},
+	lanePrompt:   {inFlight: 64, waiting: 512, perSource: 384, everywhere: 1024, patience: 4 * time.Second},
 }
 
 type laneKey struct {
