@@ -18,7 +18,7 @@ import (
 func (a *Agent) bury(s *callfleetv1.MeetingSession, log logr.Logger) {
 	if id := s.Status.Call.ID; id != "" {
 		ctx, cancel := context.WithTimeout(a.life, 20*time.Second)
-		err := a.calls.HangUpRemote(ctx, id, s.Status.Call.ScenarioID)
+		err := a.calls.HangUpRemote(ctx, string(s.Status.Call.TenantID), id, s.Status.Call.ScenarioID)
 		cancel()
 		if err != nil {
 			// The service ends it by itself when it finds no media behind it; the record must not wait for that.

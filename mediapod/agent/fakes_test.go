@@ -39,7 +39,7 @@ func (s *service) Join(req signaling.JoinRequest) (signalCall, error) {
 	return c, nil
 }
 
-func (s *service) HangUpRemote(_ context.Context, callID, _ string) error {
+func (s *service) HangUpRemote(_ context.Context, _, callID, _ string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hungUp = append(s.hungUp, callID)

@@ -136,7 +136,8 @@ func assemble(life context.Context, cfg Config, pod *callfleetv1.MediaPod, cl *c
 	signal, err := signaling.New(signaling.Config{
 		HomeTenant: string(pod.Spec.Identity.TenantID), AllowedTenants: tenantsOf(pod.Spec.Identity)[1:],
 		BaseURL:  "https://" + pod.Spec.Signaling.Host + "/" + pod.Namespace + "/" + pod.Spec.BotRef.Name,
-		MediaPod: pod.Name, Graph: client, Verifier: verifier, Clock: clk, Log: log.WithName("signaling"), Registerer: reg,
+		MediaPod: pod.Name, Verifier: verifier, Clock: clk, Log: log.WithName("signaling"), Registerer: reg,
+		Graph: func(tenantID string) signaling.GraphAPI { return client.ForTenant(tenantID) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("signalling: %w", err)

@@ -27,7 +27,7 @@ type signalCall interface {
 // caller makes calls.
 type caller interface {
 	Join(req signaling.JoinRequest) (signalCall, error)
-	HangUpRemote(ctx context.Context, callID, scenarioID string) error
+	HangUpRemote(ctx context.Context, tenantID, callID, scenarioID string) error
 }
 
 // mediaCall is the sound of one call.

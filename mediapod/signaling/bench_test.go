@@ -3,6 +3,7 @@
 package signaling
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"runtime"
@@ -57,7 +58,7 @@ func BenchmarkNotification(b *testing.B) {
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "notifications/s")
 	b.StopTimer()
 	eventually(b, "the call is over", func() bool {
-		s.takeCallback(testUID, []graph.Notification{deleted(testCallID, 200, 0)})
+		s.takeCallback(context.Background(), testUID, testTenant, []graph.Notification{deleted(testCallID, 200, 0)})
 		return c.Snapshot().Phase == PhaseEnded
 	})
 }

@@ -13,59 +13,75 @@ import (
 	"github.com/callfleet/callfleet/graph"
 )
 
-const (
-	// queueLength is how many requests with notifications may wait for one call.
-	// They take microseconds each; a full queue means that something is stuck.
-	queueLength = 256
+// queueLength is how many requests with notifications may wait for one call.
+// They take microseconds each; a full queue means that something is stuck.
+const queueLength = 256
 
-	// createTimeout is what Graph gets for creating a call; it answers within two seconds.
-	createTimeout = 30 * time.Second
-
-	// requestTimeout is the same for everything else, retries of the client included.
-	requestTimeout = 20 * time.Second
-)
+// ErrCallOver is the answer to a wish for a call that has ended, or is not held here any more.
+var ErrCallOver = errors.New("the call is over")
 
 // Call is one call. All that happens to it happens on one goroutine, in order.
 type Call struct {
-	server  *Server
-	log     logr.Logger
-	req     JoinRequest
-	request *graph.Call // what Graph is sent to make the call
+	server *Server
+	log    logr.Logger
+	plan   plan
+	api    GraphAPI // with the tokens of the call's tenant
 
 	queue   chan []graph.Notification
-	answers chan func(now time.Time) // one operation of each kind is under way at most, so that it is never full
+	answers chan func(now time.Time) // one task of each kind is under way at most, so that it is never full
+	inputs  chan func(now time.Time) // from those who wait until they are taken
 	wake    chan struct{}
 
 	wanted     atomic.Pointer[EndReason]
+	wants      atomic.Pointer[Wants]
+	released   atomic.Bool
 	overflowed atomic.Bool
 
 	snapshot atomic.Pointer[Snapshot]
 	done     chan struct{}
 
+	tones      toneLog
+	operations operations
+
 	machine *machine // of the goroutine
 }
 
-func newCall(s *Server, req JoinRequest, request *graph.Call) *Call {
+// plan is how a call begins.
+type plan struct {
+	uid      string
+	setting  setting
+	request  *graph.Call  // what Graph is sent to make the call
+	answer   graph.Answer // or to answer it
+	end      *End         // of a call that need not be tried
+	onChange func()
+	started  func(*Call)
+}
+
+func newCall(s *Server, p plan) *Call {
 	c := &Call{
 		server:  s,
-		log:     s.log.WithValues("session", req.UID, "scenario", req.ScenarioID),
-		req:     req,
-		request: request,
+		log:     s.log.WithValues("session", p.uid, "scenario", p.setting.scenario),
+		plan:    p,
+		api:     s.cfg.Graph(p.setting.tenant),
 		queue:   make(chan []graph.Notification, queueLength),
-		answers: make(chan func(time.Time), operations),
+		answers: make(chan func(time.Time), tasks),
+		inputs:  make(chan func(time.Time)),
 		wake:    make(chan struct{}, 1),
 		done:    make(chan struct{}),
 	}
-	c.machine = newMachine(surroundings{s}, s.cfg.KeepAliveEvery, req.ScenarioID, s.clock.Now())
+	c.machine = newMachine(surroundings{c}, p.setting, s.clock.Now())
 	c.snapshot.Store(c.machine.snapshot())
 	s.metrics.moved("", PhaseJoining)
 	return c
 }
 
+// UID is the session's.
+func (c *Call) UID() string { return c.plan.uid }
+
 // Snapshot is the call as it is now.
 func (c *Call) Snapshot() Snapshot { return *c.snapshot.Load() }
 
-// Done is closed when the call has ended.
+// Done is closed when the call has ended, or is not held here any more.
 func (c *Call) Done() <-chan struct{} { return c.done }
 
 // HangUp makes the bot leave, for a reason that becomes the reason of the end. It
@@ -94,27 +110,47 @@ func (c *Call) offer(batch []graph.Notification) bool {
 	}
 }
 
-// run is the call's goroutine. An end given is that of a call that need not be tried.
-func (c *Call) run(ctx context.Context, end *End) {
+// input has the call's goroutine do something, and reports whether it will.
+func (c *Call) input(ctx context.Context, do func(now time.Time)) bool {
+	select {
+	case c.inputs <- do:
+		return true
+	case <-c.done:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// note adds to the call's timeline.
+func (c *Call) note(event, detail string) {
+	c.input(context.Background(), func(now time.Time) { c.machine.event(now, event, detail) })
+}
+
+// run is the call's goroutine.
+func (c *Call) run(ctx context.Context) {
+	if c.plan.started != nil {
+		c.plan.started(c)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	timer := c.server.clock.NewTimer(time.Hour)
 	defer timer.Stop()
 
 	m, now := c.machine, c.server.clock.Now
-	if end != nil {
-		m.end(now(), *end)
-	} else {
-		m.create()
+	m.begin(now())
+	if c.plan.end != nil {
+		m.end(now(), *c.plan.end)
 	}
 	for {
-		for _, op := range m.takeAsked() {
-			c.perform(ctx, op)
-		}
+		orders := m.orders(now())
 		if m.ended() {
 			break
 		}
+		// Before anything is sent, others see what it follows from: who persists media must have stopped by then.
 		c.publish()
+		for _, o := range orders {
+			c.perform(ctx, o)
+		}
 		if next, ok := m.next(); ok {
 			timer.Reset(next.Sub(now()))
 		}
@@ -123,14 +159,15 @@ func (c *Call) run(ctx context.Context, end *End) {
 			m.notified(now(), batch)
 		case answer := <-c.answers:
 			answer(now())
+		case input := <-c.inputs:
+			input(now())
 		case <-timer.C():
 			m.tick(now())
 		case <-c.wake:
-			if reason := c.wanted.Load(); reason != nil {
-				m.leave(now(), *reason)
-			}
-			if c.overflowed.Swap(false) {
-				m.missed()
+			c.takeWishes(now())
+			if c.released.Load() && m.releasable() {
+				c.letGo()
+				return
 			}
 		case <-ctx.Done():
 			m.leave(now(), EndPodStopped)
@@ -138,6 +175,21 @@ func (c *Call) run(ctx context.Context, end *End) {
 		}
 	}
 	c.finish()
+}
+
+func (c *Call) takeWishes(now time.Time) {
+	if w := c.wants.Swap(nil); w != nil {
+		c.machine.want(now, *w)
+	}
+	if reason := c.wanted.Load(); reason != nil {
+		c.machine.leave(now, *reason)
+	}
+	if c.released.Load() && !c.machine.releasable() {
+		c.machine.leave(now, EndPodStopped)
+	}
+	if c.overflowed.Swap(false) {
+		c.machine.missed()
+	}
 }
 
 // finish tells everybody that the call is over. Nobody finds the call once its
@@ -149,24 +201,41 @@ func (c *Call) finish() {
 		over = "" // it may live on: should it tell of itself, it is hung up as a call that no session claims
 	}
 	c.server.forget(c, over)
+	c.drain(func(n graph.Notification) outcome { return c.server.stray(n, c.plan.setting.tenant, true) })
+	c.server.metrics.ends.WithLabelValues(string(end.Reason)).Inc()
+	c.log.Info("call ended", "call", c.machine.snap.CallID, "reason", end.Reason, "message", end.Message)
+	c.close()
+}
+
+// letGo stops holding a call that goes on: another process of the bot holds it from now on.
+func (c *Call) letGo() {
+	c.server.forget(c, "")
+	c.drain(func(graph.Notification) outcome { return outcomeIgnored }) // whoever takes over asks Graph
+	c.log.Info("call released", "call", c.machine.snap.CallID)
+	c.machine.changed = true
+	c.close()
+}
+
+// drain empties the queue.
+func (c *Call) drain(take func(graph.Notification) outcome) {
 	for {
 		select {
 		case batch := <-c.queue:
 			for _, n := range batch {
-				c.server.metrics.notifications[c.server.stray(n, true)].Inc()
+				c.server.metrics.notifications[take(n)].Inc()
 			}
-			continue
 		default:
+			return
 		}
-		break
 	}
-	c.server.metrics.ends.WithLabelValues(string(end.Reason)).Inc()
-	c.log.Info("call ended", "call", c.machine.snap.CallID, "reason", end.Reason, "message", end.Message)
+}
+
+func (c *Call) close() {
 	previous := c.store()
 	c.server.metrics.moved(previous.Phase, "")
 	close(c.done)
-	if c.req.OnChange != nil {
-		c.req.OnChange()
+	if c.plan.onChange != nil {
+		c.plan.onChange()
 	}
 }
 
@@ -180,8 +249,8 @@ func (c *Call) publish() {
 		c.server.metrics.moved(previous.Phase, phase)
 		c.log.Info("call moved", "call", c.machine.snap.CallID, "phase", phase, "state", c.machine.snap.State)
 	}
-	if c.req.OnChange != nil {
-		c.req.OnChange()
+	if c.plan.onChange != nil {
+		c.plan.onChange()
 	}
 }
 
@@ -190,66 +259,22 @@ func (c *Call) store() (previous *Snapshot) {
 	return c.snapshot.Swap(c.machine.snapshot())
 }
 
-// perform carries out an operation beside the queue and puts its answer into it.
-func (c *Call) perform(ctx context.Context, op operation) {
-	id, scenario, m, api := c.machine.snap.CallID, c.req.ScenarioID, c.machine, c.server.cfg.Graph
-	timeout := requestTimeout
-	if op == opCreate {
-		timeout = createTimeout
-	}
-	c.server.group.Go(func() {
-		ctx, cancel := context.WithTimeout(ctx, timeout)
-		defer cancel()
-		switch op {
-		case opCreate:
-			call, err := c.create(ctx)
-			c.answers <- func(now time.Time) { m.created(now, call, err) }
-		case opGet:
-			call, err := api.GetCall(ctx, scenario, id)
-			c.failed("get call", err)
-			c.answers <- func(now time.Time) { m.got(now, call, err) }
-		case opKeepAlive:
-			err := api.KeepAlive(ctx, scenario, id)
-			c.failed("keep call alive", err)
-			c.answers <- func(now time.Time) { m.keptAlive(now, err) }
-		case opList:
-			list, err := api.ListParticipants(ctx, scenario, id)
-			c.failed("list participants", err)
-			c.answers <- func(now time.Time) { m.listed(now, list, err) }
-		case opDelete:
-			err := api.DeleteCall(ctx, scenario, id)
-			c.failed("hang up", err)
-			c.answers <- func(now time.Time) { m.deleted(now, err) }
-		}
-	})
-}
-
-func (c *Call) create(ctx context.Context) (*graph.Call, error) {
-	began := c.server.clock.Now()
-	call, err := c.server.cfg.Graph.CreateCall(ctx, c.req.ScenarioID, c.request)
-	if err == nil && (call == nil || call.ID == "") {
-		err = errors.New("create call: the answer names no call")
-	}
-	result := "ok"
-	if err != nil {
-		result = "failed"
-	}
-	c.server.metrics.create.WithLabelValues(result).Observe(c.server.clock.Since(began).Seconds())
-	c.failed("create call", err)
-	return call, err
-}
-
-// failed logs what Graph did not do; what follows from it is the machine's business.
-func (c *Call) failed(what string, err error) {
-	if err != nil && !errors.Is(err, context.Canceled) {
-		c.log.Info("a request to Graph failed", "request", what, "error", err.Error())
-	}
-}
-
 // surroundings is the server as a call's machine sees it.
-type surroundings struct{ server *Server }
+type surroundings struct{ call *Call }
 
-func (s surroundings) over(callID string) bool    { return s.server.over.has(callID) }
-func (s surroundings) stray(n graph.Notification) { s.server.stray(n, true) }
-func (s surroundings) notification(o outcome)     { s.server.metrics.notifications[o].Inc() }
-func (s surroundings) keepAliveFailed()           { s.server.metrics.keepAlive.Inc() }
+func (s surroundings) over(callID string) bool { return s.call.server.over.has(callID) }
+func (s surroundings) stray(n graph.Notification) {
+	s.call.server.stray(n, s.call.plan.setting.tenant, true)
+}
+func (s surroundings) turnAway()                      { s.call.server.turnAway(s.call) }
+func (s surroundings) acceptsMore() bool              { return s.call.server.acceptsMore() }
+func (s surroundings) tone(t graph.ToneInfo)          { s.call.tones.add(t) }
+func (s surroundings) operation(n graph.Notification) { s.call.operations.notified(n) }
+func (s surroundings) transferFailed(r graph.ResultInfo) {
+	s.call.operations.transferFailed(r)
+}
+func (s surroundings) notification(o outcome) { s.call.server.metrics.notifications[o].Inc() }
+func (s surroundings) keepAliveFailed()       { s.call.server.metrics.keepAlive.Inc() }
+func (s surroundings) answered(after time.Duration) {
+	s.call.server.metrics.answer.Observe(after.Seconds())
+}

@@ -4,11 +4,8 @@ package signaling
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/callfleet/callfleet/graph"
@@ -63,35 +60,4 @@ func judgeCreate(err error) createFailure {
 		f.outcome = createRefused
 	}
 	return f
-}
-
-// newGraphCall is the request that joins the meeting, or the end that a meeting
-// that cannot be joined comes to without asking Graph.
-func (s *Server) newGraphCall(req JoinRequest) (*graph.Call, *End) {
-	meeting := req.Meeting
-	if err := meeting.Validate(); err != nil {
-		end := EndFor(EndInvalidMeeting)
-		end.Message = sentences(fmt.Sprintf("The meeting cannot be joined as it was given: %s.", strings.TrimPrefix(err.Error(), "meeting: ")), "Check the join link or the meeting ID and passcode.")
-		return nil, &end
-	}
-	if meeting.JoinMeetingID != "" {
-		meeting.JoinMeetingID, _ = graph.NormalizeJoinMeetingID(meeting.JoinMeetingID) // valid, as was just seen
-	}
-	if meeting.TenantID == "" {
-		meeting.TenantID = s.cfg.HomeTenant
-	}
-	if !slices.Contains(s.tenants, strings.ToLower(meeting.TenantID)) {
-		// Its notifications would be refused, so that the call would never be known to be established.
-		end := EndFor(EndTenantNotConsented)
-		end.Message = sentences(fmt.Sprintf("The meeting belongs to tenant %s, which this bot does not serve.", meeting.TenantID),
-			"Add the tenant to the bot's allowedTenants and have an administrator of it consent to the bot, or join only meetings of the bot's own tenant.")
-		return nil, &end
-	}
-	call := &graph.Call{
-		CallbackURI:         s.callbackURI(req.UID),
-		RequestedModalities: []graph.Modality{graph.ModalityAudio},
-		MediaConfig:         graph.AppHostedMedia(req.Blob),
-	}
-	meeting.Apply(call)
-	return call, nil
 }

@@ -34,6 +34,20 @@ const (
 	EndUnknown              EndReason = "Unknown"
 	EndMediaUnreachable     EndReason = "MediaUnreachable"
 	EndKeepAliveTimeout     EndReason = "KeepAliveTimeout"
+
+	EndAloneTimeout       EndReason = "AloneTimeout"
+	EndOnlyBotsLeft       EndReason = "OnlyBotsLeft"
+	EndSilenceTimeout     EndReason = "SilenceTimeout"
+	EndMaxDurationReached EndReason = "MaxDurationReached"
+
+	EndRemoteHungUp      EndReason = "RemoteHungUp"
+	EndCallDeclined      EndReason = "CallDeclined"
+	EndNoAnswer          EndReason = "NoAnswer"
+	EndCalleeUnreachable EndReason = "CalleeUnreachable"
+	EndCallerGaveUp      EndReason = "CallerGaveUp"
+	EndAnsweredTooLate   EndReason = "AnsweredTooLate"
+	EndTransferred       EndReason = "Transferred"
+	EndInvalidTarget     EndReason = "InvalidTarget"
 )
 
 // End is how a call ended.
@@ -45,6 +59,8 @@ type End struct {
 	// Failed: the end was a fault. Retryable: another attempt may succeed.
 	Failed    bool
 	Retryable bool
+	// Elsewhere: the call goes on, held by another process of the bot. What is to be told of it is told there.
+	Elsewhere bool
 }
 
 // endReasons holds what each reason means where nothing more precise is known,
@@ -98,7 +114,23 @@ var endReasons = map[EndReason]struct {
 	EndThrottled:            {sentence: "Graph is throttling the app.", remedy: "Try again later.", failed: true, retryable: true},
 	EndServiceError:         {sentence: "The calling service failed.", remedy: "Try again; if it stays, ask Microsoft's support with the call's chain id.", failed: true, retryable: true},
 	EndMediaUnreachable:     {sentence: "The service could not reach the bot's media.", remedy: "Check from outside the cluster that the media address answers.", failed: true, retryable: true},
-	EndUnknown:              {sentence: "The call ended for a reason that is not known.", remedy: "Look the result's code up in Microsoft's list of call end codes.", failed: true},
+	EndAloneTimeout:         {sentence: "Everybody else had left, so the bot left the call."},
+	EndOnlyBotsLeft:         {sentence: "Nobody but bots was left in the call, so the bot left it."},
+	EndSilenceTimeout:       {sentence: "Nothing was heard for as long as the leave rules allow, so the bot left the call."},
+	EndMaxDurationReached:   {sentence: "The call lasted as long as its leave rules allow, so the bot left it."},
+	EndRemoteHungUp:         {sentence: "The other party hung up."},
+	EndCallDeclined:         {sentence: "The called party declined the call.", remedy: "Call again at another time.", failed: true},
+	EndNoAnswer:             {sentence: "The called party did not answer in time.", remedy: "Call again later, or let it ring longer (ringingTimeout).", failed: true},
+	EndCalleeUnreachable:    {sentence: "The called party cannot be reached.", remedy: "Check whom the call is to, and call again later.", failed: true},
+	EndCallerGaveUp:         {sentence: "The caller hung up before the call was set up."},
+	EndAnsweredTooLate: {
+		sentence: "The service had given the call up when the bot answered it: it waits 15 seconds, and 5 for policy recording.",
+		remedy:   "Check that the bot's pods are not short of CPU and reach Graph quickly, and keep one pod with free seats.",
+		failed:   true,
+	},
+	EndTransferred:   {sentence: "The call was transferred to somebody else."},
+	EndInvalidTarget: {sentence: "Whom to call cannot be called as given.", remedy: "Check the ids and the telephone number.", failed: true},
+	EndUnknown:       {sentence: "The call ended for a reason that is not known.", remedy: "Look the result's code up in Microsoft's list of call end codes.", failed: true},
 }
 
 // EndFor is an end that nobody explained any further.
@@ -114,54 +146,6 @@ func EndFor(reason EndReason) End {
 func explained(reason EndReason, e graph.Explanation) End {
 	failed := endReasons[reason].failed
 	return End{Reason: reason, Message: sentences(e.Sentence, e.Remedy), Failed: failed, Retryable: failed && e.Class.Retryable()}
-}
-
-// resultReasons maps graph's reasons for the end of a call to ours. What is not
-// here is decided by the class.
-var resultReasons = map[string]EndReason{
-	graph.ReasonEndedByBot:          EndedByBot,
-	graph.ReasonTransferred:         EndedByBot,
-	graph.ReasonEndedByOther:        EndMeetingEnded,
-	graph.ReasonOtherPartyLeft:      EndEveryoneLeft,
-	graph.ReasonInitiatorLeft:       EndEveryoneLeft,
-	graph.ReasonEveryoneLeft:        EndEveryoneLeft,
-	graph.ReasonNobodyJoined:        EndEveryoneLeft,
-	graph.ReasonRemoved:             EndRemovedFromMeeting,
-	graph.ReasonLobbyTimeout:        EndLobbyTimeout,
-	graph.ReasonKeepAliveMissed:     EndKeepAliveTimeout,
-	graph.ReasonMediaConnectionLost: EndMediaLost,
-}
-
-// endOfResult is the end the service gave a call.
-func endOfResult(result *graph.ResultInfo, inLobby bool) End {
-	var r graph.ResultInfo // no result at all reads as the plain end of a call
-	if result != nil {
-		r = *result
-	}
-	e := graph.Explain(r)
-	if inLobby && result != nil {
-		switch e.Reason {
-		// No code is documented for being turned away: it looks like being removed.
-		case graph.ReasonRemoved, graph.ReasonEndedByOther, graph.ReasonEnded:
-			return EndFor(EndLobbyDenied)
-		}
-	}
-	if reason, ok := resultReasons[e.Reason]; ok {
-		return explained(reason, e)
-	}
-	switch e.Class {
-	case graph.ClassNormalEnd:
-		return explained(EndMeetingEnded, e)
-	case graph.ClassMediaUnreachable:
-		return explained(EndMediaUnreachable, e)
-	case graph.ClassLiveness:
-		return explained(EndKeepAliveTimeout, e)
-	case graph.ClassPlatform:
-		return explained(EndServiceError, e)
-	case graph.ClassThrottled:
-		return explained(EndThrottled, e)
-	}
-	return explained(EndUnknown, e)
 }
 
 // errorReasons maps graph's reasons for the failure of a request to ours.

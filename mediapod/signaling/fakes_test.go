@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/callfleet/callfleet/graph"
 )
@@ -23,14 +24,23 @@ const (
 // fakeGraph answers as programmed and remembers what it was asked. What is not
 // programmed succeeds.
 type fakeGraph struct {
+	GraphAPI // what is not programmed below is not asked for
+
 	create func(ctx context.Context, try int, call *graph.Call) (*graph.Call, error)
 	get    func(callID string) (*graph.Call, error)
 	alive  func(callID string) error
 	list   func(callID string) ([]graph.Participant, error)
 	del    func(ctx context.Context, try int, callID string) error
+	answer func(ctx context.Context, try int, answer graph.Answer) error
+	record func(try int, status graph.RecordingStatus) (*graph.Operation, error)
+	mute   func(try int, muted bool) (*graph.Operation, error)
+	share  func(try int, role graph.ScreenSharingRole) error
+	invite func(try int, who graph.InvitationParticipantInfo) (*graph.Operation, error)
+	remove func(participantID string) error
 
 	mu       sync.Mutex
 	created  []*graph.Call
+	answers  []graph.Answer
 	asked    []string // operation and call id, in order
 	scenario map[string]bool
 }
@@ -114,6 +124,75 @@ func (f *fakeGraph) RejectCall(_ context.Context, scenarioID, callID string, rea
 	return nil
 }
 
+func (f *fakeGraph) AnswerCall(ctx context.Context, scenarioID, callID string, answer graph.Answer) error {
+	try := f.note("answer", scenarioID, callID)
+	f.mu.Lock()
+	f.answers = append(f.answers, answer)
+	f.mu.Unlock()
+	if f.answer != nil {
+		return f.answer(ctx, try, answer)
+	}
+	return nil
+}
+
+func (f *fakeGraph) RedirectCall(_ context.Context, scenarioID, callID string, redirect graph.Redirect) error {
+	f.note(fmt.Sprint("redirect to ", len(redirect.Targets)), scenarioID, callID)
+	return nil
+}
+
+func (f *fakeGraph) UpdateRecordingStatus(_ context.Context, scenarioID, callID string, status graph.RecordingStatus, _ string) (*graph.Operation, error) {
+	try := f.note("tell "+string(status), scenarioID, callID)
+	if f.record != nil {
+		return f.record(try, status)
+	}
+	return completed(), nil
+}
+
+func (f *fakeGraph) Mute(_ context.Context, scenarioID, callID, _ string) (*graph.Operation, error) {
+	try := f.note("mute", scenarioID, callID)
+	if f.mute != nil {
+		return f.mute(try, true)
+	}
+	return completed(), nil
+}
+
+func (f *fakeGraph) Unmute(_ context.Context, scenarioID, callID, _ string) (*graph.Operation, error) {
+	try := f.note("unmute", scenarioID, callID)
+	if f.mute != nil {
+		return f.mute(try, false)
+	}
+	return completed(), nil
+}
+
+func (f *fakeGraph) ChangeScreenSharingRole(_ context.Context, scenarioID, callID string, role graph.ScreenSharingRole) error {
+	try := f.note("share as "+string(role), scenarioID, callID)
+	if f.share != nil {
+		return f.share(try, role)
+	}
+	return nil
+}
+
+func (f *fakeGraph) Invite(_ context.Context, scenarioID, callID string, who []graph.InvitationParticipantInfo, _ string) (*graph.Operation, error) {
+	_, id := who[0].Identity.Primary()
+	try := f.note("invite "+id.ID, scenarioID, callID)
+	if f.invite != nil {
+		return f.invite(try, who[0])
+	}
+	return &graph.Operation{ID: "op-" + id.ID, Status: graph.OperationRunning}, nil
+}
+
+func (f *fakeGraph) RemoveParticipant(_ context.Context, scenarioID, callID, participantID string) error {
+	f.note("remove "+participantID, scenarioID, callID)
+	if f.remove != nil {
+		return f.remove(participantID)
+	}
+	return nil
+}
+
+func completed() *graph.Operation {
+	return &graph.Operation{ID: "op", Status: graph.OperationCompleted}
+}
+
 // createdCall is Graph's answer to a join.
 func createdCall(id string) *graph.Call {
 	return &graph.Call{ID: id, State: graph.StateEstablishing, MyParticipantID: testSelf, CallChainID: "chain"}
@@ -136,6 +215,12 @@ func (f fakeVerifier) Verify(context.Context, string) (Claims, error) {
 // fakeWorld is the surroundings of a machine that is tested by itself.
 type fakeWorld struct {
 	known    map[string]bool
+	turned   int
+	full     bool
+	keys     []graph.Tone
+	ops      int
+	undone   []graph.ResultInfo
+	answers  []time.Duration
 	strays   []string
 	outcomes map[outcome]int
 	failures int
@@ -153,6 +238,13 @@ func (w *fakeWorld) over(id string) bool        { return w.known[graph.NormalID(
 func (w *fakeWorld) stray(n graph.Notification) { w.strays = append(w.strays, n.Resource.CallID) }
 func (w *fakeWorld) notification(o outcome)     { w.outcomes[o]++ }
 func (w *fakeWorld) keepAliveFailed()           { w.failures++ }
+
+func (w *fakeWorld) turnAway()                         { w.turned++ }
+func (w *fakeWorld) acceptsMore() bool                 { return !w.full }
+func (w *fakeWorld) tone(t graph.ToneInfo)             { w.keys = append(w.keys, t.Tone) }
+func (w *fakeWorld) operation(graph.Notification)      { w.ops++ }
+func (w *fakeWorld) transferFailed(r graph.ResultInfo) { w.undone = append(w.undone, r) }
+func (w *fakeWorld) answered(after time.Duration)      { w.answers = append(w.answers, after) }
 
 // Notifications, as they come out of graph.ParseNotifications.
 
@@ -213,7 +305,7 @@ func testMeeting() graph.Meeting {
 func testConfig(g GraphAPI) Config {
 	return Config{
 		HomeTenant: testTenant, BaseURL: "https://bots.example/voice/reception", MediaPod: "reception-0",
-		Graph: g, Verifier: fakeVerifier{},
+		Graph: func(string) GraphAPI { return g }, Verifier: fakeVerifier{},
 	}
 }
 

@@ -14,57 +14,89 @@ import (
 	"github.com/callfleet/callfleet/graph"
 )
 
+// maxNewCallBytes bounds the request for a new call, which is one call without its roster.
+const maxNewCallBytes = 256 << 10
+
 // Handler serves what the router forwards: new calls of the bot, and what happens
-// to the calls of this pod.
+// to its calls. Those of other pods may be among them, whose calls were adopted here.
 func (s *Server) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		code := s.serve(w, r)
+		code, body := s.serve(w, r)
 		s.metrics.requests.WithLabelValues(strconv.Itoa(code)).Inc()
-		if code >= http.StatusBadRequest {
+		switch {
+		case code >= http.StatusBadRequest:
 			// Nothing of a request that was refused is worth reading on for.
 			w.Header().Set("Connection", "close")
 			http.Error(w, http.StatusText(code), code)
-			return
+		case body != nil:
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(code)
+			_, _ = w.Write(body)
+		default:
+			w.WriteHeader(code)
 		}
-		w.WriteHeader(code)
 	})
 }
 
 // serve acts on a request and says how to answer it. Not a byte of the body is
-// read before the token was found good.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request) int {
-	uid, isCallback := strings.CutPrefix(r.URL.Path, s.callbackPrefix)
+// read before the token was found good and the request is one for this pod.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) (code int, body []byte) {
+	pod, uid, isCallback := s.callback(r.URL.Path)
 	isNewCall := r.URL.Path == s.newCallPath
 	switch {
-	case !isNewCall && (!isCallback || uid == "" || strings.Contains(uid, "/")):
-		return http.StatusNotFound
+	case !isNewCall && !isCallback:
+		return http.StatusNotFound, nil
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", http.MethodPost)
-		return http.StatusMethodNotAllowed
+		return http.StatusMethodNotAllowed, nil
 	}
 	if isNewCall {
 		// A connection kept alive would pin all new calls to one pod (Microsoft's samples).
 		w.Header().Set("Connection", "close")
 	}
-	if _, err := s.cfg.Verifier.Verify(r.Context(), bearer(r)); err != nil {
+	claims, err := s.cfg.Verifier.Verify(r.Context(), bearer(r))
+	if err != nil {
 		var refusal *TokenError
 		if errors.As(err, &refusal) && refusal.Cause == KeysUnavailable {
-			return http.StatusServiceUnavailable // our fault: it may be sent again
+			return http.StatusServiceUnavailable, nil // our fault: it may be sent again
 		}
 		w.Header().Set("WWW-Authenticate", "Bearer")
-		return http.StatusUnauthorized
+		return http.StatusUnauthorized, nil
 	}
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
-		return http.StatusUnsupportedMediaType
+		return http.StatusUnsupportedMediaType, nil
+	}
+	with := arrivalOf(r, claims)
+	switch {
+	case isNewCall && !with.last && s.cfg.Full != nil && s.cfg.Full():
+		return http.StatusServiceUnavailable, nil
+	case isCallback && s.holding(uid) == nil:
+		if code := s.findOwner(r.Context(), w, uid, pod); code != 0 {
+			return code, nil
+		}
 	}
 	notifications, code := s.read(w, r, isNewCall)
 	if code != 0 {
-		return code
+		return code, nil
 	}
 	if isNewCall {
-		return s.takeNewCalls(notifications)
+		d := s.takeNewCalls(notifications, with)
+		if d.location != "" {
+			w.Header().Set("Location", d.location)
+		}
+		return d.code, nil
 	}
-	return s.takeCallback(uid, notifications)
+	return s.takeCallback(r.Context(), uid, claims.TenantID, notifications)
+}
+
+// callback reads the path of a callback: of any pod of the bot.
+func (s *Server) callback(path string) (pod, uid string, ok bool) {
+	rest, ok := strings.CutPrefix(path, s.podsPath)
+	if !ok {
+		return "", "", false
+	}
+	pod, uid, ok = strings.Cut(rest, "/calls/")
+	return pod, uid, ok && pod != "" && uid != "" && !strings.Contains(pod, "/") && !strings.Contains(uid, "/")
 }
 
 // bearer is the token of a request, empty if there is none.
@@ -82,7 +114,11 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, isNewCall bool) ([
 	if r.ContentLength > 0 {
 		body.Grow(int(min(r.ContentLength, 64<<10)) + bytes.MinRead)
 	}
-	if _, err := io.Copy(&body, http.MaxBytesReader(w, r.Body, graph.MaxNotificationBytes)); err != nil {
+	most := int64(graph.MaxNotificationBytes)
+	if isNewCall {
+		most = maxNewCallBytes
+	}
+	if _, err := io.Copy(&body, http.MaxBytesReader(w, r.Body, most)); err != nil {
 		var tooLarge *http.MaxBytesError
 		if errors.As(err, &tooLarge) {
 			return nil, http.StatusRequestEntityTooLarge
@@ -100,26 +136,4 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, isNewCall bool) ([
 	}
 	s.log.V(1).Info("a notification cannot be read", "error", err.Error())
 	return nil, http.StatusBadRequest
-}
-
-func (s *Server) takeNewCalls(notifications []graph.Notification) int {
-	for _, n := range notifications {
-		s.metrics.notifications[s.reject(n)].Inc()
-	}
-	return http.StatusAccepted
-}
-
-func (s *Server) takeCallback(uid string, notifications []graph.Notification) int {
-	held, accepted := s.deliver(uid, notifications)
-	switch {
-	case accepted:
-		return http.StatusAccepted
-	case held:
-		s.metrics.notifications[outcomeOverflow].Add(float64(len(notifications)))
-		return http.StatusServiceUnavailable
-	}
-	for _, n := range notifications {
-		s.metrics.notifications[s.stray(n, false)].Inc()
-	}
-	return http.StatusAccepted
 }

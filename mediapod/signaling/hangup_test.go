@@ -157,7 +157,7 @@ func TestACallThatTellsOfItselfTooLateIsHungUp(t *testing.T) {
 		c := join(t, s)
 		pass(lostWait)
 		wantEnd(t, c, EndServiceError)
-		s.takeCallback(testUID, []graph.Notification{updated(testCallID, graph.StateEstablished)})
+		s.takeCallback(t.Context(), testUID, testTenant, []graph.Notification{updated(testCallID, graph.StateEstablished)})
 		synctest.Wait()
 		if got := g.count("delete", testCallID); got != 1 {
 			t.Errorf("%d hang-ups, want the ghost hung up", got)
@@ -176,10 +176,10 @@ func TestCallsNobodyClaimsAreHungUpOnce(t *testing.T) {
 		s := newTestServer(t, g)
 		defer stop(t, s)
 		for range 3 {
-			s.takeCallback("nobody", []graph.Notification{updated(otherCall, graph.StateEstablished), rosterOf(otherCall, bot())})
+			s.takeCallback(t.Context(), "nobody", testTenant, []graph.Notification{updated(otherCall, graph.StateEstablished), rosterOf(otherCall, bot())})
 		}
 		pass(time.Minute)
-		s.takeCallback("nobody", []graph.Notification{updated(otherCall, graph.StateTerminating), deleted(otherCall, 200, 7000)})
+		s.takeCallback(t.Context(), "nobody", testTenant, []graph.Notification{updated(otherCall, graph.StateTerminating), deleted(otherCall, 200, 7000)})
 		pass(time.Minute)
 		if got := g.count("delete", otherCall); got != 2 {
 			t.Errorf("%d requests to hang up, want 2: one that failed and one that did not", got)
@@ -192,11 +192,11 @@ func TestCallsThatAreOverAreLeftAlone(t *testing.T) {
 		g := &fakeGraph{}
 		s := newTestServer(t, g)
 		defer stop(t, s)
-		s.takeCallback("nobody", []graph.Notification{deleted(otherCall, 200, 0), updated(otherCall, graph.StateEstablished)})
+		s.takeCallback(t.Context(), "nobody", testTenant, []graph.Notification{deleted(otherCall, 200, 0), updated(otherCall, graph.StateEstablished)})
 		c := join(t, s)
 		tell(t, s, deleted(testCallID, 200, 5003))
 		wantEnd(t, c, EndMeetingEnded)
-		s.takeCallback(testUID, []graph.Notification{updated(testCallID, graph.StateEstablished), rosterOf(testCallID)})
+		s.takeCallback(t.Context(), testUID, testTenant, []graph.Notification{updated(testCallID, graph.StateEstablished), rosterOf(testCallID)})
 		pass(time.Minute)
 		if i := slices.IndexFunc(g.asked, func(a string) bool { return strings.HasPrefix(a, "delete") }); i >= 0 {
 			t.Errorf("asked %v, want nothing hung up", g.asked)
@@ -211,7 +211,7 @@ func TestACallHeldUnderAnotherSessionIsNotHungUp(t *testing.T) {
 		defer stop(t, s)
 		c := join(t, s)
 		establish(t, s)
-		s.takeCallback("nobody", []graph.Notification{updated(strings.ToUpper(testCallID), graph.StateEstablished)})
+		s.takeCallback(t.Context(), "nobody", testTenant, []graph.Notification{updated(strings.ToUpper(testCallID), graph.StateEstablished)})
 		synctest.Wait()
 		wantPhase(t, c, PhaseEstablished)
 		if got := g.count("delete", strings.ToUpper(testCallID)); got != 0 {
@@ -227,9 +227,9 @@ func TestIncomingCallsAreRejectedOnce(t *testing.T) {
 		defer stop(t, s)
 		incoming := updated(otherCall, graph.StateIncoming, func(c *graph.Call) { c.CallChainID = "their-chain" })
 		incoming.ChangeType = graph.Created
-		s.takeNewCalls([]graph.Notification{incoming, incoming})
+		s.takeNewCalls([]graph.Notification{incoming, incoming}, arrival{tenant: testTenant})
 		synctest.Wait()
-		s.takeNewCalls([]graph.Notification{deleted(otherCall, 0, 0), updated(testCallID, graph.StateEstablished)})
+		s.takeNewCalls([]graph.Notification{deleted(otherCall, 0, 0), updated(testCallID, graph.StateEstablished)}, arrival{tenant: testTenant})
 		synctest.Wait()
 		if diff := cmp.Diff([]string{"reject as forbidden " + otherCall}, g.asked); diff != "" {
 			t.Errorf("asked (-want +got):\n%s", diff)
@@ -260,7 +260,7 @@ func TestACallWhoseHangUpWasNeverConfirmedIsNotForgotten(t *testing.T) {
 		away = false
 		before := g.count("delete", testCallID)
 		for range 2 {
-			s.takeCallback(testUID, []graph.Notification{rosterOf(testCallID, bot(), person(1))})
+			s.takeCallback(t.Context(), testUID, testTenant, []graph.Notification{rosterOf(testCallID, bot(), person(1))})
 			synctest.Wait()
 		}
 		if tries := g.count("delete", testCallID) - before; tries != 1 {
@@ -287,7 +287,7 @@ func TestHangUpRemote(t *testing.T) {
 				g := &fakeGraph{del: func(_ context.Context, try int, _ string) error { return tt.errs[min(try, len(tt.errs))-1] }}
 				s := newTestServer(t, g)
 				defer stop(t, s)
-				err := s.HangUpRemote(t.Context(), otherCall, "old")
+				err := s.HangUpRemote(t.Context(), "", otherCall, "old")
 				if !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) {
 					t.Errorf("HangUpRemote() = %v, want %v", err, tt.want)
 				}

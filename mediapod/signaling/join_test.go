@@ -29,6 +29,7 @@ func TestJoinAsksGraphForTheMeeting(t *testing.T) {
 			TenantID:            testTenant,
 			RequestedModalities: []graph.Modality{graph.ModalityAudio},
 			MediaConfig:         graph.AppHostedMedia(testBlob),
+			CallOptions:         &graph.CallOptions{IsDeltaRosterEnabled: true},
 			ChatInfo:            &graph.ChatInfo{ThreadID: "19:meeting_abc@thread.v2", MessageID: "0"},
 			MeetingInfo: &graph.MeetingInfo{
 				Organizer:                    &graph.IdentitySet{User: &graph.Identity{ID: "11111111-2222-4333-8444-555555555555", TenantID: testTenant}},
@@ -96,8 +97,8 @@ func TestJoinRefusesMisuse(t *testing.T) {
 		if _, err := s.Join(JoinRequest{UID: testUID, Meeting: testMeeting(), Blob: testBlob}); !errors.Is(err, ErrAlreadyJoined) {
 			t.Errorf("second Join() of the session = %v, want %v", err, ErrAlreadyJoined)
 		}
-		if _, err := s.Join(JoinRequest{UID: "other", Meeting: testMeeting()}); err == nil {
-			t.Error("Join() without a blob succeeded")
+		if _, err := s.Join(JoinRequest{Meeting: testMeeting(), Blob: testBlob}); err == nil {
+			t.Error("Join() without a session succeeded")
 		}
 		tell(t, s, deleted(testCallID, 200, 0))
 		c := join(t, s) // the next attempt for the same session
@@ -209,7 +210,7 @@ func TestACallLeftBehindIsNotAdopted(t *testing.T) {
 		g := &fakeGraph{create: func(context.Context, int, *graph.Call) (*graph.Call, error) { return nil, errLost }}
 		s := newTestServer(t, g)
 		defer stop(t, s)
-		if err := s.HangUpRemote(t.Context(), otherCall, "old"); err != nil {
+		if err := s.HangUpRemote(t.Context(), "", otherCall, "old"); err != nil {
 			t.Fatal(err)
 		}
 		c := join(t, s)

@@ -13,33 +13,40 @@ const (
 	// keepAlive (Graph, "call: keepAlive").
 	keepAliveDeadline = 45 * time.Minute
 
-	// reconcileEvery is how soon a call that is on its way in or out is looked at
-	// when no notification tells how it goes: notifications get lost.
-	reconcileEvery = 15 * time.Second
-
 	// settleWait is how long an established call waits for the roster that tells
 	// whether the bot is in the meeting or in its lobby; both are "established".
 	settleWait = 500 * time.Millisecond
-
-	// rosterWait is when the roster is asked for because it did not come; it may be
-	// missing until somebody moves.
-	rosterWait = 5 * time.Second
-	// rosterTries bounds how often it is asked for: that of some calls stays empty.
-	rosterTries = 3
 )
 
-// operation is something Graph is asked to do. A call has at most one of each
-// kind under way.
-type operation int
+// task is something Graph is asked to do. A call has at most one of each kind
+// under way.
+type task int
 
 const (
-	opCreate operation = iota
-	opGet
-	opKeepAlive
-	opList
-	opDelete
-	operations
+	taskCreate task = iota
+	taskAnswer
+	taskGet
+	taskKeepAlive
+	taskList
+	taskDelete
+	taskMute // or unmute
+	taskShare
+	taskRecord
+	taskInvite
+	taskWithdraw
+	tasks
 )
+
+// order is a task to be started, with what the machine has to say about it.
+type order struct {
+	task task
+
+	muted       bool
+	role        graph.ScreenSharingRole
+	recording   graph.RecordingStatus
+	invitee     graph.InvitationParticipantInfo
+	participant string // id
+}
 
 // timer is a reason to wake up. They are looked at in this order.
 type timer int
@@ -47,10 +54,15 @@ type timer int
 const (
 	timerRetryCreate timer = iota
 	timerGiveUpCreate
+	timerRetryAnswer
+	timerGiveUpAnswer
+	timerRinging
 	timerSettle
 	timerRoster
 	timerReconcile
 	timerKeepAlive
+	timerTone
+	timerPursue
 	timerRetryDelete
 	timerGiveUpLeaving
 	timers
@@ -62,34 +74,47 @@ type world interface {
 	over(callID string) bool
 	// stray is told of a notification about a call that is not this one.
 	stray(n graph.Notification)
-	// notification and keepAliveFailed count.
+	// turnAway disposes of an incoming call that could not be answered.
+	turnAway()
+	// acceptsMore reports whether another participant may share the call.
+	acceptsMore() bool
+	// tone is given the keys pressed, in their order.
+	tone(t graph.ToneInfo)
+	// operation is given what is said about operations.
+	operation(n graph.Notification)
+	// transferFailed is told that a transfer was asked for and the call is the bot's again.
+	transferFailed(r graph.ResultInfo)
+	// notification, keepAliveFailed and answered count.
 	notification(o outcome)
 	keepAliveFailed()
+	answered(after time.Duration)
 }
 
 // machine is all that one call knows and decides. It has no goroutine, no clock
 // and no client: whoever runs it hands in what happened, one thing at a time, and
-// starts the operations it asks for. No input takes it out of PhaseEnded.
+// starts the tasks it asks for. No input takes it out of PhaseEnded.
 type machine struct {
-	world          world
-	keepAliveEvery time.Duration
+	world world
+	setting
 
-	snap     Snapshot // without what roster and timeline hold
+	snap     Snapshot // without what roster, timeline and wants hold
 	changed  bool
 	timeline timeline
 	roster   roster
 
-	asked   []operation // to be started
-	running [operations]bool
-	news    [operations]int // counts notifications that tell what the operation would
-	seen    [operations]int // news when the operation was asked for
+	asked   []order // to be started
+	running [tasks]bool
+	news    [tasks]int // counts notifications that tell what the task would
+	seen    [tasks]int // news when the task was asked for
 	due     [timers]time.Time
 
-	joining joining
-	held    []graph.Notification // came before the call's id was known
-	self    string               // the bot's participant id
+	joining   joining
+	answering answering
+	held      []graph.Notification // came before the call's id was known
+	self      string               // the bot's participant id
 
 	stateAt    time.Time // when the state became established
+	movedAt    time.Time // when the state last changed
 	rosterSeen bool
 	rosterAsks int
 	listAgain  bool // there was news of the roster while it was asked for
@@ -98,21 +123,49 @@ type machine struct {
 	alive         time.Time // last time the service certainly knew we live
 	aliveFailures int
 
+	tones   tones
+	wants   wants
+	sharing sharing
 	leaving leaving
 }
 
-func newMachine(w world, keepAliveEvery time.Duration, scenarioID string, now time.Time) *machine {
-	m := &machine{world: w, keepAliveEvery: keepAliveEvery}
-	m.snap = Snapshot{Phase: PhaseJoining, ScenarioID: scenarioID, Created: now}
-	m.joining.since = now
-	m.event(now, EventJoining, "")
+func newMachine(w world, s setting, now time.Time) *machine {
+	m := &machine{world: w, setting: s}
+	m.snap = Snapshot{
+		Phase: PhaseJoining, Created: now, ScenarioID: s.scenario, CallID: s.callID, ChainID: s.chainID,
+		TenantID: s.tenant, Group: s.group, Hosting: s.hosting,
+	}
+	m.joining.since, m.movedAt = now, now
+	m.wants.begin(s)
+	m.tones.begin(s)
 	return m
+}
+
+// begin makes the first step.
+func (m *machine) begin(now time.Time) {
+	switch m.origin {
+	case originIncoming:
+		m.snap.State = graph.StateIncoming
+		m.event(now, EventIncoming, "")
+		m.wake(timerGiveUpAnswer, now.Add(m.answerWithin))
+		m.answer()
+	case originAdopted:
+		m.takeOver(now)
+	case originPlaced:
+		m.event(now, EventCalling, "")
+		m.create()
+	default:
+		m.event(now, EventJoining, "")
+		m.create()
+	}
 }
 
 // snapshot is the state for others to read.
 func (m *machine) snapshot() *Snapshot {
 	s := m.snap
 	s.Participants, s.ParticipantCount, s.InLobby = m.roster.listed(), m.roster.inCall, m.roster.inLobby
+	s.Muted, s.ScreenSharing = m.muted(), m.wants.share.role()
+	s.Refusals, s.Invites = m.wants.refusals(), m.wants.invites()
 	s.Events = m.timeline.shared()
 	return &s
 }
@@ -131,25 +184,30 @@ func (m *machine) setPhase(phase Phase) {
 	}
 }
 
-// start asks for an operation unless one of its kind is under way.
-func (m *machine) start(op operation) {
-	if m.running[op] {
+// start asks for a task unless one of its kind is under way.
+func (m *machine) start(t task) { m.order(order{task: t}) }
+
+func (m *machine) order(o order) {
+	if m.running[o.task] {
 		return
 	}
-	m.running[op] = true
-	m.seen[op] = m.news[op]
-	m.asked = append(m.asked, op)
+	m.running[o.task] = true
+	m.seen[o.task] = m.news[o.task]
+	m.asked = append(m.asked, o)
 }
 
-// answered notes that an operation is over and reports whether what it brought
-// can still be used: nothing newer has come by notification since it was asked for.
-func (m *machine) answered(op operation) (current bool) {
-	m.running[op] = false
-	return m.seen[op] == m.news[op]
+// finished notes that a task is over and reports whether what it brought can
+// still be used: nothing newer has come by notification since it was asked for.
+func (m *machine) finished(t task) (current bool) {
+	m.running[t] = false
+	return m.seen[t] == m.news[t]
 }
 
-// takeAsked hands over the operations to be started.
-func (m *machine) takeAsked() []operation {
+// orders hands over the tasks to be started, those included that what is wanted of
+// the call makes necessary now. What they change in the snapshot must be seen by
+// others before they are started.
+func (m *machine) orders(now time.Time) []order {
+	m.pursue(now)
 	asked := m.asked
 	m.asked = nil
 	return asked
@@ -185,16 +243,25 @@ func (m *machine) tick(now time.Time) {
 			m.create()
 		case timerGiveUpCreate:
 			m.giveUpCreate(now)
+		case timerRetryAnswer:
+			m.answer()
+		case timerGiveUpAnswer:
+			m.giveUpAnswer(now)
+		case timerRinging:
+			m.leave(now, EndNoAnswer)
 		case timerSettle:
 			m.settle(now)
 		case timerRoster:
 			m.askRoster()
 		case timerReconcile:
-			m.start(opGet)
+			m.start(taskGet)
 		case timerKeepAlive:
-			m.start(opKeepAlive)
+			m.start(taskKeepAlive)
+		case timerTone:
+			m.tonesLate()
+		case timerPursue: // what follows from it is orders' business
 		case timerRetryDelete:
-			m.start(opDelete)
+			m.start(taskDelete)
 		case timerGiveUpLeaving:
 			m.giveUpLeaving(now)
 		}
@@ -210,6 +277,7 @@ func (m *machine) end(now time.Time, end End) {
 	m.snap.End = &end
 	m.snap.Ended = now
 	m.snap.MediaActive = false
+	m.closeGate()
 	detail := string(end.Reason)
 	if r := m.snap.Result; r != nil {
 		detail += " (" + codes(*r) + ")"
@@ -229,6 +297,8 @@ func (m *machine) gone(now time.Time) {
 	switch {
 	case m.leaving.reason != "":
 		m.end(now, m.leaving.end())
+	case m.snap.State == graph.StateTransferAccepted:
+		m.end(now, EndFor(EndTransferred)) // its last notification is lost
 	case m.snap.State.Rank() >= rankTerminating:
 		m.terminate(now, nil)
 	default:

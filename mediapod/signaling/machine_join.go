@@ -46,12 +46,12 @@ type joining struct {
 func (m *machine) create() {
 	m.joining.stage = joinRunning
 	m.joining.tries++
-	m.start(opCreate)
+	m.start(taskCreate)
 }
 
 // created is the answer to the request.
 func (m *machine) created(now time.Time, call *graph.Call, err error) {
-	m.answered(opCreate)
+	m.finished(taskCreate)
 	if m.ended() {
 		return
 	}
@@ -119,14 +119,11 @@ func (m *machine) learnID(now time.Time, id, detail string) {
 	m.joining.stage = joinDone
 	m.snap.CallID = id
 	m.event(now, EventCallCreated, detail)
-	if m.leaving.reason != "" {
-		m.hangUp(now)
-		return
+	if m.ringing > 0 && m.stateAt.IsZero() {
+		m.wake(timerRinging, now.Add(m.ringing))
 	}
-	m.alive = now
-	m.wake(timerKeepAlive, now.Add(m.keepAliveEvery))
-	m.wake(timerReconcile, now.Add(reconcileEvery))
-	if m.joining.overflow {
+	m.lives(now)
+	if m.leaving.reason == "" && m.joining.overflow {
 		m.missed()
 	}
 }
@@ -173,7 +170,7 @@ func (m *machine) adopt(now time.Time, id string) {
 	m.learnID(now, id, "the answer to the join was lost; known from a notification")
 	if m.leaving.reason == "" {
 		// The notification says little; the rest of what the answer held is asked for.
-		m.start(opGet)
+		m.start(taskGet)
 	}
 }
 

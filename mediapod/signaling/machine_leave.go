@@ -36,7 +36,14 @@ func (m *machine) leave(now time.Time, reason EndReason) {
 	m.leaving.reason = reason
 	m.event(now, EventLeaving, string(reason))
 	m.setPhase(PhaseLeaving)
+	m.closeGate()
+	m.cancel(timerRinging)
 	switch {
+	case m.unanswered():
+		// The answer is under way and will be known in a moment; between two tries it is the moment to stop.
+		if !m.running[taskAnswer] && !m.answering.doubted {
+			m.failAnswer(now, m.leaving.end())
+		}
 	case m.snap.CallID != "":
 		m.hangUp(now)
 	case m.joining.stage == joinWaiting:
@@ -50,14 +57,14 @@ func (m *machine) leave(now time.Time, reason EndReason) {
 }
 
 func (m *machine) hangUp(now time.Time) {
-	m.cancel(timerSettle, timerRoster, timerReconcile, timerKeepAlive)
+	m.cancel(timerSettle, timerRoster, timerReconcile, timerKeepAlive, timerPursue)
 	m.wake(timerGiveUpLeaving, now.Add(leaveWindow))
-	m.start(opDelete)
+	m.start(taskDelete)
 }
 
 // deleted is the answer to the hang-up.
 func (m *machine) deleted(now time.Time, err error) {
-	m.answered(opDelete)
+	m.finished(taskDelete)
 	switch {
 	case m.ended():
 	case graph.IsNotFound(err):

@@ -4,6 +4,7 @@ package signaling
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/callfleet/callfleet/graph"
@@ -47,6 +48,8 @@ func (m *machine) notify(now time.Time, n graph.Notification) outcome {
 	switch {
 	case m.ended():
 		return outcomeLate
+	case n.Resource.Kind == graph.KindParticipantLeft: // by the id of that participant's own call, maybe
+		return m.sharerLeft(now, n)
 	case n.Resource.CallID == "":
 		return outcomeIgnored
 	case m.snap.CallID == "":
@@ -62,16 +65,18 @@ func (m *machine) notify(now time.Time, n graph.Notification) outcome {
 		m.world.stray(n)
 		return outcomeStray
 	}
-	if !m.due[timerReconcile].IsZero() {
-		m.wake(timerReconcile, now.Add(reconcileEvery))
-	}
 	switch n.Resource.Kind {
 	case graph.KindCall:
+		if !m.due[timerReconcile].IsZero() {
+			m.reconcileLater(now)
+		}
 		return m.notifyCall(now, n)
 	case graph.KindParticipants:
 		return m.notifyRoster(now, n)
+	case graph.KindOperation:
+		return m.notifyOperation(now, n)
 	}
-	return outcomeIgnored
+	return outcomeIgnored // content sharing is not acted on
 }
 
 func (m *machine) notifyCall(now time.Time, n graph.Notification) outcome {
@@ -84,7 +89,10 @@ func (m *machine) notifyCall(now time.Time, n graph.Notification) outcome {
 	}
 	o := m.applyCall(now, n.Call, true)
 	if o == outcomeApplied {
-		m.news[opGet]++
+		m.news[taskGet]++
+	}
+	if n.Call.ToneInfo != nil && m.pressed(now, *n.Call.ToneInfo) {
+		return outcomeApplied
 	}
 	return o
 }
@@ -101,12 +109,18 @@ func (m *machine) applyCall(now time.Time, call *graph.Call, current bool) outco
 	m.changed = false
 	defer func() { m.changed = m.changed || before }()
 
+	if call.State.Rank() > rankIncoming && m.unanswered() && !m.running[taskAnswer] && m.leaving.reason == "" {
+		m.answerTaken(now) // although its answer was lost
+	}
 	// Ids do not change, so that they may come from anywhere.
 	if m.snap.ChainID == "" && call.CallChainID != "" {
 		m.snap.ChainID, m.changed = call.CallChainID, true
 	}
 	if m.self == "" {
 		m.self = call.MyParticipantID
+	}
+	if call.ChatInfo != nil || call.MeetingInfo != nil {
+		m.becomesGroup(now)
 	}
 	state, stale := m.nextState(call)
 	if stale {
@@ -148,31 +162,72 @@ func transferring(s graph.CallState) bool {
 
 // Ranks of the states that bound the life of a call.
 var (
+	rankIncoming    = graph.StateIncoming.Rank()
 	rankEstablished = graph.StateEstablished.Rank()
 	rankTerminating = graph.StateTerminating.Rank()
 )
 
 func (m *machine) enterState(now time.Time, state graph.CallState, call *graph.Call) {
-	m.snap.State, m.changed = state, true
+	before := m.snap.State
+	m.snap.State, m.changed, m.movedAt = state, true, now
 	switch rank := state.Rank(); {
 	case rank >= rankTerminating:
 		m.snap.Result = call.ResultInfo
 		if m.leaving.reason == "" {
 			m.event(now, EventLeaving, "the service is ending the call")
 			m.setPhase(PhaseLeaving)
-			// The end itself may get lost.
-			m.wake(timerReconcile, now.Add(reconcileEvery))
+			m.closeGate()
 		}
 	case rank >= rankEstablished:
-		m.cancel(timerReconcile)
+		m.cancel(timerRinging)
 		if m.stateAt.IsZero() {
 			m.stateAt = now
-			if m.leaving.reason == "" && !m.rosterSeen {
-				m.wake(timerRoster, now.Add(rosterWait))
-			}
 		}
+		m.expectRoster(now)
+		m.tellTransfer(now, before, call)
+	case state == graph.StateRinging:
+		m.event(now, EventRinging, "")
 	case state == graph.StateEstablishing && !m.timeline.has(EventEstablishing):
 		m.event(now, EventEstablishing, "")
+	}
+	if !m.due[timerReconcile].IsZero() && m.leaving.reason == "" {
+		m.reconcileLater(now)
+	}
+}
+
+// tellTransfer adds to the timeline how a transfer goes. One that fails leaves the call as it was.
+func (m *machine) tellTransfer(now time.Time, before graph.CallState, call *graph.Call) {
+	switch {
+	case m.snap.State == graph.StateTransferring && before != graph.StateTransferAccepted:
+		m.event(now, EventTransferring, "")
+	case m.snap.State == graph.StateTransferAccepted:
+		m.event(now, EventTransferAccepted, "")
+	case transferring(before) && call.ResultInfo != nil:
+		m.world.transferFailed(*call.ResultInfo)
+		m.event(now, EventTransferFailed, graph.Explain(*call.ResultInfo).Sentence+" ("+codes(*call.ResultInfo)+")")
+	case transferring(before):
+		m.world.transferFailed(graph.ResultInfo{})
+		m.event(now, EventTransferFailed, "the call goes on")
+	}
+}
+
+// becomesGroup: others than the two parties may be in the call from now on.
+func (m *machine) becomesGroup(now time.Time) {
+	if m.group {
+		return
+	}
+	m.group, m.snap.Group, m.changed = true, true, true
+	if m.snap.Phase == PhaseEstablished {
+		m.event(now, EventGroup, "")
+		m.admitted = true // who was in the call does not wait in its lobby
+	}
+	m.expectRoster(now)
+}
+
+// expectRoster sees to it that the roster of an established group call is asked for if it does not come.
+func (m *machine) expectRoster(now time.Time) {
+	if m.group && !m.rosterSeen && !m.stateAt.IsZero() && m.leaving.reason == "" && m.due[timerRoster].IsZero() {
+		m.wake(timerRoster, now.Add(rosterWait))
 	}
 }
 
@@ -202,7 +257,7 @@ func (m *machine) settle(now time.Time) {
 			m.setPhase(PhaseInLobby)
 			m.snap.Established = time.Time{} // it was thought to be in, for want of a roster
 		}
-	case established && !m.rosterSeen && now.Before(m.stateAt.Add(settleWait)):
+	case established && m.group && !m.rosterSeen && m.snap.Phase != PhaseEstablished && now.Before(m.stateAt.Add(settleWait)):
 		m.wake(timerSettle, m.stateAt.Add(settleWait))
 	case established && m.snap.Phase != PhaseEstablished:
 		since := m.stateAt
@@ -229,19 +284,29 @@ func (m *machine) terminate(now time.Time, call *graph.Call) {
 	if m.ended() {
 		return
 	}
+	transferred := m.snap.State == graph.StateTransferAccepted
 	m.snap.State = graph.StateTerminated
-	if call != nil && call.ResultInfo != nil {
-		m.snap.Result = call.ResultInfo
-	}
-	if call != nil && m.snap.ChainID == "" {
-		m.snap.ChainID = call.CallChainID
+	if call != nil {
+		if call.ResultInfo != nil {
+			m.snap.Result = call.ResultInfo
+		}
+		if m.snap.ChainID == "" {
+			m.snap.ChainID = call.CallChainID
+		}
+		transferred = transferred || strings.EqualFold(call.TerminationReason, appTransferred)
 	}
 	if m.leaving.reason != "" {
 		m.end(now, m.leaving.end())
 		return
 	}
-	m.end(now, endOfResult(m.snap.Result, m.waitsInLobby()))
+	m.end(now, endOfCall(m.snap.Result, circumstances{
+		group: m.group, incoming: m.origin == originIncoming, established: !m.stateAt.IsZero(),
+		inLobby: m.waitsInLobby(), transferred: transferred,
+	}))
 }
+
+// appTransferred is the terminationReason of a call that another one replaced.
+const appTransferred = "AppTransferred"
 
 // codes are the numbers of a result, as Microsoft's documentation writes them.
 func codes(r graph.ResultInfo) string { return fmt.Sprintf("%d#%d", r.Code, r.Subcode) }

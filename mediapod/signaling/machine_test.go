@@ -242,8 +242,8 @@ func TestMachineTellsWhatNotificationsMean(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			w := newFakeWorld()
-			m := newMachine(w, defaultKeepAlive, "scenario", start)
-			m.create()
+			m := newMachine(w, meetingSetting(), start)
+			m.begin(start)
 			now := start
 			for _, step := range tt.steps {
 				now = now.Add(10 * time.Millisecond)

@@ -9,100 +9,64 @@ import (
 	"github.com/callfleet/callfleet/graph"
 )
 
-// notifyRoster takes a roster. Only a whole one says who is there; of one
-// participant, of changes and of an empty list all that is known is that there
-// is news, and the whole is asked for.
-func (m *machine) notifyRoster(now time.Time, n graph.Notification) outcome {
-	switch {
-	case n.ChangeType == graph.Deleted && n.Participants == nil, n.Participants == nil && !n.Delta:
-		return outcomeIgnored
-	case n.Delta || n.Resource.ID != "":
-		m.listAgain = m.running[opList]
-		m.start(opList)
-		return outcomeApplied
-	case len(n.Participants) == 0:
-		// Seen right after the call is established, before the real one.
-		if m.due[timerRoster].IsZero() && m.leaving.reason == "" {
-			m.wake(timerRoster, now.Add(rosterWait))
-		}
-		return outcomeIgnored
-	}
-	o := m.applyRoster(now, n.Participants)
-	if o == outcomeApplied {
-		m.news[opList]++
-	}
-	return o
-}
+const (
+	// reconcileEvery is how soon a call that is on its way in, out or to somebody else is
+	// looked at when no notification tells how it goes: notifications get lost.
+	reconcileEvery = 15 * time.Second
 
-func (m *machine) applyRoster(now time.Time, list []graph.Participant) outcome {
-	change, joined, left := m.roster.replace(list)
-	if change == rosterStale {
-		return outcomeStale
-	}
-	first := !m.rosterSeen
-	if change == rosterSame && !first {
-		return outcomeDuplicate
-	}
-	m.rosterSeen, m.changed = true, true
-	m.cancel(timerRoster)
-	if !m.roster.selfInLobby(m.self) {
-		m.admitted = true
-	}
-	if joined > 0 {
-		m.event(now, EventParticipantJoined, fmt.Sprintf("%d joined, %d in the call", joined, m.roster.inCall))
-	}
-	if left > 0 {
-		m.event(now, EventParticipantLeft, fmt.Sprintf("%d left, %d in the call", left, m.roster.inCall))
-	}
-	m.settle(now)
-	return outcomeApplied
-}
+	// reconcileSlowly is the same for a call that just goes on.
+	reconcileSlowly = 2 * time.Minute
+)
 
-func (m *machine) askRoster() {
-	m.rosterAsks++
-	m.start(opList)
-}
-
-// listed is the answer with the roster.
-func (m *machine) listed(now time.Time, list []graph.Participant, err error) {
-	current := m.answered(opList)
-	switch {
-	case m.ended() || m.leaving.reason != "":
-	case graph.IsNotFound(err):
-		m.gone(now)
-	case m.listAgain:
-		m.listAgain = false
-		m.start(opList)
-	case err == nil && len(list) > 0:
-		if current { // else a whole roster has overtaken this one
-			m.applyRoster(now, list)
-		}
-	case !m.rosterSeen && m.rosterAsks < rosterTries:
-		m.wake(timerRoster, now.Add(rosterWait))
+// reconcileLater has the call looked at after a while.
+func (m *machine) reconcileLater(now time.Time) {
+	every := reconcileEvery
+	if rank := m.snap.State.Rank(); rank == rankEstablished {
+		every = reconcileSlowly
 	}
+	m.wake(timerReconcile, now.Add(every))
 }
 
 // got is the answer with the call: what a lost notification would have told.
 func (m *machine) got(now time.Time, call *graph.Call, err error) {
-	current := m.answered(opGet)
+	current := m.finished(taskGet)
 	switch {
 	case m.ended():
+		return
+	case m.answering.doubted:
+		switch {
+		case graph.IsNotFound(err):
+			m.doubtSettled(now, nil)
+		case err == nil:
+			m.doubtSettled(now, call)
+		default:
+			m.answering.doubted = false
+			m.retryAnswer(now)
+		}
 		return
 	case graph.IsNotFound(err):
 		m.gone(now)
 		return
 	case err == nil:
+		m.transferOver(now, call, current)
 		m.applyCall(now, call, current)
 	}
-	// On the way in, or out by the service's own doing, look again.
-	if rank := m.snap.State.Rank(); !m.ended() && m.leaving.reason == "" && (rank < rankEstablished || rank >= rankTerminating) {
-		m.wake(timerReconcile, now.Add(reconcileEvery))
+	if !m.ended() && m.leaving.reason == "" {
+		m.reconcileLater(now)
+	}
+}
+
+// transferOver: a call that is established long after it was transferred has failed to be, and the notification
+// that said so is lost.
+func (m *machine) transferOver(now time.Time, call *graph.Call, current bool) {
+	if current && transferring(m.snap.State) && call.State == graph.StateEstablished && !now.Before(m.movedAt.Add(reconcileEvery)) {
+		m.enterState(now, graph.StateEstablished, call)
 	}
 }
 
 // keptAlive is the answer to a keepAlive.
 func (m *machine) keptAlive(now time.Time, err error) {
-	m.answered(opKeepAlive)
+	m.finished(taskKeepAlive)
 	if m.ended() {
 		return
 	}
@@ -123,8 +87,7 @@ func (m *machine) keptAlive(now time.Time, err error) {
 		m.alive, m.aliveFailures = now, 0
 		m.wake(timerKeepAlive, now.Add(m.keepAliveEvery))
 		// Once in a while, see whether all that was told is still true.
-		m.start(opGet)
-		m.start(opList)
+		m.reconcile()
 		return
 	}
 	m.aliveFailures++
@@ -155,6 +118,13 @@ func (m *machine) missed() {
 		m.joining.overflow = true
 		return
 	}
-	m.start(opGet)
-	m.start(opList)
+	m.reconcile()
+}
+
+// reconcile asks for all there is to know. Peer-to-peer calls have no roster.
+func (m *machine) reconcile() {
+	m.start(taskGet)
+	if m.group {
+		m.start(taskList)
+	}
 }

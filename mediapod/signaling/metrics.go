@@ -15,6 +15,8 @@ type metrics struct {
 	calls         map[Phase]prometheus.Gauge
 	ends          *prometheus.CounterVec
 	create        *prometheus.HistogramVec
+	answer        prometheus.Histogram
+	incoming      *prometheus.CounterVec
 	keepAlive     prometheus.Counter
 }
 
@@ -41,6 +43,15 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Help:    "Time Graph took to create a call, its own retries included, by result.",
 			Buckets: []float64{.05, .1, .25, .5, 1, 2, 4, 8, 16, 32},
 		}, []string{"result"}),
+		answer: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "callfleet_signaling_answer_seconds",
+			Help:    "Time from the notification of an incoming call until the service had taken the answer.",
+			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2, 4, 8, 15},
+		}),
+		incoming: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "callfleet_signaling_incoming_calls_total",
+			Help: "Incoming calls, by what was decided.",
+		}, []string{"decision"}),
 		keepAlive: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "callfleet_signaling_keepalive_failures_total",
 			Help: "keepAlive requests that failed.",
@@ -61,7 +72,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.requests, notifications, calls, m.ends, m.create, m.keepAlive} {
+	for _, c := range []prometheus.Collector{m.requests, notifications, calls, m.ends, m.create, m.answer, m.incoming, m.keepAlive} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}

@@ -74,7 +74,7 @@ func TestRosterReplace(t *testing.T) {
 	removed.RemovedState = &graph.RemovedState{Reason: "Removed"}
 	type change struct {
 		list         []graph.Participant
-		want         rosterChange
+		want         rosterKind
 		joined, left int
 		inCall       int
 		inLobby      int
@@ -110,7 +110,8 @@ func TestRosterReplace(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var r roster
 			for i, c := range changes {
-				got, joined, left := r.replace(c.list)
+				change := r.replace(c.list, false)
+				got, joined, left := change.kind, change.joined, change.left
 				if got != c.want || joined != c.joined || left != c.left || r.inCall != c.inCall || r.inLobby != c.inLobby {
 					t.Errorf("roster %d: change %d, %d joined, %d left, %d in the call, %d in the lobby; want %+v", i, got, joined, left, r.inCall, r.inLobby, c)
 				}
@@ -125,7 +126,7 @@ func TestRosterListsFifty(t *testing.T) {
 	for i := range 120 {
 		list = append(list, person(i))
 	}
-	r.replace(list)
+	r.replace(list, false)
 	if len(r.listed()) != maxListed || r.inCall != 121 {
 		t.Errorf("%d listed and %d counted, want %d and 121", len(r.listed()), r.inCall, maxListed)
 	}
@@ -159,7 +160,7 @@ func TestEndOfResult(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got := endOfResult(tt.result, tt.inLobby)
+			got := endOfCall(tt.result, circumstances{group: true, established: !tt.inLobby, inLobby: tt.inLobby})
 			if got.Reason != tt.want || got.Failed != tt.failed || got.Retryable != tt.retryable || got.Message == "" {
 				t.Errorf("end %+v, want %s, failed %t, retryable %t, with a message", got, tt.want, tt.failed, tt.retryable)
 			}
@@ -215,7 +216,7 @@ func TestMetricsHoldNoIDs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	allowed := []string{"outcome", "phase", "reason", "code", "result"}
+	allowed := []string{"outcome", "phase", "reason", "code", "result", "decision"}
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
 			for _, l := range m.GetLabel() {

@@ -76,7 +76,7 @@ func (v *service) script(s *Server, id string) {
 				v.mu.Lock()
 				v.told[id] = true
 				v.mu.Unlock()
-				s.takeCallback(testUID, []graph.Notification{n})
+				s.takeCallback(context.Background(), testUID, testTenant, []graph.Notification{n})
 			})
 		}
 	}

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/singleflight"
 	"k8s.io/utils/clock"
 
 	"github.com/callfleet/callfleet/graph"
@@ -23,23 +23,11 @@ import (
 // one at least every 15 minutes.
 const defaultKeepAlive = 10 * time.Minute
 
-// ErrStopping is what Join answers once Shutdown was called.
+// ErrStopping is what Join and Adopt answer once Shutdown was called.
 var ErrStopping = errors.New("signaling: the pod is stopping and makes no more calls")
 
-// ErrAlreadyJoined is what Join answers while it holds a call for that session.
+// ErrAlreadyJoined is what Join and Adopt answer while a call is held for that session.
 var ErrAlreadyJoined = errors.New("signaling: there is a call for this session already")
-
-// GraphAPI is what is needed of *graph.Client.
-type GraphAPI interface {
-	CreateCall(ctx context.Context, scenarioID string, call *graph.Call) (*graph.Call, error)
-	GetCall(ctx context.Context, scenarioID, callID string) (*graph.Call, error)
-	KeepAlive(ctx context.Context, scenarioID, callID string) error
-	ListParticipants(ctx context.Context, scenarioID, callID string) ([]graph.Participant, error)
-	DeleteCall(ctx context.Context, scenarioID, callID string) error
-	RejectCall(ctx context.Context, scenarioID, callID string, reason graph.RejectReason) error
-}
-
-var _ GraphAPI = (*graph.Client)(nil)
 
 // Config of a Server. AppID is the verifier's business.
 type Config struct {
@@ -51,8 +39,19 @@ type Config struct {
 	// MediaPod is the name of this pod, which is part of every call's callback.
 	MediaPod string
 
-	Graph    GraphAPI
+	// Graph is the client with the tokens of a tenant: the home tenant or an allowed one.
+	Graph    func(tenantID string) GraphAPI
 	Verifier TokenVerifier
+
+	// Incoming decides about an incoming call. It must be quick: the caller waits. Nil: every one is rejected.
+	Incoming func(Incoming) Decision
+	// Full reports whether no incoming call could be taken now; another pod is tried then. Nil: never.
+	Full func() bool
+	// AcceptsMore reports whether another participant may share a call of policy recording. Nil: always.
+	AcceptsMore func() bool
+	// Orphan looks up a call that this process does not hold, for bots whose media the service hosts: such calls
+	// outlive the process that holds them. It may take until the context is done. Nil: no call outlives its process.
+	Orphan func(ctx context.Context, uid, mediaPod string) Orphan
 
 	// KeepAliveEvery is 10 minutes if zero.
 	KeepAliveEvery time.Duration
@@ -60,18 +59,6 @@ type Config struct {
 	Clock      clock.WithTicker
 	Log        logr.Logger
 	Registerer prometheus.Registerer
-}
-
-// JoinRequest asks for a call into a meeting.
-type JoinRequest struct {
-	// UID is the session's. It is how notifications find the call.
-	UID        string
-	Meeting    graph.Meeting
-	ScenarioID string // a GUID; a new one for every attempt
-	Blob       string // opaque: where the far side finds the media
-	// OnChange is called on the call's own goroutine when Snapshot has changed. It
-	// must be quick: the call waits for it.
-	OnChange func()
 }
 
 // Server is the signalling of one media pod.
@@ -82,11 +69,14 @@ type Server struct {
 	metrics *metrics
 	tenants []string
 
-	newCallPath    string
-	callbackPrefix string
+	newCallPath  string
+	podsPath     string
+	ownCallsPath string
 
-	over   *overCalls
-	errand chan struct{} // a slot for each request made for a call that is not held
+	over   *overCalls // by the id of the call
+	left   *overCalls // by the session's UID
+	errand chan struct{}
+	orphan singleflight.Group
 
 	ctx    context.Context // of everything that is under way
 	cancel context.CancelFunc
@@ -94,6 +84,7 @@ type Server struct {
 
 	mu       sync.RWMutex
 	calls    map[string]*Call // by session UID
+	deciding map[string]bool  // ids of incoming calls that are being decided about
 	stopping bool
 }
 
@@ -125,20 +116,26 @@ func New(cfg Config) (*Server, error) {
 	}
 	path := strings.TrimRight(base.Path, "/")
 	s := &Server{
-		cfg:            cfg,
-		clock:          cfg.Clock,
-		log:            cfg.Log,
-		metrics:        metrics,
-		tenants:        AllowedTenants(cfg.HomeTenant, cfg.AllowedTenants),
-		newCallPath:    path + "/calls",
-		callbackPrefix: path + "/pods/" + cfg.MediaPod + "/calls/",
-		over:           newOverCalls(maxOverCalls),
-		errand:         make(chan struct{}, maxErrands),
-		calls:          make(map[string]*Call),
+		cfg:          cfg,
+		clock:        cfg.Clock,
+		log:          cfg.Log,
+		metrics:      metrics,
+		tenants:      AllowedTenants(cfg.HomeTenant, cfg.AllowedTenants),
+		newCallPath:  path + "/calls",
+		podsPath:     path + "/pods/",
+		ownCallsPath: path + "/pods/" + cfg.MediaPod + "/calls/",
+		over:         newOverCalls(maxOverCalls),
+		left:         newOverCalls(maxOverCalls),
+		errand:       make(chan struct{}, maxErrands),
+		calls:        make(map[string]*Call),
+		deciding:     make(map[string]bool),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
 }
+
+// newCallURI is the bot's webhook, where calls come in.
+func (s *Server) newCallURI() string { return s.cfg.BaseURL + "/calls" }
 
 // callbackURI is where the service sends what happens to the session's call. The
 // router finds this pod by it.
@@ -146,38 +143,36 @@ func (s *Server) callbackURI(uid string) string {
 	return s.cfg.BaseURL + "/pods/" + s.cfg.MediaPod + "/calls/" + url.PathEscape(uid)
 }
 
-// Join begins a call and returns at once; the Call tells how it goes. An error
-// means that no call was begun, because of how Join was used: what is wrong with
-// the meeting or with Graph is told by the call's End.
-func (s *Server) Join(req JoinRequest) (*Call, error) {
-	if req.UID == "" || req.Blob == "" {
-		return nil, errors.New("signaling: a join needs the session's UID and the media blob")
+// tenantOr is the tenant whose token speaks for a call.
+func (s *Server) tenantOr(tenantID string) string {
+	if tenantID == "" {
+		return s.cfg.HomeTenant
 	}
-	if req.ScenarioID == "" {
-		req.ScenarioID = uuid.NewString()
-	}
-	request, end := s.newGraphCall(req)
+	return tenantID
+}
 
+// hold takes a call in and runs it.
+func (s *Server) hold(p plan) (*Call, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.stopping:
 		return nil, ErrStopping
-	case s.calls[req.UID] != nil:
+	case s.calls[p.uid] != nil:
 		return nil, ErrAlreadyJoined
 	}
-	c := newCall(s, req, request)
-	s.calls[req.UID] = c
-	s.group.Go(func() { c.run(s.ctx, end) })
+	c := newCall(s, p)
+	s.calls[p.uid] = c
+	s.group.Go(func() { c.run(s.ctx) })
 	return c, nil
 }
 
 // HangUpRemote ends a call this process does not hold: one left behind by a process
-// that died. A call that is gone already is a success.
-func (s *Server) HangUpRemote(ctx context.Context, callID, scenarioID string) error {
+// that died. A call that is gone already is a success. An empty tenant is the bot's own.
+func (s *Server) HangUpRemote(ctx context.Context, tenantID, callID, scenarioID string) error {
 	// Whatever the call still says must neither be adopted nor hung up once more.
 	s.over.add(callID)
-	if err := s.hangUp(ctx, callID, scenarioID); err != nil {
+	if err := s.hangUp(ctx, s.cfg.Graph(s.tenantOr(tenantID)), callID, scenarioID); err != nil {
 		s.over.remove(callID)
 		return fmt.Errorf("hang up a call that was left behind: %w", err)
 	}
@@ -225,25 +220,35 @@ func (s *Server) deliver(uid string, batch []graph.Notification) (held, accepted
 	return true, c.offer(batch)
 }
 
+// holding is the session's call, nil if it is not held here.
+func (s *Server) holding(uid string) *Call {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.calls[uid]
+}
+
 // forget takes a call that has ended out. After it nothing is delivered to the
 // call any more. The id, if given, is that of a call that is certainly over.
 func (s *Server) forget(c *Call, over string) {
 	if over != "" {
 		s.over.add(over)
+		s.left.add(c.plan.uid)
 	}
 	s.mu.Lock()
-	delete(s.calls, c.req.UID)
+	delete(s.calls, c.plan.uid)
 	s.mu.Unlock()
 }
 
-// holds reports whether one of the calls here has that id.
-func (s *Server) holds(callID string) bool {
+// find is the call of that id, nil if none here has it.
+func (s *Server) find(callID string) *Call {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, c := range s.calls {
 		if graph.SameID(c.Snapshot().CallID, callID) {
-			return true
+			return c
 		}
 	}
-	return false
+	return nil
 }
+
+func (s *Server) acceptsMore() bool { return s.cfg.AcceptsMore == nil || s.cfg.AcceptsMore() }

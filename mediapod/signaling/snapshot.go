@@ -27,7 +27,11 @@ type Snapshot struct {
 	CallID     string // as Graph gave it; empty until it is known
 	ChainID    string
 	ScenarioID string
+	TenantID   string // whose token speaks for the call
 	State      graph.CallState
+	Hosting    graph.MediaHosting
+	// Group: a meeting or group call. One of two becomes a group call when others are invited.
+	Group bool
 	// MediaActive is the service's word on audio, not a measurement.
 	MediaActive bool
 
@@ -40,6 +44,18 @@ type Snapshot struct {
 	Participants     []graph.Participant
 	ParticipantCount int
 	InLobby          int
+
+	// Muted, ScreenSharing and Recording are what the service last took in. Recording is graph.Recording only from the
+	// service's word that everybody was told until just before it is told otherwise: media may be persisted between the two only.
+	Muted         bool
+	ScreenSharing graph.ScreenSharingRole
+	Recording     graph.RecordingStatus
+	// Refusals are what was wanted and will not be had.
+	Refusals []Refusal
+	// Invites are those wanted, in their order, then those withdrawn.
+	Invites []Invite
+	// LastTone is the key pressed last; nil if none was. It may be part of a PIN: it must not be persisted.
+	LastTone *graph.ToneInfo
 
 	// Result is what Graph said at the end, if it said anything.
 	Result *graph.ResultInfo

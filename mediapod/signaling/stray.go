@@ -18,7 +18,7 @@ const (
 	maxOverCalls = 4096
 
 	// maxErrands bounds the requests under way for calls that are not held here.
-	maxErrands = 16
+	maxErrands = 64
 
 	// errandTimeout bounds one of them with its retries.
 	errandTimeout = time.Minute
@@ -74,7 +74,7 @@ func (o *overCalls) has(callID string) bool {
 //
 // Those that come while the server stops are taken on only from calls, which
 // Shutdown waits for; fromCall tells.
-func (s *Server) stray(n graph.Notification, fromCall bool) outcome {
+func (s *Server) stray(n graph.Notification, tenant string, fromCall bool) outcome {
 	id := n.Resource.CallID
 	switch {
 	case id == "":
@@ -84,31 +84,12 @@ func (s *Server) stray(n graph.Notification, fromCall bool) outcome {
 		return outcomeLate
 	case s.over.has(id):
 		return outcomeLate
-	case s.holds(id):
+	case s.find(id) != nil:
 		// It came to the address of another session: the call itself is in order.
 		return outcomeIgnored
 	}
-	s.forOther(id, scenarioOf(n), "hang up a call that no session claims", fromCall, s.hangUp)
+	s.forOther(id, scenarioOf(n), tenant, "hang up a call that no session claims", fromCall, s.hangUp)
 	return outcomeStray
-}
-
-// reject turns an incoming call away: there are no rules yet that would take it.
-func (s *Server) reject(n graph.Notification) outcome {
-	id := n.Resource.CallID
-	switch {
-	case n.Resource.Kind != graph.KindCall || terminal(n) || id == "":
-		return outcomeIgnored
-	case n.ChangeType != graph.Created && (n.Call == nil || n.Call.State != graph.StateIncoming):
-		return outcomeIgnored
-	}
-	s.forOther(id, scenarioOf(n), "reject an incoming call", false, func(ctx context.Context, callID, scenarioID string) error {
-		err := s.cfg.Graph.RejectCall(ctx, scenarioID, callID, graph.RejectForbidden)
-		if graph.IsNotFound(err) {
-			return nil // the caller gave up
-		}
-		return err
-	})
-	return outcomeIncoming
 }
 
 // scenarioOf is the id the service knows the conversation by.
@@ -119,43 +100,50 @@ func scenarioOf(n graph.Notification) string {
 	return uuid.NewString()
 }
 
+// errandFunc makes a request about a call that is not held here.
+type errandFunc func(ctx context.Context, api GraphAPI, callID, scenarioID string) error
+
 // forOther makes a request about a call that is not held here, once for each call
-// however many notifications ask for it. If it fails, the next one asks again.
-func (s *Server) forOther(callID, scenarioID, what string, fromCall bool, do func(ctx context.Context, callID, scenarioID string) error) {
+// however many notifications ask for it, and reports whether it is made or was. If it fails, the next one asks again.
+func (s *Server) forOther(callID, scenarioID, tenant, what string, fromCall bool, do errandFunc) bool {
 	if !s.over.add(callID) {
-		return
+		return true
+	}
+	if scenarioID == "" {
+		scenarioID = uuid.NewString()
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	// The lock keeps the group from growing out of nothing while Shutdown waits for it.
 	if s.stopping && !fromCall {
 		s.over.remove(callID)
-		return
+		return false
 	}
 	select {
 	case s.errand <- struct{}{}:
 	default:
 		s.over.remove(callID)
 		s.log.Info("too much to do for calls that are not held here", "task", what, "call", callID)
-		return
+		return false
 	}
 	s.group.Go(func() {
 		defer func() { <-s.errand }()
 		ctx, cancel := context.WithTimeout(s.ctx, errandTimeout)
 		defer cancel()
-		if err := do(ctx, callID, scenarioID); err != nil {
+		if err := do(ctx, s.cfg.Graph(s.tenantOr(tenant)), callID, scenarioID); err != nil {
 			s.over.remove(callID)
 			s.log.Info("could not "+what, "call", callID, "scenario", scenarioID, "error", err.Error())
 			return
 		}
 		s.log.Info("did "+what, "call", callID, "scenario", scenarioID)
 	})
+	return true
 }
 
 // hangUp ends a call that is not held here. That it is gone is a success.
-func (s *Server) hangUp(ctx context.Context, callID, scenarioID string) error {
+func (s *Server) hangUp(ctx context.Context, api GraphAPI, callID, scenarioID string) error {
 	for try := 1; ; try++ {
-		err := s.cfg.Graph.DeleteCall(ctx, scenarioID, callID)
+		err := api.DeleteCall(ctx, scenarioID, callID)
 		switch {
 		case err == nil || graph.IsNotFound(err):
 			return nil

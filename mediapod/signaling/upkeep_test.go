@@ -95,7 +95,30 @@ func TestARosterThatOvertakesTheQuestionStands(t *testing.T) {
 	})
 }
 
-func TestNewsDuringTheQuestionMakeItBeAskedAgain(t *testing.T) {
+func TestAChangeDuringTheQuestionIsNotLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reply := make(chan struct{})
+		g := &fakeGraph{list: func(string) ([]graph.Participant, error) {
+			<-reply
+			return []graph.Participant{bot(), person(1)}, nil
+		}}
+		s := newTestServer(t, g)
+		defer stop(t, s)
+		c := join(t, s)
+		tell(t, s, updated(testCallID, graph.StateEstablished))
+		pass(rosterWait)
+		delta := rosterOf(testCallID, person(2))
+		delta.Delta = true
+		tell(t, s, delta)
+		close(reply)
+		synctest.Wait()
+		if got := c.Snapshot().ParticipantCount; got != 3 || g.count("list", testCallID) != 1 {
+			t.Errorf("%d participants after %d questions, want 3 after 1", got, g.count("list", testCallID))
+		}
+	})
+}
+
+func TestNewsOfOneDuringTheQuestionMakeItBeAskedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
 		reply := make(chan struct{})
@@ -111,9 +134,9 @@ func TestNewsDuringTheQuestionMakeItBeAskedAgain(t *testing.T) {
 		c := join(t, s)
 		tell(t, s, updated(testCallID, graph.StateEstablished))
 		pass(rosterWait)
-		delta := rosterOf(testCallID, person(2))
-		delta.Delta = true
-		tell(t, s, delta)
+		one := rosterOf(testCallID, person(2))
+		one.Resource.ID = person(2).ID
+		tell(t, s, one)
 		close(reply)
 		synctest.Wait()
 		if got := c.Snapshot().ParticipantCount; got != 3 || asked != 2 {

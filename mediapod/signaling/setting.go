@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package signaling
+
+import (
+	"time"
+
+	"github.com/callfleet/callfleet/graph"
+)
+
+// origin is how the bot came to a call.
+type origin int
+
+const (
+	originJoined   origin = iota // it went into a meeting
+	originPlaced                 // it called somebody
+	originIncoming               // it was called
+	originAdopted                // another process of the bot had the call before
+)
+
+// setting is what is known of a call before anything happens to it.
+type setting struct {
+	origin  origin
+	group   bool
+	hosting graph.MediaHosting
+
+	tenant   string // whose token speaks for the call
+	scenario string
+	callback string
+	callID   string // of calls that exist: incoming and adopted ones
+	chainID  string
+
+	keepAliveEvery time.Duration
+	ringing        time.Duration // how long a placed call rings; zero: as long as the service lets it
+	answerWithin   time.Duration // of an incoming call
+	capacity       int           // participants who may share a call of policy recording
+
+	before AdoptedState // of adopted calls
+}
+
+// AdoptedState is what was last known of a call that is taken over.
+type AdoptedState struct {
+	// Established is when the bot was in; zero if it was not yet, or nobody knows.
+	Established   time.Time
+	Muted         bool
+	ScreenSharing graph.ScreenSharingRole
+	Recording     graph.RecordingStatus
+}
