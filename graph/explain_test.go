@@ -42,6 +42,23 @@ func TestExplain(t *testing.T) {
 		"480, not known":            {ResultInfo{Code: 480, Subcode: 1}, ReasonCalleeUnavailable, ClassCallee, "480/1"},
 		"500, not known":            {ResultInfo{Code: 500, Subcode: 4711, Message: "Oops"}, ReasonPlatformError, ClassPlatform, "500/4711: Oops."},
 		"503":                       {ResultInfo{Code: 503, Subcode: 1}, ReasonPlatformError, ClassPlatform, "503/1"},
+		"callee unknown":            {ResultInfo{Code: 404, Subcode: 4}, ReasonCalleeNotFound, ClassCallee, "404/4"},
+		"callee not allowed":        {ResultInfo{Code: 403, Subcode: 5, Message: "Policy"}, ReasonCallForbidden, ClassCallee, "403/5: Policy."},
+		"declined":                  {ResultInfo{Code: 603}, ReasonDeclined, ClassCallee, "declined"},
+		"busy everywhere":           {ResultInfo{Code: 600}, ReasonBusy, ClassCallee, ""},
+		"taken back":                {ResultInfo{Code: 487, Subcode: 10003}, ReasonCallCanceled, ClassCallee, "487/10003"},
+		"no common media":           {ResultInfo{Code: 488}, ReasonMediaNegotiationFailed, ClassMediaUnreachable, ""},
+		"throttled":                 {ResultInfo{Code: 429}, ReasonThrottled, ClassThrottled, ""},
+		"telephone hung up":         {ResultInfo{Code: 200, Subcode: 540000}, ReasonPhoneHungUp, ClassNormalEnd, ""},
+		"telephone hung up, else":   {ResultInfo{Code: 200, Subcode: 531000}, ReasonPhoneHungUp, ClassNormalEnd, ""},
+		"telephone busy":            {ResultInfo{Code: 486, Subcode: 540486}, ReasonBusy, ClassCallee, "telephone"},
+		"telephone not answered":    {ResultInfo{Code: 480, Subcode: 560480}, ReasonNoAnswer, ClassCallee, ""},
+		"telephone declined":        {ResultInfo{Code: 603, Subcode: 510603}, ReasonDeclined, ClassCallee, ""},
+		"number unknown":            {ResultInfo{Code: 404, Subcode: 560404}, ReasonCalleeNotFound, ClassCallee, "country"},
+		"number incomplete":         {ResultInfo{Code: 484, Subcode: 540484}, ReasonInvalidNumber, ClassCallee, ""},
+		"carrier failed":            {ResultInfo{Code: 503, Subcode: 540503}, ReasonPhoneNetworkFailed, ClassPlatform, "503/540503"},
+		"telephone, odd SIP code":   {ResultInfo{Code: 480, Subcode: 540499}, ReasonCalleeUnavailable, ClassCallee, "480/540499"},
+		"telephone, odd prefix":     {ResultInfo{Code: 486, Subcode: 541480}, ReasonBusy, ClassCallee, ""},
 		"no code ever seen":         {ResultInfo{Code: 777, Subcode: 8, Message: "See https://x.example/y?sig=1"}, ReasonUnknown, ClassUnknown, "777/8: See https://x.example/y?[redacted]"},
 		"a code that is unreadable": {ResultInfo{Code: -1}, ReasonUnknown, ClassUnknown, "-1/0"},
 	} {
@@ -69,6 +86,30 @@ func TestExplainOperation(t *testing.T) {
 	}
 }
 
+func TestExplainOperationEnd(t *testing.T) {
+	for name, c := range map[string]struct {
+		op     Operation
+		reason string
+		class  Class
+		says   string
+	}{
+		"done":                      {Operation{Status: OperationCompleted, ResultInfo: &ResultInfo{Code: 200}}, ReasonOperationCompleted, ClassNormalEnd, ""},
+		"done, and nothing is said": {Operation{}, ReasonOperationCompleted, ClassNormalEnd, ""},
+		"cancelled":                 {Operation{Status: OperationFailed, ResultInfo: &ResultInfo{Code: 400, Subcode: 8508}, CompletionReason: "operationCanceled"}, ReasonOperationCanceled, ClassNormalEnd, ""},
+		"tones cancelled":           {Operation{Status: OperationCompleted, CompletionReason: "MediaOperationCanceled"}, ReasonOperationCanceled, ClassNormalEnd, ""},
+		"key ended the recording":   {Operation{Status: OperationCompleted, ResultInfo: &ResultInfo{Code: 200}, CompletionReason: "stopToneDetected"}, ReasonStopToneDetected, ClassNormalEnd, ""},
+		"prompt failed":             {Operation{Status: OperationFailed, ResultInfo: &ResultInfo{Code: 500}, CompletionReason: "playPromptFailed"}, ReasonPromptFailed, ClassConfiguration, "16 kHz"},
+		"prompt of a wrong kind":    {Operation{Status: OperationFailed, ResultInfo: &ResultInfo{Code: 400, Subcode: 8535}}, ReasonPromptInvalid, ClassConfiguration, ""},
+		"failed, without a result":  {Operation{Status: OperationFailed}, ReasonOperationFailed, ClassPlatform, "not why"},
+		"failed, in a new way":      {Operation{Status: OperationFailed, CompletionReason: "gremlins"}, ReasonOperationFailed, ClassPlatform, "gremlins."},
+		"failed, code nobody knows": {Operation{Status: OperationFailed, ResultInfo: &ResultInfo{Code: 500, Subcode: 77, Message: "Oops"}}, ReasonOperationFailed, ClassPlatform, "500/77: Oops."},
+	} {
+		if got := ExplainOperationEnd(&c.op); got.Reason != c.reason || got.Class != c.class || !strings.Contains(got.Message(), c.says) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
 // What every explanation owes its reader.
 func TestExplanationsAreWellFormed(t *testing.T) {
 	all := map[string]Explanation{}
@@ -77,6 +118,12 @@ func TestExplanationsAreWellFormed(t *testing.T) {
 	}
 	for k, e := range operationCodes {
 		all[fmt.Sprint("operation ", k)] = e
+	}
+	for k, e := range phoneCodes {
+		all[fmt.Sprint("telephone ", k)] = e
+	}
+	for k, e := range completionReasons {
+		all[k] = e
 	}
 	for i, r := range append(endCodeRanges, operationCodeRanges...) {
 		all[fmt.Sprint("range ", i)] = r.explanation

@@ -159,13 +159,18 @@ func (m NewMeeting) body(externalID string) meetingBody {
 	return body
 }
 
+// newMeetingBody is a meeting where the body is one, and not the parameters of an action.
+type newMeetingBody meetingBody
+
+func (b newMeetingBody) MarshalJSON() ([]byte, error) { return encode("onlineMeeting", meetingBody(b)) }
+
 // CreateOnlineMeeting makes a meeting that the user organizes. Repeated, it makes another one.
 func (c *Client) CreateOnlineMeeting(ctx context.Context, userID string, meeting NewMeeting) (*OnlineMeeting, error) {
 	op, err := opCreateMeeting.at(userID)
 	if err != nil {
 		return nil, err
 	}
-	return c.meeting(ctx, op, meeting.body(""))
+	return c.meeting(ctx, op, newMeetingBody(meeting.body("")))
 }
 
 // CreateOrGetOnlineMeeting makes a meeting that the user organizes, or gives the one made before with the same external id.
