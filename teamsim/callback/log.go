@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"sync"
 	"time"
+
+	"github.com/callfleet/callfleet/teamsim/chaos"
 )
 
 // logLimit bounds the log; the oldest entries go first.
@@ -21,7 +23,8 @@ type Entry struct {
 	Resource   string
 	Summary    string
 	URL        string
-	Body       json.RawMessage
+	Body       json.RawMessage // with this notification only, should it have been one of several
+	Faults     []chaos.Kind    // what was done to it on purpose
 
 	Attempts int
 	Status   int    // of the last attempt; 0 when there was no answer
@@ -40,13 +43,13 @@ type Log struct {
 	next    int64
 }
 
-func (l *Log) open(c Call, n Notification, body []byte) int64 {
+func (l *Log) open(i item) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.next++
 	l.entries = append(l.entries, Entry{
-		Seq: l.next, Time: time.Now(), CallID: c.ID, AppID: c.AppID, ChangeType: n.ChangeType,
-		Resource: n.ResourceURL, Summary: n.Summary, URL: c.CallbackURI, Body: body,
+		Seq: l.next, Time: i.since, CallID: i.to.ID, AppID: i.to.AppID, ChangeType: i.ChangeType,
+		Resource: i.ResourceURL, Summary: i.Summary, URL: i.to.CallbackURI, Body: envelope([]item{i}), Faults: i.Kinds,
 	})
 	if len(l.entries) > logLimit {
 		l.entries = append([]Entry(nil), l.entries[logLimit/10:]...)

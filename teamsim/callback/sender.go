@@ -3,38 +3,60 @@
 package callback
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
-	"github.com/google/uuid"
 
+	"github.com/callfleet/callfleet/teamsim/chaos"
 	"github.com/callfleet/callfleet/teamsim/outbound"
 )
 
-// How the real service retries is not documented (reference sections 2.2 and 11). These are our choice:
-// long enough that a bot whose front door is away for 20 s, or half a minute, loses nothing.
+// DefaultPatience is from when a notification was due until it is given up, unless told otherwise.
+const DefaultPatience = 60 * time.Second
+
 const (
-	DefaultPatience = 60 * time.Second // from when a notification was due until it is given up
-	firstBackoff    = 200 * time.Millisecond
-	maxBackoff      = 3 * time.Second
-	attemptTimeout  = 15 * time.Second
-	maxRedirects    = 3
+	attemptTimeout = 15 * time.Second
+	maxRedirects   = 3
 )
+
+// Retry says how an undeliverable notification is repeated. How the real service does is not documented (reference
+// sections 2.2 and 11). The defaults are our choice: long enough that a bot whose front door is away for 20 s, or half a
+// minute, loses nothing.
+type Retry struct {
+	Patience    time.Duration // from when a notification was due until it is given up
+	First, Most time.Duration // the pauses between attempts, which double; 0: 200 ms, 3 s
+	Attempts    int           // at most so many; 0: until patience ends
+	// NotOnError makes 5xx and 429 final, as other answers are; only what was not answered is repeated.
+	NotOnError bool
+}
+
+func (r Retry) normal() Retry {
+	r.Patience = cmp.Or(r.Patience, DefaultPatience)
+	r.First, r.Most = cmp.Or(r.First, 200*time.Millisecond), cmp.Or(r.Most, 3*time.Second)
+	return r
+}
 
 // Sender posts notifications for all calls.
 type Sender struct {
-	signer   *Signer
-	client   *http.Client
-	log      *Log
-	patience time.Duration
-	logger   logr.Logger
+	// Chaos disturbs what is sent. It is never nil.
+	Chaos *chaos.Set
+	// Legacy says whether the first POST of a new call to an app is in the old format (reference section 2.2); nil: never.
+	Legacy func(appID string) bool
+
+	signer  *Signer
+	client  *http.Client
+	log     *Log
+	retry   atomic.Pointer[Retry]
+	queues  atomic.Int64
+	pending atomic.Int64
+	logger  logr.Logger
 
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -55,17 +77,30 @@ func NewSender(signer *Signer, network *outbound.Network, patience time.Duration
 		patience = DefaultPatience
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Sender{
-		signer: signer, client: network.Client(attemptTimeout), log: &Log{}, patience: patience, logger: logger,
+	s := &Sender{
+		Chaos: &chaos.Set{}, signer: signer, client: network.Client(attemptTimeout), log: &Log{}, logger: logger,
 		ctx: ctx, cancel: cancel, faults: map[string]*pendingFault{},
 	}
+	s.SetRetry(Retry{Patience: patience})
+	return s
 }
+
+// SetRetry changes how notifications that come from now on are repeated.
+func (s *Sender) SetRetry(r Retry) {
+	r = r.normal()
+	s.retry.Store(&r)
+}
+
+// Pending is how many notifications are neither accepted nor given up.
+func (s *Sender) Pending() int { return int(s.pending.Load()) }
 
 // Log is what was sent so far.
 func (s *Sender) Log() *Log { return s.log }
 
 // Queue makes the queue of a call.
-func (s *Sender) Queue(c Call) *Queue { return &Queue{sender: s, call: c} }
+func (s *Sender) Queue(c Call) *Queue {
+	return &Queue{sender: s, call: c, number: s.queues.Add(1), wake: make(chan struct{}, 1), first: make(chan struct{})}
+}
 
 // Spoil makes the tokens of the next count notifications to an app (to any app if appID is empty) wrong.
 func (s *Sender) Spoil(appID string, fault TokenFault, count int) {
@@ -109,94 +144,6 @@ func (s *Sender) Close() {
 	s.cancel()
 	s.mu.Unlock()
 	s.workers.Wait()
-}
-
-// deliver posts one notification until it is accepted, refused for good, or its time has passed. The
-// connection failing, 429 and 5xx are tried again; any other answer is final, as repeating it cannot help.
-func (s *Sender) deliver(n item) {
-	c := n.to
-	fault := s.takeFault(c.AppID)
-	backoff, original := firstBackoff, uuid.NewString()
-	for attempt := 1; ; attempt++ {
-		status, err := s.attempt(c, n.body, fault, original)
-		final := status/100 == 2 || (err == nil && status/100 != 5 && status != http.StatusTooManyRequests)
-		if !final && time.Until(n.due) <= 0 {
-			final = true
-			if err == nil {
-				err = fmt.Errorf("given up after %d attempts", attempt)
-			}
-		}
-		if s.ctx.Err() != nil {
-			return
-		}
-		s.log.attempt(n.entry, status, err, final)
-		if final {
-			if status/100 != 2 {
-				s.logger.Info("a notification was not accepted", "call", c.ID, "change", n.ChangeType, "what", n.Summary, "status", status)
-			}
-			return
-		}
-		select {
-		case <-s.ctx.Done():
-			return
-		case <-time.After(backoff):
-		}
-		backoff = min(2*backoff, maxBackoff)
-	}
-}
-
-// attempt posts a body once, following redirects to wherever the bot wants it (reference section 2.2).
-func (s *Sender) attempt(c Call, body []byte, fault TokenFault, original string) (int, error) {
-	token, err := s.signer.Token(c.AppID, c.TenantID, fault)
-	if err != nil {
-		return 0, err
-	}
-	header := http.Header{
-		"X-Microsoft-Skype-Chain-Id":   {c.ChainID},
-		"X-Microsoft-Skype-Message-Id": {uuid.NewString()},
-		// The same on every attempt, so that re-sends can be told from new messages.
-		"X-Microsoft-Skype-Original-Message-Id": {original},
-		"Scenario-Id":                           {c.ScenarioID},
-	}
-	if token != "" {
-		header.Set("Authorization", token)
-	}
-	status, _, err := s.Post(s.ctx, c.CallbackURI, header, body)
-	return status, err
-}
-
-// Post sends a body to a bot with the headers every notification has, and returns the status and the start
-// of the reply.
-func (s *Sender) Post(ctx context.Context, target string, header http.Header, body []byte) (int, []byte, error) {
-	for hop := 0; ; hop++ {
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
-		if err != nil {
-			return 0, nil, err
-		}
-		req.Header = header.Clone()
-		req.Header.Set("Content-Type", "application/json; charset=utf-8")
-		req.Header.Set("Accept", "application/json")
-		req.Header.Set("User-Agent", "Microsoft-Skype/3.0,(Calling/1.0)")
-		resp, err := s.client.Do(req)
-		if err != nil {
-			return 0, nil, err
-		}
-		reply, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-		_ = resp.Body.Close()
-		switch resp.StatusCode {
-		case http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		default:
-			return resp.StatusCode, reply, nil
-		}
-		if hop == maxRedirects {
-			return resp.StatusCode, reply, fmt.Errorf("more than %d redirects", maxRedirects)
-		}
-		next, err := resolveRedirect(target, resp.Header.Get("Location"))
-		if err != nil {
-			return resp.StatusCode, reply, err
-		}
-		target = next
-	}
 }
 
 func resolveRedirect(from, location string) (string, error) {

@@ -81,6 +81,14 @@ func (s *Signer) Token(appID, tenantID string, fault TokenFault) (string, error)
 	return s.sign(appID, tenantID, fault)
 }
 
+// tokenFor is the token of a call's notification. After a redirect it is a fresh one.
+func (s *Signer) tokenFor(c Call, fault TokenFault, hop int) (string, error) {
+	if hop > 0 {
+		return s.sign(c.AppID, c.TenantID, fault)
+	}
+	return s.Token(c.AppID, c.TenantID, fault)
+}
+
 func (s *Signer) goodToken(appID, tenantID string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
