@@ -116,7 +116,7 @@ func TestWhatIsForbiddenAndWhy(t *testing.T) {
 		}, 403, "7504", "Insufficient enterprise tenant permissions"},
 		"unknown thread":        {allRoles, func(d doc) { in(d, "chatInfo")["threadId"] = "19:meeting_x@thread.v2" }, 404, "NotFound", "meeting was not found"},
 		"not the organizer":     {allRoles, func(d doc) { in(d, "meetingInfo", "organizer", "user")["id"] = otherTenant }, 404, "NotFound", "meeting was not found"},
-		"calling people":        {allRoles, func(d doc) { d["targets"] = []doc{{}} }, 501, "NotImplemented", "teamsim"},
+		"calling nobody":        {allRoles, func(d doc) { d["targets"] = []doc{{}} }, 400, "BadRequest", "targets[0].identity is required"},
 		"nothing wrong with it": {allRoles, func(doc) {}, 201, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -32,6 +32,8 @@ import (
 	"github.com/callfleet/callfleet/teamsim/login"
 	"github.com/callfleet/callfleet/teamsim/meeting"
 	"github.com/callfleet/callfleet/teamsim/outbound"
+	"github.com/callfleet/callfleet/teamsim/people"
+	"github.com/callfleet/callfleet/teamsim/servicemedia"
 	"github.com/callfleet/callfleet/teamsim/simclock"
 )
 
@@ -136,7 +138,9 @@ func assemble(o Options, listener, adminListener net.Listener) (*Server, error) 
 	signer := &callback.Signer{Keys: callKeys, Issuer: cmp.Or(o.NotificationIssuer, callback.DefaultIssuer)}
 	sender := callback.NewSender(signer, network, o.NotificationPatience, o.Log.WithName("callback"))
 	meetings := &meeting.Store{Clock: clock, Journal: events}
+	phones, recordings := &people.Registry{Clock: clock}, &servicemedia.Recordings{}
 	callService := &calls.Service{
+		People: phones, Prompts: &servicemedia.Prompts{HTTP: network.PlainClient(0)}, Recordings: recordings,
 		BaseURL: base, Login: loginService, Directory: apps, Meetings: meetings, Sender: sender, Network: network, Clock: clock,
 		Journal: events, MediaTimeout: o.MediaTimeout, Log: o.Log.WithName("calls"),
 	}
@@ -150,7 +154,7 @@ func assemble(o Options, listener, adminListener net.Listener) (*Server, error) 
 		},
 	}
 	s.public = &http.Server{
-		Handler:           failing.Wrap(publicHandler(base, loginService, callService, callKeys)),
+		Handler:           failing.Wrap(publicHandler(base, loginService, callService, callKeys, recordings)),
 		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12},
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          quiet(o.Log),
@@ -187,7 +191,7 @@ func certificateFor(o Options, base string, addr net.Addr) (tls.Certificate, []b
 }
 
 // publicHandler sorts requests by which of Microsoft's hosts they would go to.
-func publicHandler(base string, loginService, callService, keys http.Handler) http.Handler {
+func publicHandler(base string, loginService, callService, keys, recordings http.Handler) http.Handler {
 	metadata := callback.ServeMetadata(base)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := strings.ToLower(r.URL.Path)
@@ -198,6 +202,8 @@ func publicHandler(base string, loginService, callService, keys http.Handler) ht
 			keys.ServeHTTP(w, r)
 		case strings.HasPrefix(path, "/v1.0/"), strings.HasPrefix(path, "/beta/"):
 			callService.ServeHTTP(w, r)
+		case strings.HasPrefix(path, servicemedia.RecordingsPath):
+			recordings.ServeHTTP(w, r)
 		case login.Handles(r.URL.Path):
 			loginService.ServeHTTP(w, r)
 		default:

@@ -27,6 +27,9 @@ type App struct {
 	Roles            []string `json:"roles,omitempty"`
 	ConsentedTenants []string `json:"consentedTenants,omitempty"`
 	WebhookURL       string   `json:"webhookURL,omitempty"` // for incoming calls
+	// InstanceID and PhoneNumber are those of an application instance (resource account), for calls with telephones.
+	InstanceID  string `json:"instanceID,omitempty"`
+	PhoneNumber string `json:"phoneNumber,omitempty"`
 }
 
 // NewMeeting describes a meeting to be created.
@@ -81,10 +84,11 @@ type Participant struct {
 
 // Person is somebody with a voice and ears.
 type Person struct {
-	ID          string `json:"id"` // also the participant id
-	MeetingID   string `json:"meetingID"`
+	ID          string `json:"id"`        // also the participant id
+	MeetingID   string `json:"meetingID"` // or of the conversation of a call
 	UserID      string `json:"userID"`
 	DisplayName string `json:"displayName"`
+	Here        bool   `json:"here,omitempty"` // in the call at present; shown with calls only
 }
 
 // Utterance is a clip that is, or will be, spoken.
@@ -102,26 +106,31 @@ type Result struct {
 
 // Call is one bot's call as the service sees it. Times that have not come are zero.
 type Call struct {
-	ID            string    `json:"id"`
-	AppID         string    `json:"appID"`
-	TenantID      string    `json:"tenantID"`
-	MeetingID     string    `json:"meetingID,omitempty"`
-	ParticipantID string    `json:"participantID"`
-	Direction     string    `json:"direction"`
-	State         string    `json:"state"`
-	InLobby       bool      `json:"inLobby"`
-	MediaActive   bool      `json:"mediaActive"`
-	ScenarioID    string    `json:"scenarioID"`
-	ChainID       string    `json:"chainID"`
-	CallbackURI   string    `json:"callbackURI"`
-	Created       time.Time `json:"created,omitzero"`
-	Established   time.Time `json:"established,omitzero"`
-	Ended         time.Time `json:"ended,omitzero"`
-	KeepAlives    int       `json:"keepAlives"`
-	LastKeepAlive time.Time `json:"lastKeepAlive,omitzero"`
-	Result        *Result   `json:"result,omitempty"`    // what the bot is told
-	EndDetail     string    `json:"endDetail,omitempty"` // what the bot is not told
-	Media         *Media    `json:"media,omitempty"`     // with application-hosted media
+	ID        string `json:"id"`
+	AppID     string `json:"appID"`
+	TenantID  string `json:"tenantID"`
+	Kind      string `json:"kind"` // Meeting, OneToOne, Group
+	MeetingID string `json:"meetingID,omitempty"`
+	// ConversationID takes the place of MeetingID in a call that is no meeting.
+	ConversationID string    `json:"conversationID,omitempty"`
+	People         []Person  `json:"people"` // who called the bot, or was called and answered
+	ServiceHosted  bool      `json:"serviceHosted,omitempty"`
+	ParticipantID  string    `json:"participantID"`
+	Direction      string    `json:"direction"`
+	State          string    `json:"state"`
+	InLobby        bool      `json:"inLobby"`
+	MediaActive    bool      `json:"mediaActive"`
+	ScenarioID     string    `json:"scenarioID"`
+	ChainID        string    `json:"chainID"`
+	CallbackURI    string    `json:"callbackURI"`
+	Created        time.Time `json:"created,omitzero"`
+	Established    time.Time `json:"established,omitzero"`
+	Ended          time.Time `json:"ended,omitzero"`
+	KeepAlives     int       `json:"keepAlives"`
+	LastKeepAlive  time.Time `json:"lastKeepAlive,omitzero"`
+	Result         *Result   `json:"result,omitempty"`    // what the bot is told
+	EndDetail      string    `json:"endDetail,omitempty"` // what the bot is not told
+	Media          *Media    `json:"media,omitempty"`     // with application-hosted media
 }
 
 // Live says whether the call goes on.
@@ -232,6 +241,16 @@ type IncomingCall struct {
 	TenantID    string `json:"tenantID"` // of the caller
 	UserID      string `json:"userID,omitempty"`
 	DisplayName string `json:"displayName,omitempty"`
+	// Phone is the number of a caller from the telephone network, who dials the number of the app's instance.
+	Phone      string `json:"phone,omitempty"`
+	ToInstance bool   `json:"toInstance,omitempty"` // a user calls the app's instance and not the bot
+	// MeetingID is the meeting the bot is called into; Others are names of people in the group call it is called into.
+	MeetingID string   `json:"meetingID,omitempty"`
+	Others    []string `json:"others,omitempty"`
+	// PolicyRecording: the user is about to join the meeting, and a policy wants them recorded. The bot has 5 s.
+	PolicyRecording bool   `json:"policyRecording,omitempty"`
+	CountryCode     string `json:"countryCode,omitempty"`
+	Region          string `json:"region,omitempty"` // also the header X-Microsoft-Skype-Caller-Region
 }
 
 // Clock is the speed of the simulated clock and what it shows.

@@ -4,23 +4,29 @@ package calls
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/callfleet/callfleet/teamsim/callback"
 	"github.com/callfleet/callfleet/teamsim/directory"
 	"github.com/callfleet/callfleet/teamsim/meeting"
+	"github.com/callfleet/callfleet/teamsim/people"
+	"github.com/callfleet/callfleet/teamsim/servicemedia"
 	"github.com/callfleet/callfleet/teamsim/simclock"
 	"github.com/callfleet/callfleet/teamsim/whip"
 )
 
 // The states of a call that occur here (reference section 1.6).
 const (
-	stateIncoming     = "incoming"
-	stateEstablishing = "establishing"
-	stateEstablished  = "established"
-	stateTerminating  = "terminating"
-	stateTerminated   = "terminated"
+	stateIncoming         = "incoming"
+	stateEstablishing     = "establishing"
+	stateEstablished      = "established"
+	stateTransferring     = "transferring"
+	stateTransferAccepted = "transferAccepted"
+	stateRedirecting      = "redirecting"
+	stateTerminating      = "terminating"
+	stateTerminated       = "terminated"
 )
 
 // call is one bot's leg. Fields above mu never change.
@@ -32,12 +38,9 @@ type call struct {
 	participantID string
 	chainID       string
 	direction     string
-	callbackURI   string
 	scenarioID    string
-	request       createRequest
-	meeting       *meeting.Meeting // nil for a call to the bot itself
-	caller        *Caller          // nil for a call by the bot
-	blob          blob
+	meeting       *meeting.Meeting // or the conversation of the call
+	from          *Incoming        // nil for a call by the bot
 	queue         *callback.Queue
 	done          chan struct{} // closed when the call has ended
 
@@ -57,11 +60,24 @@ type call struct {
 	endDetail     string
 	etag          int
 	operations    map[string]*operation
+	callbackURI   string        // the webhook's until the call is answered
+	request       createRequest // filled by the answer if it is an incoming call
+	blob          blob
+	capacity      int                  // participantCapacity of the answer
+	people        []*meeting.Person    // who was called or called
+	rings         []*people.Ring       // phones that ring because of this call
+	handedOver    bool                 // the people go on without the bot
+	terminal      document             // what the last notification has besides the result
+	player        *servicemedia.Player // nil with application-hosted media
+	tones         toneSubscription
 }
 
-// run makes the call happen: connect to the bot's media, then enter the meeting.
+// run makes the call happen: reach the people, connect to the bot's media, then bring all together.
 func (c *call) run() {
 	c.advance(stateEstablishing)
+	if !c.reach() {
+		return
+	}
 	entry := meeting.Entry{Participant: c.participant(), Member: c}
 	var leg *whip.Leg
 	if c.request.MediaConfig.appHosted() {
@@ -70,9 +86,12 @@ func (c *call) run() {
 		}
 		entry.Audio = leg
 	} else {
+		entry.Audio = c.player
 		c.advance(stateEstablished)
 	}
-	if err := c.meeting.Enter(entry); err != nil {
+	if err := c.enter(entry); errors.Is(err, meeting.ErrOver) {
+		return // and the end of the call is told already
+	} else if err != nil {
 		c.end(result(500, 7112, "MediaControllerAddParticipantFailed"), err.Error(), false)
 		return
 	}
@@ -197,7 +216,7 @@ func (c *call) Roster(seen []meeting.Participant) {
 }
 
 // Gone implements meeting.Member.
-func (c *call) Gone(cause meeting.Cause) { c.end(goneResult(cause), string(cause), false) }
+func (c *call) Gone(cause meeting.Cause) { c.end(c.goneResult(cause), string(cause), false) }
 
 // keepAlive postpones the end of the call; it reports false when the call has ended.
 func (c *call) keepAlive() bool {
@@ -225,17 +244,19 @@ func (c *call) end(r Result, detail string, asked bool) bool {
 	c.state, c.ended, c.result, c.endDetail, c.mediaActive = stateTerminated, time.Now(), &r, detail, false
 	c.notify("deleted", stateTerminated, c.stateData())
 	c.deadline.Stop()
-	leg := c.leg
+	leg, rings, player := c.leg, c.rings, c.player
 	close(c.done)
 	c.mu.Unlock()
 
 	c.service.retire(c)
-	meetingID := ""
-	if c.meeting != nil {
-		meetingID = c.meeting.ID
-		c.meeting.Leave(c.participantID)
+	for _, g := range rings {
+		g.Cancel()
 	}
-	c.service.Journal.Add(meetingID, c.id, "CallEnded", r.Message)
+	if player != nil {
+		player.Close()
+	}
+	c.meeting.Leave(c.participantID)
+	c.service.Journal.Add(c.meetingID(), c.id, "CallEnded", r.Message)
 	c.service.Log.Info("call ended", "call", c.id, "code", r.Code, "subcode", r.Subcode, "detail", detail)
 	if leg != nil {
 		c.service.background(func() { c.closeMedia(leg) })
@@ -251,39 +272,4 @@ func (c *call) mediaGone() bool {
 	}
 	s := c.leg.Stats()
 	return !s.Connected || s.Lost
-}
-
-// Snapshot is a call as the admin API shows it.
-type Snapshot struct {
-	ID, AppID, TenantID, MeetingID, ParticipantID string
-	Direction, State                              string
-	InLobby, MediaActive                          bool
-	ScenarioID, ChainID                           string
-	CallbackURI                                   string
-	Created, Established, Ended                   time.Time
-	KeepAlives                                    int
-	LastKeepAlive                                 time.Time
-	Result                                        *Result
-	EndDetail                                     string
-	Media                                         *whip.Stats // nil without application-hosted media
-}
-
-func (c *call) snapshot() Snapshot {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s := Snapshot{
-		ID: c.id, AppID: c.app.ID, TenantID: c.tenantID, ParticipantID: c.participantID, Direction: c.direction,
-		State: c.state, InLobby: c.inLobby && c.state != stateTerminated, MediaActive: c.mediaActive, ScenarioID: c.scenarioID, ChainID: c.chainID,
-		CallbackURI: c.callbackURI, Created: c.created, Established: c.established, Ended: c.ended, KeepAlives: c.keepAlives,
-		LastKeepAlive: c.lastKeepAlive, Result: c.result, EndDetail: c.endDetail,
-	}
-	if c.meeting != nil {
-		s.MeetingID = c.meeting.ID
-	}
-	s.Media = c.lastMedia
-	if c.leg != nil {
-		stats := c.leg.Stats()
-		s.Media = &stats
-	}
-	return s
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/callfleet/callfleet/teamsim/callback"
 	"github.com/callfleet/callfleet/teamsim/directory"
 	"github.com/callfleet/callfleet/teamsim/meeting"
+	"github.com/callfleet/callfleet/teamsim/servicemedia"
 )
 
 const (
@@ -21,7 +22,7 @@ const (
 	directionIncoming = "incoming"
 )
 
-// create serves POST /communications/calls: joining a meeting.
+// create serves POST /communications/calls: joining a meeting, or calling people.
 func (s *Service) create(w http.ResponseWriter, r *request) *apiError {
 	var body createRequest
 	if err := parse(r.body, callRule(r.beta), &body); err != nil {
@@ -40,17 +41,17 @@ func (s *Service) create(w http.ResponseWriter, r *request) *apiError {
 	if refusal := permit(r.claims, &body); refusal != nil {
 		return refusal
 	}
-	where, refusal := s.locate(&body)
-	if refusal != nil {
+	app, _ := s.Directory.Get(r.claims.AppID)
+	c := s.newCall(app, r, body, media)
+	if refusal := s.place(c); refusal != nil {
 		return refusal
 	}
-	app, _ := s.Directory.Get(r.claims.AppID)
-	c := s.newCall(app, r, body, media, where)
+	s.start(c)
 	if !s.add(c) {
 		return &apiError{http.StatusServiceUnavailable, "ServiceUnavailable", "teamsim is stopping."}
 	}
-	s.Journal.Add(where.ID, c.id, "CallCreated", app.Name()+" joins "+where.Subject)
-	s.Log.Info("call created", "call", c.id, "app", app.ID, "meeting", where.ID)
+	s.Journal.Add(c.meetingID(), c.id, "CallCreated", app.Name()+c.purpose())
+	s.Log.Info("call created", "call", c.id, "app", app.ID, "kind", c.kind(), "meeting", c.meetingID())
 	w.Header().Set("Location", s.BaseURL+"/"+r.version+c.path())
 	reply(w, http.StatusCreated, c.resource())
 	_ = http.NewResponseController(w).Flush() // the bot learns the id before its first notification, if it is quick
@@ -60,19 +61,22 @@ func (s *Service) create(w http.ResponseWriter, r *request) *apiError {
 
 // shape checks what goes together in a request to join.
 func (s *Service) shape(body *createRequest, r *request) *apiError {
+	if src := body.Source; src != nil && src.Identity.ApplicationInstance != nil {
+		app, _ := s.Directory.Get(r.claims.AppID)
+		if app.InstanceID == "" || !sameID(src.Identity.ApplicationInstance.ID, app.InstanceID) {
+			return badRequest("source.identity.applicationInstance.id is not an instance of the application of the access token")
+		}
+	}
 	if len(body.Targets) > 0 {
-		return notSimulated("Calling people (targets)")
+		return nil // judged in place
 	}
 	if body.MeetingInfo == nil {
 		return badRequest("the call has neither targets nor meetingInfo")
 	}
-	if body.MeetingInfo.Type == ns+"tokenMeetingInfo" {
-		return notSimulated("Joining by tokenMeetingInfo")
-	}
 	if body.MeetingInfo.Type == ns+"organizerMeetingInfo" && body.ChatInfo == nil {
 		return badRequest("chatInfo is required with organizerMeetingInfo")
 	}
-	if src := body.Source; src != nil && src.Identity.Application != nil && !strings.EqualFold(src.Identity.Application.ID, r.claims.AppID) {
+	if src := body.Source; src != nil && src.Identity.Application != nil && !sameID(src.Identity.Application.ID, r.claims.AppID) {
 		return badRequest("source.identity.application.id is not the application of the access token")
 	}
 	var raw struct {
@@ -89,30 +93,75 @@ func (s *Service) shape(body *createRequest, r *request) *apiError {
 func (s *Service) locate(body *createRequest) (*meeting.Meeting, *apiError) {
 	var m *meeting.Meeting
 	var err error
-	if info := body.MeetingInfo; info.Type == ns+"joinMeetingIdMeetingInfo" {
+	switch info := body.MeetingInfo; info.Type {
+	case ns + "joinMeetingIdMeetingInfo":
 		m, err = s.Meetings.ByJoinID(info.JoinMeetingID, info.Passcode)
-	} else {
+	case ns + "tokenMeetingInfo":
+		m, err = s.Meetings.ByToken(info.Token)
+	default:
 		m, err = s.Meetings.ByThread(body.ChatInfo.ThreadID, body.ChatInfo.MessageID, info.Organizer.User.ID)
 	}
 	if err != nil {
 		return nil, meetingNotFound()
 	}
-	if !strings.EqualFold(m.TenantID, body.TenantID) {
+	if !sameID(m.TenantID, body.TenantID) {
 		return nil, notConsented()
 	}
 	return m, nil
 }
 
-func (s *Service) newCall(app directory.App, r *request, body createRequest, media blob, where *meeting.Meeting) *call {
+// place finds, or opens, the conversation of a call.
+func (s *Service) place(c *call) *apiError {
+	if len(c.request.Targets) == 0 {
+		var refusal *apiError
+		c.meeting, refusal = s.locate(&c.request)
+		return refusal
+	}
+	if refusal := s.shapeTargets(&c.request, c); refusal != nil {
+		return refusal
+	}
+	form := meeting.OneToOne
+	if len(c.request.Targets) > 1 {
+		form = meeting.GroupCall
+	}
+	subject := ""
+	if c.request.Subject != nil {
+		subject = *c.request.Subject
+	}
+	c.meeting = s.Meetings.Open(form, cmp.Or(subject, c.app.Name()), c.tenantID)
+	c.meeting.WhenOver(c.Gone)
+	return nil
+}
+
+func (c *call) purpose() string {
+	if c.scheduled() {
+		return " joins " + c.meeting.Subject
+	}
+	names := ""
+	for _, i := range c.request.invitees() {
+		names += " " + cmp.Or(i.displayName, i.id)
+	}
+	return " calls" + names
+}
+
+func (s *Service) newCall(app directory.App, r *request, body createRequest, media blob) *call {
 	c := &call{
-		service: s, id: uuid.NewString(), app: app, tenantID: strings.ToLower(body.TenantID), participantID: uuid.NewString(),
+		service: s, id: uuid.NewString(), app: app, tenantID: strings.ToLower(cmp.Or(body.TenantID, r.claims.TenantID)), participantID: uuid.NewString(),
 		chainID: cmp.Or(r.scenarioID, body.CallChainID, uuid.NewString()), direction: directionOutgoing, callbackURI: body.CallbackURI,
-		request: body, meeting: where, blob: media, done: make(chan struct{}), state: stateEstablishing, created: time.Now(),
+		request: body, blob: media, done: make(chan struct{}), state: stateEstablishing, created: time.Now(),
 	}
 	c.scenarioID = cmp.Or(r.scenarioID, c.chainID)
+	return c
+}
+
+// start lets the deadlines of an outgoing call run.
+func (s *Service) start(c *call) {
+	if !c.request.MediaConfig.appHosted() {
+		c.player = servicemedia.New()
+		s.prefetch(c.app.ID, c.request.MediaConfig)
+	}
 	c.queue = s.Sender.Queue(callback.Call{
-		ID: c.id, AppID: app.ID, TenantID: c.tenantID, CallbackURI: c.callbackURI, ChainID: c.chainID, ScenarioID: c.scenarioID,
+		ID: c.id, AppID: c.app.ID, TenantID: c.tenantID, CallbackURI: c.callbackURI, ChainID: c.chainID, ScenarioID: c.scenarioID,
 	})
 	c.deadline = s.Clock.AfterFunc(KeepAliveDeadline, func() { c.end(keepAliveLost, "no keepAlive for 45 minutes", false) })
-	return c
 }

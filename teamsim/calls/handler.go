@@ -160,6 +160,7 @@ func (s *Service) routeCall(w http.ResponseWriter, r *request, c *call, rest []s
 
 // callActions are the actions on a call, POST …/calls/{id}/{action}, by lower-case name.
 var callActions = map[string]func(*call, http.ResponseWriter, *request) *apiError{
+	"answer":    (*call).serveAnswer,
 	"keepalive": (*call).serveKeepAlive,
 	"reject":    (*call).serveReject,
 	"mute":      func(c *call, w http.ResponseWriter, r *request) *apiError { return c.serveMute(w, r, true) },
@@ -174,7 +175,7 @@ var callParts = map[string]func(*call, http.ResponseWriter, *request, []string) 
 
 // otherOperations exist in Graph (reference sections 1.1, 1.3 and 1.4) but not here.
 var otherOperations = map[string]string{
-	"answer": "answer", "redirect": "redirect", "transfer": "transfer", "updaterecordingstatus": "updateRecordingStatus",
+	"redirect": "redirect", "transfer": "transfer", "updaterecordingstatus": "updateRecordingStatus",
 	"playprompt": "playPrompt", "recordresponse": "recordResponse", "subscribetotone": "subscribeToTone",
 	"senddtmftones": "sendDtmfTones", "cancelmediaprocessing": "cancelMediaProcessing",
 	"changescreensharingrole": "changeScreenSharingRole", "addlargegalleryview": "addLargeGalleryView",

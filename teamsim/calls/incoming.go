@@ -3,89 +3,189 @@
 package calls
 
 import (
+	"errors"
 	"fmt"
-	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/callfleet/callfleet/teamsim/callback"
+	"github.com/callfleet/callfleet/teamsim/directory"
+	"github.com/callfleet/callfleet/teamsim/meeting"
+	"github.com/callfleet/callfleet/teamsim/people"
 )
 
-// Caller is a person who calls a bot.
-type Caller struct {
+// Incoming is somebody calling a bot.
+type Incoming struct {
 	UserID, DisplayName, TenantID string
+	// Phone is the number of somebody who calls the bot's number from the telephone network, instead of a user.
+	Phone string
+	// ToInstance calls the bot's application instance (a resource account) and not the bot itself.
+	ToInstance bool
+	// Meeting the bot is called into, by somebody who is in it or not.
+	Meeting *meeting.Meeting
+	// Others are in the group call already into which the bot is called.
+	Others []string
+	// PolicyRecording: a policy wants the user recorded, who joins the meeting once the bot has.
+	PolicyRecording     bool
+	CountryCode, Region string // of the caller
+
+	participantID string
 }
 
-// Ring calls a bot, whose webhook is told (reference section 2.4, 1). The bot has 15 s to react.
-func (s *Service) Ring(appID string, from Caller) (callID string, err error) {
+// Ring calls a bot, whose webhook is told (reference section 2.4, 1). The bot has 15 s to react, or 5 s if it is to
+// record.
+func (s *Service) Ring(appID string, from Incoming) (callID string, err error) {
 	app, ok := s.Directory.Get(appID)
 	if !ok {
 		return "", fmt.Errorf("no app %s is registered", appID)
 	}
-	if httpsURI("webhook", app.WebhookURL) != nil {
-		return "", fmt.Errorf("the app has no calling webhook, or one that is not https: register it with one")
+	if err := from.check(app); err != nil {
+		return "", err
 	}
-	if !app.In(from.TenantID) {
-		return "", fmt.Errorf("the app is not consented to in the caller's tenant")
-	}
-	chain := uuid.NewString()
-	c := &call{
-		service: s, id: uuid.NewString(), app: app, tenantID: strings.ToLower(from.TenantID), participantID: uuid.NewString(), chainID: chain,
-		scenarioID: chain, direction: directionIncoming, callbackURI: app.WebhookURL, caller: &from, done: make(chan struct{}),
-		state: stateIncoming, created: time.Now(),
-	}
-	c.request.RequestedModalities = []string{"audio"}
-	c.queue = s.Sender.Queue(callback.Call{
-		ID: c.id, AppID: app.ID, TenantID: c.tenantID, CallbackURI: c.callbackURI, ChainID: chain, ScenarioID: chain,
-	})
-	c.deadline = s.Clock.AfterFunc(AnswerDeadline, func() { c.end(notAnswered, "the bot did not react within 15 s", false) })
+	c := s.incomingCall(app, from)
 	if !s.add(c) {
-		return "", fmt.Errorf("teamsim is stopping")
+		return "", errors.New("teamsim is stopping")
 	}
-	s.Journal.Add("", c.id, "IncomingCall", from.DisplayName+" calls "+app.Name())
+	limit := AnswerDeadline
+	if from.PolicyRecording {
+		limit = RecordingDeadline
+	}
+	s.Journal.Add(c.meetingID(), c.id, "IncomingCall", from.DisplayName+" calls "+app.Name())
+	c.meeting.WhenOver(c.Gone)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.deadline = s.Clock.AfterFunc(limit, func() { c.end(notAnswered, fmt.Sprintf("the bot did not react within %v", limit), false) })
 	c.notify("created", stateIncoming, c.incomingData())
 	return c.id, nil
 }
+
+func (f *Incoming) check(app directory.App) error {
+	switch {
+	case httpsURI("webhook", app.WebhookURL) != nil:
+		return errors.New("the app has no calling webhook, or one that is not https: register it with one")
+	case !app.In(f.TenantID):
+		return errors.New("the app is not consented to in the caller's tenant")
+	case f.Phone != "" && !people.IsNumber(f.Phone):
+		return fmt.Errorf("%q is not an E.164 number", f.Phone)
+	case f.Phone != "" && (app.InstanceID == "" || app.PhoneNumber == ""):
+		return errors.New("the app has no application instance with a number that could be dialled: register it with instanceID and phoneNumber")
+	case (f.ToInstance || f.PolicyRecording) && app.InstanceID == "":
+		return errors.New("the app has no application instance: register it with an instanceID")
+	case f.PolicyRecording && f.Meeting == nil:
+		return errors.New("policy recording needs a meeting that the user is about to join")
+	case f.Meeting != nil && !sameID(f.Meeting.TenantID, f.TenantID):
+		return errors.New("the meeting belongs to another tenant than the caller")
+	}
+	return nil
+}
+
+func (s *Service) incomingCall(app directory.App, from Incoming) *call {
+	from.participantID = uuid.NewString()
+	tenant, chain := strings.ToLower(from.TenantID), uuid.NewString()
+	where := from.Meeting
+	switch {
+	case where != nil:
+	case len(from.Others) > 0:
+		where = s.Meetings.Open(meeting.GroupCall, from.DisplayName, tenant)
+	default:
+		where = s.Meetings.Open(meeting.OneToOne, from.DisplayName, tenant)
+	}
+	c := &call{
+		service: s, id: uuid.NewString(), app: app, tenantID: tenant, participantID: uuid.NewString(), chainID: chain,
+		scenarioID: chain, direction: directionIncoming, callbackURI: app.WebhookURL, from: &from, meeting: where,
+		done: make(chan struct{}), state: stateIncoming, created: time.Now(),
+	}
+	c.request.RequestedModalities = []string{"audio"}
+	if where.Form() == meeting.Scheduled {
+		c.request.rawMeetingInfo = document{
+			"@odata.type": ns + "tokenMeetingInfo", "token": where.JoinToken, "allowConversationWithoutHost": true,
+		}
+	}
+	c.queue = s.Sender.Queue(callback.Call{
+		ID: c.id, AppID: app.ID, TenantID: c.tenantID, CallbackURI: c.callbackURI, ChainID: chain, ScenarioID: chain, Region: from.Region,
+	})
+	caller := meeting.Identity{ID: from.UserID, DisplayName: from.DisplayName, TenantID: tenant}
+	if from.Phone != "" {
+		caller = meeting.Identity{Kind: meeting.KindPhone, ID: from.Phone, DisplayName: from.DisplayName}
+	}
+	c.expect(caller)
+	for _, name := range from.Others {
+		_ = c.expect(meeting.Identity{ID: uuid.NewString(), DisplayName: name}).Join() // nobody can be there yet
+	}
+	return c
+}
+
+// undecided says whether the bot has still to answer, reject or redirect the call, or has redirected it.
+func (c *call) undecided() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state == stateIncoming || c.state == stateRedirecting
+}
+
+// withPhone says whether the other party of a call between two is a telephone.
+func (c *call) withPhone() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(c.people, func(p *meeting.Person) bool { return p.Kind == meeting.KindPhone })
+}
+
+// sourceDoc is who calls. An app without any permission for calls gets no more than an encrypted identity (reference
+// section 2.1).
+func (f *Incoming) sourceDoc(app directory.App) document {
+	who := identityDoc("user", f.UserID, f.DisplayName, f.TenantID)
+	if f.Phone != "" {
+		who = identityDoc("phone", f.Phone, f.DisplayName, "")
+	}
+	if !slices.ContainsFunc(app.Roles, func(r string) bool { return strings.HasPrefix(r, "Calls.") }) {
+		who = identityDoc("encrypted", uuid.NewSHA1(uuid.NameSpaceURL, []byte(f.UserID+f.Phone)).String(), "", "")
+	}
+	d := document{"@odata.type": ns + "participantInfo", "identity": who}
+	if f.CountryCode != "" {
+		d["countryCode"] = f.CountryCode
+	}
+	if f.Region != "" {
+		d["region"] = f.Region
+	}
+	return d
+}
+
+func (f *Incoming) targetDoc(app directory.App, tenant string) document {
+	who := identityDoc("application", app.ID, app.Name(), "")
+	if f.viaInstance() {
+		who = identityDoc("applicationInstance", app.InstanceID, app.Name(), tenant)
+	}
+	return document{"@odata.type": ns + "invitationParticipantInfo", "identity": who}
+}
+
+func (f *Incoming) viaInstance() bool { return f.ToInstance || f.Phone != "" || f.PolicyRecording }
 
 func (c *call) incomingData() document {
 	d := c.stateData()
 	d["direction"] = directionIncoming
 	d["source"] = c.sourceDoc()
-	d["targets"] = []document{{
-		"@odata.type": ns + "invitationParticipantInfo", "identity": identityDoc("application", c.app.ID, c.app.Name(), ""),
-	}}
+	d["targets"] = c.targetDocs()
 	d["requestedModalities"] = c.request.RequestedModalities
 	d["myParticipantId"] = c.participantID
 	d["callRoutes"] = []any{}
-	d["incomingContext"] = document{"@odata.type": ns + "incomingContext", "sourceParticipantId": uuid.NewString()}
+	context := document{"@odata.type": ns + "incomingContext", "sourceParticipantId": c.from.participantID}
+	if c.from.PolicyRecording {
+		context["observedParticipantId"] = c.from.participantID
+		d["applicationMetadata"] = policyMetadata(c.from)
+	}
+	d["incomingContext"] = context
+	if c.scheduled() {
+		d["chatInfo"], d["meetingInfo"] = c.chatDoc(), c.request.rawMeetingInfo
+	}
 	return d
 }
 
-// serveReject serves POST …/reject.
-func (c *call) serveReject(w http.ResponseWriter, r *request) *apiError {
-	var body struct {
-		Reason      string `json:"reason"`
-		CallbackURI string `json:"callbackUri"`
-	}
-	check := object{types: []string{""}, typeOptional: true, members: map[string]rule{
-		"reason": oneOf("none", "busy", "forbidden"), "callbackUri": httpsURI,
+// policyMetadata is what a recorder is told about why it is called (reference section 7).
+func policyMetadata(f *Incoming) document {
+	return document{"botData": document{
+		"mediaHostedRegion": f.Region, "user": document{"participationMethod": "Teams", "clientLocation": f.CountryCode},
+		"inviteReasons": []string{"PolicyBasedRecording"}, "policyIdentifier": "default", "pairedRecorders": []any{}, "otherRecorders": []any{},
 	}}
-	if err := parse(r.body, check.check, &body); err != nil {
-		return badRequest("%v", err)
-	}
-	if c.direction != directionIncoming {
-		return badRequest("only an incoming call can be rejected")
-	}
-	if body.CallbackURI != "" {
-		c.queue.Redirect(body.CallbackURI)
-	}
-	if !c.end(rejected, "rejected by the bot: "+body.Reason, false) {
-		return callNotFound()
-	}
-	w.WriteHeader(http.StatusAccepted)
-	return nil
 }

@@ -15,7 +15,7 @@ func (c *call) serveKeepAlive(w http.ResponseWriter, r *request) *apiError {
 	if b := bytes.TrimSpace(r.body); len(b) > 0 && string(b) != "{}" {
 		return badRequest("keepAlive takes no body")
 	}
-	if c.direction == directionIncoming {
+	if c.undecided() {
 		return badRequest("the call has not been answered")
 	}
 	if !c.keepAlive() {
@@ -28,7 +28,7 @@ func (c *call) serveKeepAlive(w http.ResponseWriter, r *request) *apiError {
 // serveParticipants serves GET …/participants. Calls without a meeting have an empty list (reference section 1.3).
 func (c *call) serveParticipants(w http.ResponseWriter) *apiError {
 	docs := []document{}
-	if c.meeting != nil {
+	if c.grouped() {
 		docs = participantDocs(c.meeting.SeenBy(c.participantID))
 	}
 	reply(w, http.StatusOK, document{
@@ -38,7 +38,7 @@ func (c *call) serveParticipants(w http.ResponseWriter) *apiError {
 }
 
 func (c *call) serveParticipant(w http.ResponseWriter, id string) *apiError {
-	if c.meeting != nil {
+	if c.grouped() {
 		for _, p := range c.meeting.SeenBy(c.participantID) {
 			if p.ID == id {
 				reply(w, http.StatusOK, participantDoc(p))
@@ -55,7 +55,7 @@ func (c *call) serveMute(w http.ResponseWriter, r *request, muted bool) *apiErro
 	if refusal != nil {
 		return refusal
 	}
-	if c.meeting == nil {
+	if !c.grouped() {
 		return badRequest("mute and unmute exist in group calls only")
 	}
 	if c.meeting.Mute(c.participantID, muted) != nil {

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+
+	"github.com/callfleet/callfleet/teamsim/servicemedia"
 )
 
 const ns = "#microsoft.graph."
@@ -48,7 +50,7 @@ var (
 		members: map[string]rule{
 			"preFetchMedia": list(object{
 				types: []string{ns + "mediaInfo"}, typeOptional: true, required: []string{"uri"},
-				members: map[string]rule{"uri": httpsURI, "resourceId": text},
+				members: map[string]rule{"uri": promptURI, "resourceId": text},
 			}.check, 0, 100),
 			"removeFromDefaultAudioGroup": boolean,
 		},
@@ -93,9 +95,9 @@ func callRule(beta bool) rule {
 		"source":      participantInfo.check, "subject": text, "tenantId": guid, "callChainId": guid,
 		"chatInfo": chatInfo.check, "meetingInfo": byType(organizerMeeting, joinIDMeeting, tokenMeeting),
 		"callOptions": outgoingOptions.check,
-		"direction":   oneOf("outgoing"),                                      // read-only, but the SDK's samples send it
-		"callRoutes":  list(func(string, any) error { return nil }, 0, 0),     // so with an empty list
-		"targets":     list(func(string, any) error { return nil }, 0, 1<<10), // judged later
+		"direction":   oneOf("outgoing"),                                  // read-only, but the SDK's samples send it
+		"callRoutes":  list(func(string, any) error { return nil }, 0, 0), // so with an empty list
+		"targets":     list(invitation(beta).check, 0, maxTargets),
 	}
 	if beta {
 		members["ringingTimeoutInSeconds"] = integer(1, 115)
@@ -127,31 +129,42 @@ func digits(path string, value any) error {
 
 // createRequest is what a valid body says.
 type createRequest struct {
-	CallbackURI         string            `json:"callbackUri"`
-	RequestedModalities []string          `json:"requestedModalities"`
-	MediaConfig         mediaConfig       `json:"mediaConfig"`
-	Source              *source           `json:"source"`
-	Subject             *string           `json:"subject"`
-	TenantID            string            `json:"tenantId"`
-	CallChainID         string            `json:"callChainId"`
-	ChatInfo            *chat             `json:"chatInfo"`
-	MeetingInfo         *meetingInfo      `json:"meetingInfo"`
-	Targets             []json.RawMessage `json:"targets"`
+	CallbackURI         string       `json:"callbackUri"`
+	RequestedModalities []string     `json:"requestedModalities"`
+	MediaConfig         mediaConfig  `json:"mediaConfig"`
+	Source              *source      `json:"source"`
+	Subject             *string      `json:"subject"`
+	TenantID            string       `json:"tenantId"`
+	CallChainID         string       `json:"callChainId"`
+	ChatInfo            *chat        `json:"chatInfo"`
+	MeetingInfo         *meetingInfo `json:"meetingInfo"`
+	Targets             []target     `json:"targets"`
+	CallOptions         callOptions  `json:"callOptions"`
+
+	RingingTimeoutInSeconds int `json:"ringingTimeoutInSeconds"`
 
 	rawMeetingInfo map[string]any
 }
 
+type callOptions struct {
+	HideBotAfterEscalation              bool `json:"hideBotAfterEscalation"`
+	IsContentSharingNotificationEnabled bool `json:"isContentSharingNotificationEnabled"`
+	IsDeltaRosterEnabled                bool `json:"isDeltaRosterEnabled"`
+}
+
 type mediaConfig struct {
-	Type string `json:"@odata.type"`
-	Blob string `json:"blob"`
+	Type          string                `json:"@odata.type"`
+	Blob          string                `json:"blob"`
+	PreFetchMedia []servicemedia.Prompt `json:"preFetchMedia"`
 }
 
 func (m mediaConfig) appHosted() bool { return m.Type == ns+"appHostedMediaConfig" }
 
 type source struct {
 	Identity struct {
-		Application *person `json:"application"`
-		Guest       *person `json:"guest"`
+		Application         *person `json:"application"`
+		ApplicationInstance *person `json:"applicationInstance"`
+		Guest               *person `json:"guest"`
 	} `json:"identity"`
 }
 
@@ -173,6 +186,7 @@ type meetingInfo struct {
 		User person `json:"user"`
 	} `json:"organizer"`
 	JoinMeetingID string `json:"joinMeetingId"`
+	Token         string `json:"token"`
 	Passcode      string `json:"passcode"`
 }
 

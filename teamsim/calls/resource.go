@@ -4,6 +4,7 @@ package calls
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 
 	"github.com/callfleet/callfleet/teamsim/callback"
@@ -44,7 +45,7 @@ func (c *call) stateData() document {
 	}
 	switch c.state {
 	case stateEstablished:
-		if c.meeting != nil {
+		if c.scheduled() {
 			d["chatInfo"], d["meetingInfo"] = c.chatDoc(), c.request.rawMeetingInfo
 		}
 		if c.mediaActive {
@@ -52,6 +53,7 @@ func (c *call) stateData() document {
 		}
 	case stateTerminated:
 		d["resultInfo"] = resultDoc(*c.result)
+		maps.Copy(d, c.terminal)
 	}
 	return d
 }
@@ -85,16 +87,16 @@ func (c *call) resource() document {
 		"requestedModalities": c.request.RequestedModalities,
 		"mediaConfig":         document{"@odata.type": c.request.MediaConfig.Type},
 		"source":              c.sourceDoc(),
-		"targets":             []any{},
+		"targets":             c.targetDocs(),
 		"tenantId":            c.tenantID,
 		"myParticipantId":     c.participantID,
 		"toneInfo":            nil,
 		"resultInfo":          nil,
 	}
-	if c.direction == directionIncoming {
+	if c.request.MediaConfig.Type == "" {
 		delete(d, "mediaConfig") // none before the answer
 	}
-	if c.meeting != nil {
+	if c.scheduled() {
 		d["chatInfo"], d["meetingInfo"] = c.chatDoc(), c.request.rawMeetingInfo
 	}
 	if c.mediaActive {
@@ -105,16 +107,34 @@ func (c *call) resource() document {
 
 func (c *call) sourceDoc() document {
 	var who document
+	src := c.request.Source
 	switch {
-	case c.caller != nil:
-		who = identityDoc("user", c.caller.UserID, c.caller.DisplayName, c.caller.TenantID)
+	case c.from != nil:
+		return c.from.sourceDoc(c.app)
 	case c.request.guest() != nil:
 		g := c.request.guest()
 		who = identityDoc("guest", g.ID, g.DisplayName, "")
+	case src != nil && src.Identity.ApplicationInstance != nil:
+		who = identityDoc("applicationInstance", c.app.InstanceID, c.app.Name(), c.tenantID)
 	default:
 		who = identityDoc("application", c.app.ID, c.app.Name(), "")
 	}
 	return document{"@odata.type": ns + "participantInfo", "identity": who}
+}
+
+func (c *call) targetDocs() []document {
+	docs := []document{}
+	if c.from != nil {
+		return append(docs, c.from.targetDoc(c.app, c.tenantID))
+	}
+	for _, i := range c.request.invitees() {
+		kind := "user"
+		if i.phone() {
+			kind = "phone"
+		}
+		docs = append(docs, document{"@odata.type": ns + "invitationParticipantInfo", "identity": identityDoc(kind, i.id, i.displayName, "")})
+	}
+	return docs
 }
 
 func identityDoc(kind, id, name, tenant string) document {
@@ -134,7 +154,8 @@ func participantDocs(all []meeting.Participant) []document {
 }
 
 func participantDoc(p meeting.Participant) document {
-	kind := map[meeting.Kind]string{meeting.KindPerson: "user", meeting.KindBot: "application", meeting.KindGuest: "guest"}[p.Kind]
+	kind := map[meeting.Kind]string{meeting.KindPerson: "user", meeting.KindBot: "application", meeting.KindGuest: "guest",
+		meeting.KindPhone: "phone"}[p.Kind]
 	direction := "sendReceive"
 	if p.InLobby {
 		direction = "inactive"

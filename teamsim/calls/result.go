@@ -27,13 +27,25 @@ var (
 	keepAliveLost = result(408, 8537, "The call was not kept alive")
 	notAnswered   = result(408, 10057, "No signaling from the callee")
 	rejected      = result(603, 0, "Declined")
+	callerGaveUp  = result(200, 4097, "The call was ended by the caller")
+	nobodyJoined  = result(200, 5013, "Nobody joined the conversation")
 	mediaLost     = result(410, 301005, "Call media connectivity failed")
 	mediaNoReach  = result(500, 1005, "The service cannot reach the media of the bot")
 )
 
-// goneResult is for a participant who had to go.
-func goneResult(cause meeting.Cause) Result {
+// goneResult is for a bot that had to go.
+func (c *call) goneResult(cause meeting.Cause) Result {
 	switch cause {
+	case meeting.OtherLeft:
+		switch {
+		case c.undecided():
+			return callerGaveUp
+		case c.withPhone():
+			return result(200, 560000, "The telephone was hung up")
+		}
+		return result(200, 4521, "The other party ended the call")
+	case meeting.LastLeft:
+		return result(200, 5010, "The participant is the only one left")
 	case meeting.LobbyTimeout:
 		return result(200, 5855, "Nobody admitted the participant from the lobby in time")
 	case meeting.Denied:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package calls is Graph's cloud communications API as far as a bot in a meeting needs it: creating, getting,
-// keeping alive and ending calls, their participants, and the notifications that tell the bot about them.
+// Package calls is Graph's cloud communications API: creating, answering, steering and ending calls, their participants,
+// and the notifications that tell the bot about them.
 package calls
 
 import (
@@ -19,6 +19,8 @@ import (
 	"github.com/callfleet/callfleet/teamsim/login"
 	"github.com/callfleet/callfleet/teamsim/meeting"
 	"github.com/callfleet/callfleet/teamsim/outbound"
+	"github.com/callfleet/callfleet/teamsim/people"
+	"github.com/callfleet/callfleet/teamsim/servicemedia"
 	"github.com/callfleet/callfleet/teamsim/simclock"
 )
 
@@ -26,6 +28,7 @@ import (
 const (
 	KeepAliveDeadline = 45 * time.Minute
 	AnswerDeadline    = 15 * time.Second
+	RecordingDeadline = 5 * time.Second // for policy-based recording
 )
 
 // How long the media processor tries, in real time. The real service gives up after tens of seconds
@@ -48,6 +51,9 @@ type Service struct {
 	Meetings     *meeting.Store
 	Sender       *callback.Sender
 	Network      *outbound.Network
+	People       *people.Registry
+	Prompts      *servicemedia.Prompts
+	Recordings   *servicemedia.Recordings
 	Clock        *simclock.Clock
 	Journal      *journal.Journal
 	MediaTimeout time.Duration
@@ -130,7 +136,7 @@ const ghostAfter = 10 * time.Second
 // Ghosts lists participants without a live call, and live calls whose media is gone.
 func (s *Service) Ghosts() []Ghost {
 	ghosts := []Ghost{}
-	for _, m := range s.Meetings.All() {
+	for _, m := range append(s.Meetings.All(), s.Meetings.Conversations()...) {
 		for _, p := range m.Participants() {
 			if p.CallID == "" {
 				continue
@@ -166,6 +172,11 @@ func (s *Service) Close() {
 	s.closed = true
 	live := slices.Collect(maps.Values(s.live))
 	s.mu.Unlock()
+	defer func() {
+		for _, m := range s.Meetings.Conversations() { // of people whom a bot has left to themselves
+			m.End()
+		}
+	}()
 	for _, c := range live {
 		c.end(Result{Code: 500, Subcode: 0, Message: "teamsim was stopped"}, "teamsim was stopped", false)
 	}

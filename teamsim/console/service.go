@@ -45,7 +45,11 @@ func (c Config) calls() []admin.Call {
 			ID: s.ID, AppID: s.AppID, TenantID: s.TenantID, MeetingID: s.MeetingID, ParticipantID: s.ParticipantID, Direction: s.Direction,
 			State: s.State, InLobby: s.InLobby, MediaActive: s.MediaActive, ScenarioID: s.ScenarioID, ChainID: s.ChainID,
 			CallbackURI: s.CallbackURI, Created: s.Created, Established: s.Established, Ended: s.Ended, KeepAlives: s.KeepAlives,
-			LastKeepAlive: s.LastKeepAlive, EndDetail: s.EndDetail,
+			LastKeepAlive: s.LastKeepAlive, EndDetail: s.EndDetail, Kind: s.Kind, ConversationID: s.ConversationID,
+			ServiceHosted: s.ServiceHosted, People: []admin.Person{},
+		}
+		for _, p := range s.People {
+			one.People = append(one.People, admin.Person(p))
 		}
 		if s.Result != nil {
 			one.Result = &admin.Result{Code: s.Result.Code, Subcode: s.Result.Subcode, Message: s.Result.Message}
@@ -85,9 +89,18 @@ func (c Config) ring(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, err := c.Calls.Ring(in.AppID, calls.Caller{
-		UserID: cmp.Or(in.UserID, uuid.NewString()), DisplayName: cmp.Or(in.DisplayName, "Somebody"), TenantID: in.TenantID,
-	})
+	from := calls.Incoming{
+		UserID: cmp.Or(in.UserID, uuid.NewString()), DisplayName: cmp.Or(in.DisplayName, in.Phone, "Somebody"), TenantID: in.TenantID,
+		Phone: in.Phone, ToInstance: in.ToInstance, Others: in.Others, PolicyRecording: in.PolicyRecording,
+		CountryCode: in.CountryCode, Region: in.Region,
+	}
+	if in.MeetingID != "" {
+		var ok bool
+		if from.Meeting, ok = c.Meetings.Get(in.MeetingID); !ok {
+			return nil, fmt.Errorf("meeting %s: %w", in.MeetingID, errNotFound)
+		}
+	}
+	id, err := c.Calls.Ring(in.AppID, from)
 	if err != nil {
 		return nil, err
 	}

@@ -25,6 +25,9 @@ type App struct {
 	ConsentedTenants []string
 	// WebhookURL is the calling webhook of the bot registration; new incoming calls are announced there.
 	WebhookURL string
+	// InstanceID and PhoneNumber are those of an application instance (a resource account) of the bot, and the number
+	// that is assigned to it, if it has them.
+	InstanceID, PhoneNumber string
 }
 
 // In says whether the app can get tokens for a tenant.
@@ -58,6 +61,14 @@ func (d *Directory) Put(a App) error {
 		if _, err := uuid.Parse(t); err != nil {
 			return fmt.Errorf("tenant id %q is not a GUID", t)
 		}
+	}
+	if a.InstanceID != "" {
+		if _, err := uuid.Parse(a.InstanceID); err != nil {
+			return fmt.Errorf("instance id %q is not a GUID", a.InstanceID)
+		}
+	}
+	if a.PhoneNumber != "" && (a.InstanceID == "" || !strings.HasPrefix(a.PhoneNumber, "+")) {
+		return fmt.Errorf("phone number %q must be in E.164 form and belong to an instance", a.PhoneNumber)
 	}
 	if a.Secret == "" {
 		return errors.New("an app needs a client secret")

@@ -21,6 +21,9 @@ const (
 	KindPerson Kind = "Person"
 	KindBot    Kind = "Bot"
 	KindGuest  Kind = "Guest" // a bot that joined as a guest
+	// KindService is a part of Teams itself that a bot brought in, as the large gallery view.
+	KindService Kind = "Service"
+	KindPhone   Kind = "Phone" // a person on the telephone network
 )
 
 // Participant is one entry of a roster.
@@ -36,6 +39,12 @@ type Participant struct {
 	SourceID    uint32 // media source id of the audio
 	Sequence    int64  // of the last change of this entry
 	Joined      time.Time
+
+	ApplicationType string     // of a service
+	Streams         []Stream   // beside the audio
+	Metadata        string     // JSON
+	Recording       *Recording // replaced, never changed
+	OnHold          bool       // not in the roster
 }
 
 // Cause says why somebody had to go.
@@ -47,6 +56,8 @@ const (
 	Denied       Cause = "Denied"
 	LobbyTimeout Cause = "LobbyTimeout"
 	MeetingEnded Cause = "MeetingEnded"
+	OtherLeft    Cause = "OtherLeft" // the other party of a call between two
+	LastLeft     Cause = "LastLeft"  // all others of a group call
 )
 
 // Member is told what happens to a participant. Roster and Admitted are called in order and with the meeting
@@ -72,6 +83,10 @@ type Meeting struct {
 	sequence     int64
 	nextSource   uint32
 	mixing       bool
+	over         bool // a call, not a meeting, that has ended
+	whenOver     []func(Cause)
+
+	form atomic.Int32
 
 	heard atomic.Pointer[[]*participant] // who is mixed; replaced, never changed
 }
@@ -82,6 +97,7 @@ type participant struct {
 	audio   Audio
 	waiting *simclock.Timer
 	muted   atomic.Bool
+	held    atomic.Pointer[music] // nil: not on hold
 	mixed   mixState
 }
 
@@ -96,13 +112,16 @@ type Entry struct {
 func (m *Meeting) Enter(e Entry) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.over {
+		return ErrOver
+	}
 	if _, here := m.participants[e.ID]; here {
 		return fmt.Errorf("participant %s is in the meeting already", e.ID)
 	}
 	p := &participant{Participant: e.Participant, member: e.Member, audio: e.Audio}
 	m.nextSource++
 	p.SourceID, p.Joined = m.nextSource, time.Now()
-	p.InLobby = e.Kind != KindPerson && (m.lobby || e.Kind == KindGuest && !m.guestsBypass)
+	p.InLobby = e.Kind != KindPerson && e.Kind != KindPhone && (m.lobby || e.Kind == KindGuest && !m.guestsBypass)
 	m.participants[e.ID] = p
 	if p.InLobby {
 		p.waiting = m.clock.AfterFunc(m.lobbyTimeout, func() { m.expel(p.ID, LobbyTimeout) })
@@ -129,6 +148,9 @@ func (m *Meeting) changed(p *participant) {
 	m.sequence++
 	if p != nil {
 		p.Sequence = m.sequence
+	}
+	if m.Form() == OneToOne { // call-state notifications only (reference section 1.3)
+		return
 	}
 	for _, to := range m.participants {
 		if to.member != nil && (!to.InLobby || to == p) {
@@ -207,7 +229,10 @@ func (m *Meeting) Remove(id string) error {
 }
 
 // Leave is somebody going by themselves; it may be called for somebody who has gone.
-func (m *Meeting) Leave(id string) { m.take(id, "ParticipantLeft") }
+func (m *Meeting) Leave(id string) {
+	m.take(id, "ParticipantLeft")
+	m.EndIfAlone()
+}
 
 func (m *Meeting) expel(id string, cause Cause) bool {
 	p := m.take(id, "Participant"+string(cause))
@@ -217,6 +242,7 @@ func (m *Meeting) expel(id string, cause Cause) bool {
 	if p.member != nil {
 		p.member.Gone(cause)
 	}
+	m.EndIfAlone()
 	return true
 }
 
@@ -244,6 +270,7 @@ func (m *Meeting) End() {
 	for _, p := range m.Participants() {
 		m.expel(p.ID, MeetingEnded)
 	}
+	m.EndIfAlone()
 }
 
 // SetLobby switches the lobby for those who come from now on.

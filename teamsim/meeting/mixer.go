@@ -83,7 +83,7 @@ func (m *Meeting) stopMixing() bool {
 func mixOnce(sources []*participant) {
 	var total [audio.FrameSamples]int32
 	for _, p := range sources {
-		p.mixed.speaks = p.audio.ReadFrame(&p.mixed.frame) && !p.muted.Load()
+		p.mixed.speaks = p.audio.ReadFrame(&p.mixed.frame) && !p.muted.Load() && p.held.Load() == nil
 		if !p.mixed.speaks {
 			continue
 		}
@@ -93,6 +93,11 @@ func mixOnce(sources []*participant) {
 	}
 	var out Frame
 	for _, p := range sources {
+		if held := p.held.Load(); held != nil {
+			held.read(&out)
+			p.audio.WriteFrame(&out)
+			continue
+		}
 		for i, s := range total {
 			if p.mixed.speaks {
 				s -= int32(p.mixed.frame[i])

@@ -136,7 +136,8 @@ func clip(value int16, samples int) wav.Clip {
 func quietPerson(t *testing.T) *Person {
 	t.Helper()
 	m := newMeeting(t)
-	p := &Person{ID: "p", DisplayName: "Ada", meeting: m}
+	p := &Person{ID: "p", DisplayName: "Ada"}
+	p.meeting.Store(m)
 	m.participants["p"] = &participant{Participant: Participant{ID: "p", Kind: KindPerson}}
 	return p
 }
@@ -198,7 +199,7 @@ func TestADelayedClipWaits(t *testing.T) {
 	if _, err := p.Speak(wav.Clip{SampleRate: 8000}, 0, false); err == nil {
 		t.Error("an empty clip was accepted")
 	}
-	delete(p.meeting.participants, "p")
+	delete(p.Meeting().participants, "p")
 	if _, err := p.Speak(clip(1, 320), 0, false); err == nil {
 		t.Error("somebody who has left speaks")
 	}

@@ -3,10 +3,12 @@
 package meeting
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,17 +20,28 @@ import (
 // maxHeard bounds a recording to 10 minutes; the oldest audio goes first.
 const maxHeard = 10 * 60 * audio.SampleRate
 
+// Identity says who somebody is.
+type Identity struct {
+	Kind        Kind   // KindPerson when empty, or KindPhone
+	ID          string // of the user, or the number
+	DisplayName string
+	TenantID    string // that of the meeting when empty
+}
+
 // Person is a human in a meeting, with a voice to speak clips and ears that record.
 type Person struct {
 	ID          string // participant id, the same each time the person comes
 	UserID      string
 	DisplayName string
+	Kind        Kind
+	TenantID    string
 
-	meeting *Meeting
+	meeting atomic.Pointer[Meeting] // a transfer changes it
 
 	mu     sync.Mutex
 	saying []*Utterance // the first is being spoken
 	heard  []int16
+	tones  []string // pressed by others
 }
 
 // Utterance is something a person says.
@@ -49,11 +62,23 @@ func (m *Meeting) AddPerson(name string) (*Person, error) {
 	if name == "" {
 		return nil, errors.New("a person needs a name")
 	}
-	p := &Person{ID: uuid.NewString(), UserID: uuid.NewString(), DisplayName: name, meeting: m}
-	m.mu.Lock()
-	m.people[p.ID] = p
-	m.mu.Unlock()
+	p := m.Expect(Identity{ID: uuid.NewString(), DisplayName: name})
 	return p, p.Join()
+}
+
+// Expect makes somebody known who has not come yet.
+func (m *Meeting) Expect(who Identity) *Person {
+	p := &Person{
+		ID: uuid.NewString(), UserID: who.ID, DisplayName: who.DisplayName, Kind: cmp.Or(who.Kind, KindPerson), TenantID: cmp.Or(who.TenantID, m.TenantID),
+	}
+	if p.Kind == KindPhone {
+		p.TenantID = ""
+	}
+	p.meeting.Store(m)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.people[p.ID] = p
+	return p
 }
 
 // Person finds somebody who is, or was, in the meeting.
@@ -66,15 +91,15 @@ func (m *Meeting) Person(id string) (*Person, bool) {
 
 // Join brings a person back who had left.
 func (p *Person) Join() error {
-	return p.meeting.Enter(Entry{
-		Participant: Participant{ID: p.ID, Kind: KindPerson, IdentityID: p.UserID, DisplayName: p.DisplayName, TenantID: p.meeting.TenantID},
+	return p.meeting.Load().Enter(Entry{
+		Participant: Participant{ID: p.ID, Kind: p.Kind, IdentityID: p.UserID, DisplayName: p.DisplayName, TenantID: p.TenantID},
 		Member:      personMember{p}, Audio: p,
 	})
 }
 
 // Leave takes the person out. What they were about to say stays unsaid; what they heard is kept.
 func (p *Person) Leave() {
-	p.meeting.Leave(p.ID)
+	p.meeting.Load().Leave(p.ID)
 	p.Hush()
 }
 
@@ -91,7 +116,7 @@ func (p *Person) Speak(clip wav.Clip, delay time.Duration, loop bool) (*Utteranc
 	if len(samples) == 0 {
 		return nil, errors.New("the clip is empty")
 	}
-	if !p.here() {
+	if !p.Here() {
 		return nil, fmt.Errorf("%s is not in the meeting", p.DisplayName)
 	}
 	u := &Utterance{ID: uuid.NewString(), clip: samples, loop: loop, from: time.Now().Add(delay), done: make(chan struct{})}
@@ -101,12 +126,17 @@ func (p *Person) Speak(clip wav.Clip, delay time.Duration, loop bool) (*Utteranc
 	return u, nil
 }
 
-func (p *Person) here() bool {
-	p.meeting.mu.Lock()
-	defer p.meeting.mu.Unlock()
-	_, ok := p.meeting.participants[p.ID]
+// Here says whether the person is in the meeting, or call, at present.
+func (p *Person) Here() bool {
+	m := p.meeting.Load()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, ok := m.participants[p.ID]
 	return ok
 }
+
+// Meeting is where the person is, or was last.
+func (p *Person) Meeting() *Meeting { return p.meeting.Load() }
 
 // Hush makes the person stop speaking at once.
 func (p *Person) Hush() {

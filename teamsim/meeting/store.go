@@ -48,6 +48,7 @@ type Info struct {
 	JoinURL, ShortJoinURL string
 	JoinMeetingID         string
 	Passcode              string
+	JoinToken             string // of tokenMeetingInfo; bots get it with an incoming call
 	Created               time.Time
 }
 
@@ -58,6 +59,7 @@ type Store struct {
 
 	mu       sync.Mutex
 	meetings map[string]*Meeting
+	calls    []*Meeting // conversations that are no meetings, oldest first; a few that are over are kept
 }
 
 // Create makes a meeting with nobody in it.
@@ -79,7 +81,7 @@ func (s *Store) Create(o Options) (*Meeting, error) {
 	}
 	info := Info{
 		ID: uuid.NewString(), Subject: cmp.Or(o.Subject, "Meeting"), TenantID: tenant.String(), OrganizerID: organizer.String(),
-		ThreadID: thread, MessageID: "0", JoinMeetingID: fmt.Sprint(number.Int64() + 1e11), Passcode: rand.Text()[:6], Created: time.Now(),
+		ThreadID: thread, MessageID: "0", JoinMeetingID: fmt.Sprint(number.Int64() + 1e11), Passcode: rand.Text()[:6], JoinToken: rand.Text(), Created: time.Now(),
 	}
 	info.JoinURL, err = longURL(info)
 	if err != nil {
@@ -110,12 +112,19 @@ func longURL(i Info) (string, error) {
 		"?context=" + url.QueryEscape(string(context)), nil
 }
 
-// Get finds a meeting by its id.
+// Get finds a meeting, or the conversation of a call, by its id.
 func (s *Store) Get(id string) (*Meeting, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m, ok := s.meetings[id]
-	return m, ok
+	if m, ok := s.meetings[id]; ok {
+		return m, true
+	}
+	for _, m := range s.calls {
+		if m.ID == id {
+			return m, true
+		}
+	}
+	return nil, false
 }
 
 // Delete ends a meeting and forgets it: its join URL leads nowhere from now on.
@@ -152,6 +161,11 @@ func (s *Store) ByThread(threadID, messageID, organizerID string) (*Meeting, err
 // ByJoinID finds a meeting by the number and passcode people type.
 func (s *Store) ByJoinID(joinMeetingID, passcode string) (*Meeting, error) {
 	return s.find(func(i Info) bool { return i.JoinMeetingID == joinMeetingID && i.Passcode == passcode })
+}
+
+// ByToken finds a meeting by the token of an invitation.
+func (s *Store) ByToken(token string) (*Meeting, error) {
+	return s.find(func(i Info) bool { return i.JoinToken == token })
 }
 
 func (s *Store) find(match func(Info) bool) (*Meeting, error) {

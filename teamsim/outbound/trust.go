@@ -125,6 +125,15 @@ func (n *Network) Client(timeout time.Duration) *http.Client {
 	}
 }
 
+// PlainClient is like Client, but also reaches http URLs, which the service allows for prompts only.
+func (n *Network) PlainClient(timeout time.Duration) *http.Client {
+	c := n.Client(timeout)
+	c.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		return n.dialer.DialContext(ctx, network, n.lookup(addr))
+	}
+	return c
+}
+
 func (n *Network) dialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
