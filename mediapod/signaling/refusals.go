@@ -110,6 +110,15 @@ func newRefusals(c clock.PassiveClock, log logr.Logger, reg prometheus.Registere
 	return r, nil
 }
 
+// due reports whether a refusal with that cause would be logged now.
+func (r *refusals) due(cause TokenCause) bool {
+	now := r.clock.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	logged := r.causes[cause].logged
+	return logged.IsZero() || now.Sub(logged) >= logRefusalEvery
+}
+
 func (r *refusals) note(refusal *TokenError) {
 	r.counter.WithLabelValues(string(refusal.Cause)).Inc()
 

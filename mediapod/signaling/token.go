@@ -4,7 +4,7 @@ package signaling
 
 import (
 	"context"
-	"crypto/rsa"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -79,6 +79,7 @@ type Verifier struct {
 	parser   *jwt.Parser
 	keys     *keySource
 	verified *verifiedTokens
+	forged   *forgedTokens
 	refused  *refusals
 }
 
@@ -116,11 +117,10 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 		audience: cfg.Audience,
 		tenants:  tenants,
 		clock:    cfg.Clock,
-		// RS256 only: with a choice of algorithms the sender would choose. The claims
-		// are checked below, each with its own cause.
-		parser:   jwt.NewParser(jwt.WithValidMethods([]string{jwt.SigningMethodRS256.Alg()}), jwt.WithoutClaimsValidation()),
+		parser:   jwt.NewParser(),
 		keys:     keys,
 		verified: newVerifiedTokens(maxVerifiedTokens),
+		forged:   newForgedTokens(maxForgedTokens),
 		refused:  refused,
 	}, nil
 }
@@ -147,7 +147,8 @@ func (v *Verifier) Warm(ctx context.Context) error {
 }
 
 // Verify accepts the token of a notification or returns a *TokenError. A token's
-// signature is checked once; until it expires, the same token is known by its hash.
+// signature is checked once; until it expires, the same token is known by its hash. What
+// is cheap to see is looked at first: anybody on the internet can send tokens.
 func (v *Verifier) Verify(ctx context.Context, bearer string) (Claims, error) {
 	claims, err := v.verify(ctx, bearer)
 	if err != nil {
@@ -161,6 +162,8 @@ func (v *Verifier) verify(ctx context.Context, bearer string) (Claims, *TokenErr
 	switch {
 	case bearer == "":
 		return Claims{}, refuse(TokenMissing, nil)
+	case strings.Count(bearer, ".") != 2:
+		return Claims{}, refuse(TokenMalformed, nil)
 	case len(bearer) > maxTokenBytes:
 		return Claims{}, refuse(TokenMalformed, fmt.Errorf("%d bytes are more than the %d a token may have", len(bearer), maxTokenBytes))
 	}
@@ -169,8 +172,14 @@ func (v *Verifier) verify(ctx context.Context, bearer string) (Claims, *TokenErr
 	if claims, ok := v.verified.get(sum, now); ok {
 		return claims, nil
 	}
+	if v.forged.has(sum, now) {
+		return Claims{}, refuse(TokenBadSignature, nil)
+	}
 	claims, refusal := v.verifyNew(ctx, bearer, now)
 	if refusal != nil {
+		if refusal.Cause == TokenBadSignature {
+			v.forged.put(sum, now)
+		}
 		return Claims{}, refusal
 	}
 	v.verified.put(sum, claims, now)
@@ -185,16 +194,30 @@ type tokenClaims struct {
 
 func (v *Verifier) verifyNew(ctx context.Context, bearer string, now time.Time) (Claims, *TokenError) {
 	var claims tokenClaims
-	token, err := v.parser.ParseWithClaims(bearer, &claims, func(token *jwt.Token) (any, error) {
-		return v.keyFor(ctx, token)
-	})
-	if err != nil {
-		return Claims{}, refusalOf(token, err)
-	}
-	if refusal := v.checkClaims(&claims, now); refusal != nil {
-		return Claims{}, refusal
+	token, parts, err := v.parser.ParseUnverified(bearer, &claims)
+	switch {
+	case errors.Is(err, jwt.ErrTokenUnverifiable):
+		return Claims{}, refuse(TokenWrongAlgorithm, nil)
+	case err != nil:
+		return Claims{}, refuse(TokenMalformed, nil) // the parser's text may quote the token; the cause alone must do
+	case token.Method.Alg() != jwt.SigningMethodRS256.Alg():
+		// RS256 only: with a choice of algorithms the sender would choose.
+		return Claims{}, refuse(TokenWrongAlgorithm, nil)
 	}
 	kid, _ := token.Header["kid"].(string)
+	if kid == "" {
+		return Claims{}, refuse(TokenUnknownKey, errors.New("the token does not name its key"))
+	}
+	if refusal := v.checkClaims(&claims, now); refusal != nil {
+		// What an unsigned claim says is not worth a line in a log; of one that is signed it tells what is set up wrong.
+		if !v.refused.due(refusal.Cause) || v.checkSignature(ctx, token, parts, kid) != nil {
+			refusal.Err = nil
+		}
+		return Claims{}, refusal
+	}
+	if refusal := v.checkSignature(ctx, token, parts, kid); refusal != nil {
+		return Claims{}, refusal
+	}
 	return Claims{
 		TenantID: strings.ToLower(claims.TenantID),
 		Issuer:   claims.Issuer,
@@ -203,31 +226,23 @@ func (v *Verifier) verifyNew(ctx context.Context, bearer string, now time.Time) 
 	}, nil
 }
 
-func (v *Verifier) keyFor(ctx context.Context, token *jwt.Token) (*rsa.PublicKey, error) {
-	kid, _ := token.Header["kid"].(string)
-	if kid == "" {
-		return nil, refuse(TokenUnknownKey, errors.New("the token does not name its key"))
-	}
-	return v.keys.key(ctx, kid)
-}
+// signatures are decoded strictly: the same signature must not come in several spellings.
+var signatures = base64.RawURLEncoding.Strict()
 
-// refusalOf turns what the parser says into a cause. The parser has set the
-// token's method only when it knows the algorithm, and checks that before the key.
-func refusalOf(token *jwt.Token, err error) *TokenError {
-	var refusal *TokenError
-	switch {
-	case errors.As(err, &refusal):
-		return refusal
-	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
-		if token != nil && token.Method != nil && token.Method.Alg() == jwt.SigningMethodRS256.Alg() {
-			return refuse(TokenBadSignature, nil)
+func (v *Verifier) checkSignature(ctx context.Context, token *jwt.Token, parts []string, kid string) *TokenError {
+	key, err := v.keys.key(ctx, kid)
+	if err != nil {
+		var refusal *TokenError
+		if errors.As(err, &refusal) {
+			return refusal
 		}
-		return refuse(TokenWrongAlgorithm, nil)
-	case errors.Is(err, jwt.ErrTokenUnverifiable):
-		return refuse(TokenWrongAlgorithm, nil)
+		return refuse(KeysUnavailable, err)
 	}
-	// The parser's text may quote the token; the cause alone must do.
-	return refuse(TokenMalformed, nil)
+	signature, err := signatures.DecodeString(parts[2])
+	if err != nil || token.Method.Verify(parts[0]+"."+parts[1], signature, key) != nil {
+		return refuse(TokenBadSignature, nil)
+	}
+	return nil
 }
 
 func (v *Verifier) checkClaims(claims *tokenClaims, now time.Time) *TokenError {
