@@ -19,7 +19,7 @@ var ownConditions = []string{
 }
 
 // conditionsAfter gives what a decision makes of the conditions: those to set, and the types to remove.
-func conditionsAfter(d decision) (set []metav1.Condition, remove []string) {
+func conditionsAfter(d decision, noun string) (set []metav1.Condition, remove []string) {
 	is := func(conditionType string, status metav1.ConditionStatus, reason, message string) {
 		set = append(set, metav1.Condition{Type: conditionType, Status: status, Reason: reason, Message: message})
 	}
@@ -39,8 +39,15 @@ func conditionsAfter(d decision) (set []metav1.Condition, remove []string) {
 			is(v1alpha1.ConditionReconciling, metav1.ConditionTrue, d.reason, d.message)
 			isNot(v1alpha1.ConditionStalled)
 		}
+	case keep:
+		if d.pod == "" {
+			break // the pod has yet to take it, and may refuse
+		}
+		// Also true of a call that came in, and of one that a pod adopted of its own accord.
+		is(v1alpha1.ConditionAssigned, metav1.ConditionTrue, v1alpha1.ReasonBound, fmt.Sprintf("the %s has a seat in media pod %s", noun, d.pod))
+		isNot(v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled)
 	case bind:
-		is(v1alpha1.ConditionAssigned, metav1.ConditionTrue, v1alpha1.ReasonBound, fmt.Sprintf("the session has a seat in media pod %s", d.pod))
+		is(v1alpha1.ConditionAssigned, metav1.ConditionTrue, v1alpha1.ReasonBound, fmt.Sprintf("the %s has a seat in media pod %s", noun, d.pod))
 		isNot(v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled)
 	case rejoin:
 		is(v1alpha1.ConditionAssigned, metav1.ConditionFalse, d.reason, d.message)
@@ -48,8 +55,8 @@ func conditionsAfter(d decision) (set []metav1.Condition, remove []string) {
 		is(v1alpha1.ConditionConnected, metav1.ConditionFalse, d.reason, d.message)
 		isNot(v1alpha1.ConditionStalled, v1alpha1.ConditionMediaFlowing)
 	case finish:
-		is(v1alpha1.ConditionAssigned, metav1.ConditionFalse, v1alpha1.ReasonFinished, "the session is over")
-		is(v1alpha1.ConditionConnected, metav1.ConditionFalse, v1alpha1.ReasonEnded, "the session is over")
+		is(v1alpha1.ConditionAssigned, metav1.ConditionFalse, v1alpha1.ReasonFinished, fmt.Sprintf("the %s is over", noun))
+		is(v1alpha1.ConditionConnected, metav1.ConditionFalse, v1alpha1.ReasonEnded, fmt.Sprintf("the %s is over", noun))
 		is(v1alpha1.ConditionFinished, metav1.ConditionTrue, string(d.end.Reason), d.end.Message)
 		isNot(v1alpha1.ConditionReconciling, v1alpha1.ConditionMediaFlowing)
 		if d.end.Failed {
@@ -68,7 +75,7 @@ func conditionsAfter(d decision) (set []metav1.Condition, remove []string) {
 
 // applyConditions writes them into the status.
 func applyConditions(s *subject, d decision, now metav1.Time) {
-	set, remove := conditionsAfter(d)
+	set, remove := conditionsAfter(d, s.kind.noun)
 	for _, c := range set {
 		c.ObservedGeneration, c.LastTransitionTime = s.status.ObservedGeneration, now
 		meta.SetStatusCondition(&s.status.Conditions, c)

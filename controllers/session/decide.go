@@ -46,6 +46,8 @@ const (
 	rest verdict = "rest"
 	// expire: the session is over, and has been kept as long as was asked.
 	expire verdict = "expire"
+	// idle: nothing is decided, and nothing written.
+	idle verdict = "idle"
 )
 
 // decision is what is to be done about one session, and why.
@@ -63,7 +65,9 @@ type decision struct {
 	orElse     *decision
 	// refused is the pod the session is taken away from because it did not take it.
 	refused *refusal
-	// pod of bind; reserved if the ledger holds the seat for this write.
+	// handOver, if set, says why a call that goes on is taken from its process; with wait, place and bind.
+	handOver string
+	// pod of bind, and of keep once a process holds the call; reserved if the ledger holds the seat for this write.
 	pod      string
 	reserved bool
 	// end of the attempt, for rejoin and finish.
@@ -79,6 +83,10 @@ func decide(s *subject, f facts, now time.Time) decision {
 		return afterwards(s, now)
 	case s.claimed():
 		return attempt(s, f, now)
+	case s.orphaned():
+		return orphan(s, f, now)
+	case s.incoming:
+		return untold(s, now)
 	case s.bound():
 		return unclaimed(s, f, now)
 	default:
@@ -88,10 +96,11 @@ func decide(s *subject, f facts, now time.Time) decision {
 
 // afterwards: the session is over.
 func afterwards(s *subject, now time.Time) decision {
-	if s.spec.TTLSecondsAfterFinished == nil || s.status.FinishedTime == nil || s.deleted() {
+	ttl := s.ttl()
+	if ttl == nil || s.status.FinishedTime == nil || s.deleted() {
 		return decision{verdict: rest}
 	}
-	at := s.status.FinishedTime.Add(time.Duration(*s.spec.TTLSecondsAfterFinished) * time.Second)
+	at := s.status.FinishedTime.Add(*ttl)
 	if now.Before(at) {
 		return decision{verdict: rest, next: at}
 	}
@@ -100,13 +109,19 @@ func afterwards(s *subject, now time.Time) decision {
 
 // attempt: a pod has claimed the session.
 func attempt(s *subject, f facts, now time.Time) decision {
-	end, d := s.status.Call.End, decision{verdict: keep}
-	if end == nil {
-		end, d = given(s, f, now)
+	if s.status.Call.End != nil {
+		return conclude(s, s.status.Call.End, now)
 	}
-	switch {
-	case end == nil:
+	end, d := given(s, f, now)
+	if end == nil {
 		return d
+	}
+	return conclude(s, end, now)
+}
+
+// conclude: the attempt has ended.
+func conclude(s *subject, end *v1alpha1.CallEnd, now time.Time) decision {
+	switch {
 	case end.Failed && end.Retryable && mayRejoin(s, now):
 		pause := rejoinPause(s.status.Attempts)
 		return decision{
@@ -122,18 +137,26 @@ func attempt(s *subject, f facts, now time.Time) decision {
 
 // given is how an attempt has ended of whose end the agent has not told: not at all, unless the agent is lost or late.
 func given(s *subject, f facts, now time.Time) (*v1alpha1.CallEnd, decision) {
-	d := decision{verdict: keep}
+	d := decision{verdict: keep, pod: s.status.MediaPod}
+	gone := func(format string) (*v1alpha1.CallEnd, decision) {
+		message := fmt.Sprintf(format, s.status.MediaPod)
+		if s.adoptable() {
+			return nil, handOver(s, f, now, nil, message)
+		}
+		return lost(message), d
+	}
 	switch {
 	case f.holder == nil:
-		return lost(fmt.Sprintf("media pod %s, which held the call, was deleted", s.status.MediaPod)), d
+		return gone("media pod %s, which held the call, was deleted")
+	case f.holder.instance == "" && s.adoptable():
+		return gone("the process in media pod %s that held the call has ended")
 	case f.holder.instance != s.status.Call.ClaimedBy:
 		since := now
 		if c := s.condition(v1alpha1.ConditionNeedsAttention); c != nil && c.Reason == v1alpha1.ReasonAgentSilent {
 			since = c.LastTransitionTime.Time
 		}
 		if !now.Before(since.Add(silenceAllowed)) {
-			return lost(fmt.Sprintf("the process in media pod %s that held the call is gone and its successor did not say what became of it",
-				s.status.MediaPod)), d
+			return gone("the process in media pod %s that held the call is gone and its successor did not say what became of it")
 		}
 		d.attention = v1alpha1.ReasonAgentSilent
 		d.attentionMessage = fmt.Sprintf("the process in media pod %s that holds the call does not report; unless it does within %s the call counts as lost. "+
@@ -157,7 +180,12 @@ func lost(message string) *v1alpha1.CallEnd {
 	return &v1alpha1.CallEnd{Reason: v1alpha1.EndPodLost, Message: message, Failed: true, Retryable: true}
 }
 
+// mayRejoin reports whether another attempt may be made. One that might ring a second time at somebody who was in the call
+// is not: a call whose pod is lost may have been answered in its last second.
 func mayRejoin(s *subject, now time.Time) bool {
+	if call := s.status.Call; s.incoming || s.rings && (call.EstablishedTime != nil || call.End == nil && call.ID != "") {
+		return false
+	}
 	return !s.leaving(now) && s.spec.Rejoin.Policy == v1alpha1.RejoinOnFailure && s.status.Attempts < s.spec.Rejoin.MaxAttempts
 }
 
@@ -175,27 +203,36 @@ func unclaimed(s *subject, f facts, now time.Time) decision {
 	if end := stopped(s, now); end != nil {
 		return decision{verdict: finish, end: end}
 	}
-	no := func(format string, args ...any) decision {
-		d := seek(s, f, &refusal{
-			pod: s.binding().Pod, message: fmt.Sprintf(format, args...), until: now.Add(refusalLasts),
-		})
-		return d
+	if s.condition(v1alpha1.ConditionAssigned) == nil && f.holder != nil {
+		// Bound by something else than this controller; the pod is given its time from now on.
+		return decision{verdict: bind, pod: s.status.MediaPod}
+	}
+	no, deadline := refusedBy(s, f, now)
+	if no != nil {
+		return seek(s, f, no)
+	}
+	return decision{verdict: keep, next: soonest(deadline, endOf(s))}
+}
+
+// refusedBy tells whether the pod that the session is bound to does not take it, and until when it has time to.
+func refusedBy(s *subject, f facts, now time.Time) (*refusal, time.Time) {
+	no := func(message string) (*refusal, time.Time) {
+		return &refusal{pod: s.binding().Pod, message: message, until: now.Add(refusalLasts)}, time.Time{}
 	}
 	assigned := s.condition(v1alpha1.ConditionAssigned)
 	switch {
 	case f.holder == nil:
-		return no("it was deleted before it took the session")
+		return no(fmt.Sprintf("it was deleted before it took the %s", s.kind.noun))
 	case assigned == nil:
-		// Bound by something else than this controller; the pod is given its time from now on.
-		return decision{verdict: bind, pod: s.status.MediaPod}
+		return no("nobody knows since when it has been asked")
 	case assigned.Status == metav1.ConditionFalse:
-		return no("%s", assigned.Message)
+		return no(assigned.Message)
 	}
 	deadline := assigned.LastTransitionTime.Add(claimWithin)
 	if !now.Before(deadline) {
-		return no("it did not take the session within %s", claimWithin)
+		return no(fmt.Sprintf("it did not take the %s within %s", s.kind.noun, claimWithin))
 	}
-	return decision{verdict: keep, next: soonest(deadline, endOf(s))}
+	return nil, deadline
 }
 
 // unbound: the session has no pod.
@@ -235,9 +272,9 @@ func rivalled(waits decision, rival string) decision {
 func stopped(s *subject, now time.Time) *v1alpha1.CallEnd {
 	switch {
 	case s.deleted():
-		return &v1alpha1.CallEnd{Reason: v1alpha1.EndSessionDeleted, Message: "the session was deleted while the bot was not in the meeting"}
+		return &v1alpha1.CallEnd{Reason: v1alpha1.EndSessionDeleted, Message: fmt.Sprintf("the %s was deleted while the bot was not in the call", s.kind.noun)}
 	case s.spec.DesiredState == v1alpha1.DesiredEnded:
-		return &v1alpha1.CallEnd{Reason: v1alpha1.EndedByBot, Message: "desiredState was set to Ended while the bot was not in the meeting"}
+		return &v1alpha1.CallEnd{Reason: v1alpha1.EndedByBot, Message: "desiredState was set to Ended while the bot was not in the call"}
 	case s.over(now):
 		why := "no pod took it"
 		if c := s.condition(v1alpha1.ConditionAssigned); c != nil && c.Status == metav1.ConditionFalse {

@@ -231,7 +231,7 @@ func TestMessagesOfAFleet(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := noSeatMessage("reception", tc.fleet); !strings.Contains(got, tc.want) {
+			if got := noSeatMessage(meetingSessions.subject(controllertest.Session("voice", "standup", "reception").Object()), tc.fleet); !strings.Contains(got, tc.want) {
 				t.Errorf("%q lacks %q", got, tc.want)
 			}
 		})

@@ -39,20 +39,27 @@ type world struct {
 	nudges     chan event.GenericEvent
 }
 
-// countingReader counts passes: each begins with one read of a session.
+// countingReader counts passes: each begins with one read of a session or call.
 type countingReader struct {
 	client.Client
 	passes atomic.Int64
 }
 
 func (c *countingReader) Get(ctx context.Context, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
-	if _, ok := o.(*v1alpha1.MeetingSession); ok {
+	if _, ok := o.(v1alpha1.AnyCall); ok {
 		c.passes.Add(1)
 	}
 	return c.Client.Get(ctx, key, o, opts...)
 }
 
 const bot = "reception"
+
+// nudge has an object looked at without it having changed.
+var nudge = handler.TypedFuncs[client.Object, request]{
+	GenericFunc: func(_ context.Context, e event.GenericEvent, q workQueue) {
+		q.Add(request{kindOf(e.Object), client.ObjectKeyFromObject(e.Object)})
+	},
+}
 
 // newWorld has pods with so many seats each.
 func newWorld(t testing.TB, seats ...int32) *world {
@@ -88,7 +95,7 @@ func (w *world) startManager() {
 			return err
 		}
 		w.nudges = make(chan event.GenericEvent)
-		return b.WatchesRawSource(source.Channel(w.nudges, &handler.EnqueueRequestForObject{})).Complete(w.reconciler)
+		return b.WatchesRawSource(source.TypedChannel(w.nudges, nudge)).Complete(w.reconciler)
 	})
 }
 

@@ -36,7 +36,12 @@ func waitingEvent(d decision) happening {
 
 func refusedEvent(r refusal) happening {
 	return happening{corev1.EventTypeWarning, v1alpha1.ReasonPodRefused, "Unbind",
-		fmt.Sprintf("media pod %s did not take the session: %s", r.pod.Name, r.message), r.pod.Name}
+		fmt.Sprintf("media pod %s did not take it: %s", r.pod.Name, r.message), r.pod.Name}
+}
+
+func adoptingEvent(pod string, d decision) happening {
+	return happening{corev1.EventTypeWarning, v1alpha1.ReasonAdopting, "HandOver",
+		d.handOver + "; the call goes on, and another media pod takes it over", pod}
 }
 
 func rejoiningEvent(pod string, d decision) happening {
@@ -58,7 +63,10 @@ func finishedEvent(pod string, end *v1alpha1.CallEnd) happening {
 // happenings are the events of a decision that was written: before is the status it changed.
 func happenings(before *v1alpha1.CallStatus, d decision) []happening {
 	var list []happening
-	if d.refused != nil {
+	switch {
+	case d.handOver != "":
+		list = append(list, adoptingEvent(before.MediaPod, d))
+	case d.refused != nil:
 		list = append(list, refusedEvent(*d.refused))
 	}
 	switch d.verdict {
@@ -69,7 +77,7 @@ func happenings(before *v1alpha1.CallStatus, d decision) []happening {
 	case finish:
 		list = append(list, finishedEvent(before.MediaPod, d.end))
 	case wait:
-		if reasonOf(before, v1alpha1.ConditionAssigned) != d.reason && d.refused == nil {
+		if reasonOf(before, v1alpha1.ConditionAssigned) != d.reason && d.refused == nil && d.handOver == "" {
 			list = append(list, waitingEvent(d))
 		}
 	case keep:

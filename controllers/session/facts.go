@@ -66,7 +66,8 @@ func (r *Reconciler) observe(ctx context.Context, s *subject, now time.Time) (fa
 		return f, nil
 	}
 	if s.bound() {
-		if f.holder, err = r.observeHolder(ctx, s); err != nil || s.claimed() {
+		f.holder, err = r.observeHolder(ctx, s)
+		if err != nil || s.claimed() && (!s.adoptable() || f.holder != nil && f.holder.instance == s.status.Call.ClaimedBy) {
 			return f, err
 		}
 	} else {
@@ -82,12 +83,14 @@ func (r *Reconciler) observe(ctx context.Context, s *subject, now time.Time) (fa
 	return f, err
 }
 
-// observeHolder asks the API server itself before it says that a pod is gone: what follows from that is final.
+// observeHolder asks the API server itself before it says that a pod is gone, or that another process runs in it than the
+// one that claimed the call: what follows from that is final, and the watches of two kinds keep no order between them.
 func (r *Reconciler) observeHolder(ctx context.Context, s *subject) (*podFacts, error) {
 	key := types.NamespacedName{Namespace: s.object.GetNamespace(), Name: s.status.MediaPod}
 	var mp v1alpha1.MediaPod
 	err := r.Client.Get(ctx, key, &mp)
-	if apierrors.IsNotFound(err) {
+	if apierrors.IsNotFound(err) || err == nil && s.claimed() && podFactsOf(&mp).instance != s.status.Call.ClaimedBy {
+		mp = v1alpha1.MediaPod{}
 		err = r.APIReader.Get(ctx, key, &mp)
 	}
 	switch {
@@ -175,7 +178,7 @@ func (r *Reconciler) observeRival(ctx context.Context, s *subject, now time.Time
 	if s.meeting == "" || s.shared {
 		return "", nil
 	}
-	others, err := r.list(ctx, client.InNamespace(s.object.GetNamespace()), client.MatchingFields{indexMeeting: s.meeting})
+	others, err := r.listKind(ctx, s.kind, client.InNamespace(s.object.GetNamespace()), client.MatchingFields{indexMeeting: s.meeting})
 	if err != nil {
 		return "", err
 	}
@@ -211,20 +214,32 @@ func precedes(a, b *subject) bool {
 // holdsMeeting: in the meeting, or between two attempts at it.
 func (s *subject) holdsMeeting() bool { return s.bound() || s.status.Attempts > 0 }
 
-// list gives the sessions that match, for reading only.
+// list gives the sessions and calls that match, for reading only.
 func (r *Reconciler) list(ctx context.Context, options ...client.ListOption) ([]*subject, error) {
-	list := r.kind.newList()
-	if err := r.Client.List(ctx, list, append(options, client.UnsafeDisableDeepCopy)...); err != nil {
-		return nil, fmt.Errorf("listing sessions: %w", err)
+	var subjects []*subject
+	for _, k := range kinds {
+		some, err := r.listKind(ctx, k, options...)
+		if err != nil {
+			return nil, err
+		}
+		subjects = append(subjects, some...)
 	}
-	return r.subjects(list), nil
+	return subjects, nil
 }
 
-func (r *Reconciler) subjects(list client.ObjectList) []*subject {
-	items := r.kind.items(list)
+func (r *Reconciler) listKind(ctx context.Context, k *kind, options ...client.ListOption) ([]*subject, error) {
+	list := k.newList()
+	if err := r.Client.List(ctx, list, append(options[:len(options):len(options)], client.UnsafeDisableDeepCopy)...); err != nil {
+		return nil, fmt.Errorf("listing %ss: %w", k.noun, err)
+	}
+	return k.subjects(list), nil
+}
+
+func (k *kind) subjects(list client.ObjectList) []*subject {
+	items := k.items(list)
 	subjects := make([]*subject, len(items))
 	for i, o := range items {
-		subjects[i] = r.kind.subject(o)
+		subjects[i] = k.subject(o)
 	}
 	return subjects
 }

@@ -21,7 +21,7 @@ const (
 )
 
 // sessionIndexes are those of a kind of call.
-func sessionIndexes(k kind) map[string]client.IndexerFunc {
+func sessionIndexes(k *kind) map[string]client.IndexerFunc {
 	return map[string]client.IndexerFunc{
 		indexBot:      func(o client.Object) []string { return []string{k.subject(o).spec.BotRef.Name} },
 		indexMeeting:  func(o client.Object) []string { return nonEmpty(k.subject(o).meeting) },
@@ -38,10 +38,12 @@ func nonEmpty(value string) []string {
 	return []string{value}
 }
 
-func addIndexes(ctx context.Context, indexer client.FieldIndexer, k kind) error {
-	for name, extract := range sessionIndexes(k) {
-		if err := indexer.IndexField(ctx, k.new(), name, extract); err != nil {
-			return fmt.Errorf("indexing %s by %s: %w", k.name, name, err)
+func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+	for _, k := range kinds {
+		for name, extract := range sessionIndexes(k) {
+			if err := indexer.IndexField(ctx, k.new(), name, extract); err != nil {
+				return fmt.Errorf("indexing %s by %s: %w", k.name, name, err)
+			}
 		}
 	}
 	if err := indexer.IndexField(ctx, &v1alpha1.MediaPod{}, indexPodBot, podBot); err != nil {

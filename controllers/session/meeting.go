@@ -14,8 +14,8 @@ import (
 // meetingKey is the same for two sessions of a bot in one meeting. It is a hash, because links and numbers let people
 // in, and keys get into logs and dumps.
 //
-// A link that names the thread and a number are two names of one meeting which only the service can match; such a pair
-// is not recognised.
+// A thread, a number, a VTC id and a join token are names of one meeting which only the service can match; such a pair is
+// not recognised.
 func meetingKey(namespace, bot string, m v1alpha1.Meeting) string {
 	name := meetingName(m)
 	if name == "" {
@@ -26,13 +26,27 @@ func meetingKey(namespace, bot string, m v1alpha1.Meeting) string {
 }
 
 func meetingName(m v1alpha1.Meeting) string {
-	if m.JoinMeetingID != nil {
+	switch {
+	case m.JoinMeetingID != nil:
 		return numberName(m.JoinMeetingID.ID)
+	case m.Coordinates != nil:
+		return threadName(m.Coordinates.ThreadID, m.Coordinates.MessageID)
+	case m.VideoTeleconferenceID != "":
+		return "vtc " + m.VideoTeleconferenceID
+	case m.Token != nil:
+		return "token " + m.Token.Name + " " + m.Token.Key
+	case m.JoinURL != "":
+		return linkName(string(m.JoinURL))
+	default:
+		return "" // a meeting that is made for the session is nobody else's
 	}
-	if m.JoinURL == "" {
-		return ""
+}
+
+func threadName(thread, message string) string {
+	if message == "" {
+		message = "0"
 	}
-	return linkName(string(m.JoinURL))
+	return "thread " + thread + " " + message
 }
 
 func numberName(id string) string { return "number " + strings.ReplaceAll(id, " ", "") }
@@ -50,11 +64,11 @@ func linkName(link string) string {
 		rest := parts[i+1:]
 		switch {
 		case part == "meetup-join" && len(rest) > 0:
-			message := "0"
-			if len(rest) > 1 && rest[1] != "" {
+			message := ""
+			if len(rest) > 1 {
 				message = rest[1]
 			}
-			return "thread " + unescaped(rest[0]) + " " + message
+			return threadName(unescaped(rest[0]), message)
 		case part == "meet" && len(rest) > 0 && isNumber(rest[0]):
 			return numberName(rest[0])
 		}

@@ -68,7 +68,7 @@ func (m *metrics) collectors() []prometheus.Collector {
 // count takes note of a decision that was written.
 func (m *metrics) count(s *subject, d decision, now time.Time) {
 	bot := s.bot()
-	if d.refused != nil {
+	if d.refused != nil && d.handOver == "" {
 		m.refusals.WithLabelValues(bot.Namespace, bot.Name).Inc()
 	}
 	switch d.verdict {

@@ -11,6 +11,7 @@ import (
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -26,7 +27,7 @@ func (r *Reconciler) act(s *subject, d decision) decision {
 	reservation, ok := r.ledger.Reserve(s.seeker(), d.candidates)
 	switch {
 	case ok:
-		return decision{verdict: bind, pod: reservation.Pod.Name, reserved: true, refused: d.refused}
+		return decision{verdict: bind, pod: reservation.Pod.Name, reserved: true, refused: d.refused, handOver: d.handOver}
 	case reservation.Rival.Name != "":
 		return rivalled(*d.orElse, reservation.Rival.Name)
 	default:
@@ -41,8 +42,8 @@ func (r *Reconciler) publish(ctx context.Context, s *subject, d decision, now ti
 		return r.expire(ctx, s)
 	}
 	r.queue.track(s, d, now)
-	if d.verdict == bind && !s.finalized() {
-		if err := r.patchFinalizer(ctx, s, controllerutil.AddFinalizer); err != nil {
+	if needsFinalizer(s, d) {
+		if err := r.patchMetadata(ctx, s, func() { controllerutil.AddFinalizer(s.object, v1alpha1.FinalizerHangUp) }); err != nil {
 			r.settle(s, d, "", err, false)
 			return err
 		}
@@ -50,23 +51,58 @@ func (r *Reconciler) publish(ctx context.Context, s *subject, d decision, now ti
 	if err := r.patchStatus(ctx, s, d, now); err != nil {
 		return err
 	}
-	if s.finished() && s.finalized() {
-		return r.patchFinalizer(ctx, s, controllerutil.RemoveFinalizer)
+	if s.finished() && (s.finalized() || s.unowned()) {
+		return r.release(ctx, s)
 	}
 	return nil
 }
 
+// needsFinalizer: before the first binding; and of a call that came in, which was bound when it was made, once its pod has
+// told of it. Were it sooner, the pod's first report would always meet a newer version.
+func needsFinalizer(s *subject, d decision) bool {
+	switch {
+	case s.finalized() || s.deleted():
+		return false
+	case d.verdict == bind:
+		return true
+	default:
+		return s.incoming && (d.verdict == keep || d.verdict == wait)
+	}
+}
+
+// release lets go of an object whose call is over: the finalizer goes, and a call that came in becomes its bot's.
+func (r *Reconciler) release(ctx context.Context, s *subject) error {
+	var owners []metav1.OwnerReference
+	if s.unowned() {
+		var bot v1alpha1.CallingBot
+		switch err := r.Client.Get(ctx, s.bot(), &bot); {
+		case err == nil:
+			owner := metav1.NewControllerRef(&bot, v1alpha1.GroupVersion.WithKind("CallingBot"))
+			owner.BlockOwnerDeletion = nil
+			owners = []metav1.OwnerReference{*owner}
+		case !apierrors.IsNotFound(err):
+			return fmt.Errorf("reading bot %s: %w", s.bot(), err)
+		case !s.finalized():
+			return nil
+		}
+	}
+	return r.patchMetadata(ctx, s, func() {
+		controllerutil.RemoveFinalizer(s.object, v1alpha1.FinalizerHangUp)
+		s.object.SetOwnerReferences(append(s.object.GetOwnerReferences(), owners...))
+	})
+}
+
 func (r *Reconciler) patchStatus(ctx context.Context, s *subject, d decision, now time.Time) error {
 	base := s.object.DeepCopyObject().(client.Object)
-	before := r.kind.subject(base).status
+	before := s.kind.subject(base).status
 	apply(s, d, now)
-	if apiequality.Semantic.DeepEqual(before, s.status) {
+	if apiequality.Semantic.DeepEqual(base, s.object) {
 		return nil
 	}
 	err := r.Client.Status().Patch(ctx, s.object, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{}), fieldOwner)
 	r.settle(s, d, base.GetResourceVersion(), err, true)
 	if err != nil {
-		return fmt.Errorf("writing the status of session %s: %w", s.key(), err)
+		return fmt.Errorf("writing the status of %s %s: %w", s.kind.noun, s.key(), err)
 	}
 	r.wrote(ctx, s, d, before)
 	return nil
@@ -110,12 +146,12 @@ func (r *Reconciler) wrote(ctx context.Context, s *subject, d decision, before *
 	log.FromContext(ctx).V(1).Info("decided", "verdict", d.verdict, "phase", s.status.Phase, "reason", d.reason, "mediaPod", s.status.MediaPod)
 }
 
-// patchFinalizer adds or removes the finalizer. The lock is needed because a merge patch replaces the list.
-func (r *Reconciler) patchFinalizer(ctx context.Context, s *subject, change func(client.Object, string) bool) error {
+// patchMetadata changes finalizers and owners. The lock is needed because a merge patch replaces lists.
+func (r *Reconciler) patchMetadata(ctx context.Context, s *subject, change func()) error {
 	base := s.object.DeepCopyObject().(client.Object)
-	change(s.object, v1alpha1.FinalizerHangUp)
+	change()
 	if err := r.Client.Patch(ctx, s.object, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{}), fieldOwner); err != nil {
-		return fmt.Errorf("writing the finalizer of session %s: %w", s.key(), err)
+		return fmt.Errorf("writing the metadata of %s %s: %w", s.kind.noun, s.key(), err)
 	}
 	r.ledger.Observe(s.binding())
 	return nil
@@ -125,7 +161,7 @@ func (r *Reconciler) patchFinalizer(ctx context.Context, s *subject, change func
 func (r *Reconciler) expire(ctx context.Context, s *subject) error {
 	uid := s.uid()
 	if err := r.Client.Delete(ctx, s.object, client.Preconditions{UID: &uid}); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("deleting session %s, whose ttlSecondsAfterFinished has passed: %w", s.key(), err)
+		return fmt.Errorf("deleting %s %s, whose ttlSecondsAfterFinished has passed: %w", s.kind.noun, s.key(), err)
 	}
 	return nil
 }

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package session gives calls to media pods: it waits for their time and for a seat, binds each to a pod by writing
+// Package session gives calls of both kinds, MeetingSession and Call, to media pods: it waits for their time and for a seat, binds each to a pod by writing
 // status.mediaPod, repeats attempts that ended by a fault, and closes what is over. The agent in the pod does the rest.
 //
 // Every pass over a session is the same: fetch, observe, decide, act, publish. The decision is a pure function; there
 // is one status write per pass, carrying the version it was computed from, and none when nothing changed.
+//
+// Calls that came in are not given to anybody: the pod that answered one has it, and the controller counts its seat, holds
+// the object until the pod has hung up, and closes it.
+//
+// A session, in the names and comments here, is an object of either kind.
 package session
 
 import (
@@ -13,9 +18,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -42,7 +47,7 @@ const (
 	seedPage = 500
 )
 
-// Reconciler binds MeetingSessions to MediaPods. There must be one that is active per cluster: it keeps the count of
+// Reconciler binds MeetingSessions and Calls to MediaPods. There must be one that is active per cluster: it keeps the count of
 // the seats.
 type Reconciler struct {
 	// What is left out is taken from the manager.
@@ -57,7 +62,6 @@ type Reconciler struct {
 	// Registerer of the metrics; that of controller-runtime by default.
 	Registerer prometheus.Registerer
 
-	kind     kind
 	ledger   *placement.Ledger
 	refusals refusals
 	queue    queue
@@ -67,8 +71,8 @@ type Reconciler struct {
 	seeded  bool
 }
 
-// +kubebuilder:rbac:groups=callfleet.dev,resources=meetingsessions,verbs=get;list;watch;patch;delete
-// +kubebuilder:rbac:groups=callfleet.dev,resources=meetingsessions/status,verbs=patch
+// +kubebuilder:rbac:groups=callfleet.dev,resources=meetingsessions;calls,verbs=get;list;watch;patch;delete
+// +kubebuilder:rbac:groups=callfleet.dev,resources=meetingsessions/status;calls/status,verbs=patch
 // +kubebuilder:rbac:groups=callfleet.dev,resources=callingbots;mediapods,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
@@ -81,7 +85,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return b.Complete(r)
 }
 
-func (r *Reconciler) builder(mgr ctrl.Manager) (*builder.Builder, error) {
+func (r *Reconciler) builder(mgr ctrl.Manager) (*builder.TypedBuilder[request], error) {
 	if r.Client == nil {
 		r.Client = mgr.GetClient()
 	}
@@ -97,33 +101,51 @@ func (r *Reconciler) builder(mgr ctrl.Manager) (*builder.Builder, error) {
 	if err := r.prepare(); err != nil {
 		return nil, err
 	}
-	if err := addIndexes(context.Background(), mgr.GetFieldIndexer(), r.kind); err != nil {
+	if err := addIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {
 		return nil, err
 	}
-	return ctrl.NewControllerManagedBy(mgr).
-		Named(r.kind.name).
-		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
-		Watches(r.kind.new(), handler.WithLowPriorityWhenUnchanged(sessionWatch{r})).
-		Watches(&v1alpha1.MediaPod{}, handler.WithLowPriorityWhenUnchanged(podWatch{r})).
-		Watches(&v1alpha1.CallingBot{}, handler.WithLowPriorityWhenUnchanged(botWatch{r})), nil
+	b := builder.TypedControllerManagedBy[request](mgr).
+		Named("session").
+		WithOptions(controller.TypedOptions[request]{MaxConcurrentReconciles: workers}).
+		WithLogConstructor(logOf(mgr.GetLogger())).
+		Watches(&v1alpha1.MediaPod{}, unhurried(podWatch{r})).
+		Watches(&v1alpha1.CallingBot{}, unhurried(botWatch{r}))
+	for _, k := range kinds {
+		b.Watches(k.new(), unhurried(sessionWatch{r, k}))
+	}
+	return b, nil
+}
+
+// unhurried lets changes go before what a watch only repeats.
+func unhurried(h handler.TypedEventHandler[client.Object, request]) handler.TypedEventHandler[client.Object, request] {
+	return handler.WithLowPriorityWhenUnchanged(h)
+}
+
+func logOf(log logr.Logger) func(*request) logr.Logger {
+	log = log.WithValues("controller", "session")
+	return func(req *request) logr.Logger {
+		if req == nil {
+			return log
+		}
+		return log.WithValues("kind", req.kind, "namespace", req.Namespace, "name", req.Name)
+	}
 }
 
 func (r *Reconciler) prepare() (err error) {
 	if r.Clock == nil {
 		r.Clock = clock.RealClock{}
 	}
-	r.kind = meetingSessions
 	r.ledger = placement.NewLedger()
 	r.metrics, err = newMetrics(r.Registerer, &r.queue)
 	return err
 }
 
 // Reconcile makes one pass over one session.
-func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+func (r *Reconciler) Reconcile(ctx context.Context, req request) (ctrl.Result, error) {
 	if err := r.seed(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
-	s, err := r.fetch(ctx, req.NamespacedName)
+	s, err := r.fetch(ctx, req)
 	if s == nil || err != nil {
 		return ctrl.Result{}, err
 	}
@@ -144,15 +166,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 
 // fetch gives nil for a session that is gone, and for one that the cache shows older than this process wrote it: the
 // watch will bring the newer one, and with it another pass.
-func (r *Reconciler) fetch(ctx context.Context, key types.NamespacedName) (*subject, error) {
-	o := r.kind.new()
-	if err := r.Client.Get(ctx, key, o); err != nil {
+func (r *Reconciler) fetch(ctx context.Context, req request) (*subject, error) {
+	k := kindNamed(req.kind)
+	o := k.new()
+	if err := r.Client.Get(ctx, req.NamespacedName, o); err != nil {
 		return nil, client.IgnoreNotFound(err)
 	}
 	if r.ledger.Behind(o.GetUID(), o.GetResourceVersion()) {
 		return nil, nil
 	}
-	return r.kind.subject(o), nil
+	return k.subject(o), nil
 }
 
 // seed fills the ledger once from the API server itself. The watch may lag behind what the leader before this one
@@ -161,17 +184,22 @@ func (r *Reconciler) fetch(ctx context.Context, key types.NamespacedName) (*subj
 func (r *Reconciler) seed(ctx context.Context) error {
 	r.seeding.Lock()
 	defer r.seeding.Unlock()
-	for next := ""; !r.seeded; {
-		list := r.kind.newList()
-		if err := r.APIReader.List(ctx, list, client.Limit(seedPage), client.Continue(next)); err != nil {
-			return fmt.Errorf("counting the seats that are taken: %w", err)
-		}
-		for _, s := range r.subjects(list) {
-			r.ledger.Observe(s.binding())
-		}
-		next = list.GetContinue()
-		r.seeded = next == ""
+	if r.seeded {
+		return nil
 	}
+	for _, k := range kinds {
+		for next, more := "", true; more; more = next != "" {
+			list := k.newList()
+			if err := r.APIReader.List(ctx, list, client.Limit(seedPage), client.Continue(next)); err != nil {
+				return fmt.Errorf("counting the seats that are taken: %w", err)
+			}
+			for _, s := range k.subjects(list) {
+				r.ledger.Observe(s.binding())
+			}
+			next = list.GetContinue()
+		}
+	}
+	r.seeded = true
 	return nil
 }
 

@@ -35,7 +35,7 @@ func seek(s *subject, f facts, refused *refusal) decision {
 	}
 	waits := decision{
 		verdict: wait, phase: v1alpha1.PhasePending, reason: v1alpha1.ReasonNoSeat,
-		message: noSeatMessage(s.spec.BotRef.Name, f.fleet), refused: refused, next: endOf(s),
+		message: noSeatMessage(s, f.fleet), refused: refused, next: endOf(s),
 	}
 	var candidates []placement.Pod
 	shunned := false
@@ -49,7 +49,7 @@ func seek(s *subject, f facts, refused *refusal) decision {
 		}
 	}
 	if shunned {
-		waits.reason, waits.message = v1alpha1.ReasonPodRefused, refusedMessage(refusals[0])
+		waits.reason, waits.message = v1alpha1.ReasonPodRefused, refusedMessage(s, refusals[0])
 		for _, r := range refusals {
 			waits.next = soonest(waits.next, r.until)
 		}
@@ -61,27 +61,28 @@ func seek(s *subject, f facts, refused *refusal) decision {
 	return decision{verdict: place, candidates: candidates, refused: refused, orElse: &waits}
 }
 
-func refusedMessage(r refusal) string {
-	return fmt.Sprintf("media pod %s did not take the session: %s. Another pod is looked for; %s is asked again after %s",
-		r.pod.Name, truncate(strings.TrimRight(r.message, "."), podMessageMax), r.pod.Name, refusalLasts)
+func refusedMessage(s *subject, r refusal) string {
+	return fmt.Sprintf("media pod %s did not take the %s: %s. Another pod is looked for; %s is asked again after %s",
+		r.pod.Name, s.kind.noun, truncate(strings.TrimRight(r.message, "."), podMessageMax), r.pod.Name, refusalLasts)
 }
 
 func botMessage(s *subject, f botFacts) string {
-	bot := s.bot()
+	bot, noun := s.bot(), s.kind.noun
 	switch {
 	case f.deleting:
-		return fmt.Sprintf("CallingBot %s is being deleted. Create it again, or delete this session", bot.Name)
+		return fmt.Sprintf("CallingBot %s is being deleted. Create it again, or delete this %s", bot.Name, noun)
 	case len(f.elsewhere) > 0:
-		return fmt.Sprintf("there is no CallingBot %s in namespace %s; there is one in %s. A session and its bot must be in the same namespace: create the session there",
-			bot.Name, bot.Namespace, strings.Join(f.elsewhere[:min(len(f.elsewhere), podsNamed)], ", "))
+		return fmt.Sprintf("there is no CallingBot %s in namespace %s; there is one in %s. A %s and its bot must be in the same namespace: create the %s there",
+			bot.Name, bot.Namespace, strings.Join(f.elsewhere[:min(len(f.elsewhere), podsNamed)], ", "), noun, noun)
 	default:
-		return fmt.Sprintf("there is no CallingBot %s in namespace %s. Create it, or make a new session with the right botRef", bot.Name, bot.Namespace)
+		return fmt.Sprintf("there is no CallingBot %s in namespace %s. Create it, or make a new %s with the right botRef", bot.Name, bot.Namespace, noun)
 	}
 }
 
 // noSeatMessage tells the state of the fleet. It speaks of capacity and readiness only, not of single calls: the
 // messages of all sessions that wait would otherwise be rewritten with every call that comes or goes.
-func noSeatMessage(bot string, fleet []podFacts) string {
+func noSeatMessage(s *subject, fleet []podFacts) string {
+	bot := s.spec.BotRef.Name
 	var ready, serving int
 	var seats int32
 	var unready []string
@@ -112,7 +113,7 @@ func noSeatMessage(bot string, fleet []podFacts) string {
 	if more := serving - ready - len(unready); more > 0 {
 		fmt.Fprintf(&text, "; and %d more", more)
 	}
-	fmt.Fprintf(&text, ". The session joins when a seat is free; for more seats raise spec.replicas or spec.capacity.seats of CallingBot %s", bot)
+	fmt.Fprintf(&text, ". The %s gets the next seat that is free; for more seats raise spec.replicas or spec.capacity.seats of CallingBot %s", s.kind.noun, bot)
 	if len(unready) > 0 {
 		fmt.Fprintf(&text, ", or see what its pods lack: kubectl describe mediapods -l callfleet.dev/bot=%s", bot)
 	}

@@ -7,60 +7,85 @@ import (
 	"fmt"
 	"slices"
 
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/controllers/session/placement"
 )
 
-// checkWrite is asked before every write of a session.
-func (sim *simulation) checkWrite(before, after *v1alpha1.MeetingSession) error {
-	from, to := before.Status, after.Status
+// checkWrite is asked before every write of a session or call.
+func (sim *simulation) checkWrite(before, after *subject, outside bool) {
+	from, to, name := before.status, after.status, before.object.GetName()
+	moved := to.MediaPod != from.MediaPod
+	if outside {
+		if moved {
+			sim.byAgents[before.uid()] = true
+		}
+		return
+	}
+	if moved {
+		delete(sim.byAgents, before.uid())
+	}
+	live := from.Call != nil && from.Call.End == nil && !from.Phase.Finished()
+	holder := sim.pod(from.MediaPod)
 	switch {
 	case from.Phase.Finished() && to.Phase != from.Phase:
-		sim.fail("session %s left phase %s for %s", before.Name, from.Phase, to.Phase)
-	case from.MediaPod != "" && to.MediaPod != from.MediaPod && from.Call != nil && from.Call.End == nil && sim.podExists(from.MediaPod):
-		if c := sim.leader.kind.subject(before).condition(v1alpha1.ConditionNeedsAttention); c == nil || c.Reason != v1alpha1.ReasonAgentSilent {
-			sim.fail("session %s was taken from pod %s in the middle of a call", before.Name, from.MediaPod)
+		sim.fail("%s left phase %s for %s", name, from.Phase, to.Phase)
+	case live && moved && from.MediaPod != "" && holder != nil && before.adoptable():
+		if holder.Status.Agent != nil && holder.Status.Agent.Instance == from.Call.ClaimedBy {
+			sim.fail("%s was taken from the process in pod %s that holds the call", name, from.MediaPod)
 		}
-	case to.MediaPod != "" && to.MediaPod != from.MediaPod && to.Call != nil:
-		sim.fail("session %s was given to pod %s with the call of another", before.Name, to.MediaPod)
-	case to.MediaPod != "" && !to.Phase.Finished() && !slices.Contains(after.Finalizers, v1alpha1.FinalizerHangUp):
-		sim.fail("session %s was bound without finalizer", before.Name)
+	case live && moved && from.MediaPod != "" && holder != nil && holder.UID == sim.homes[from.Call.ClaimedBy]:
+		if c := before.condition(v1alpha1.ConditionNeedsAttention); c == nil || c.Reason != v1alpha1.ReasonAgentSilent {
+			sim.fail("%s was taken from pod %s in the middle of a call", name, from.MediaPod)
+		}
+	case to.MediaPod != "" && moved && to.Call != nil && !after.orphaned():
+		sim.fail("%s was given to pod %s with the call of another", name, to.MediaPod)
+	case before.adoptable() && (to.Call == nil || to.Call.ID != from.Call.ID || to.Phase.Finished()):
+		sim.fail("the call of %s goes on, and was forgotten", name)
+	case before.rings && from.Call != nil && from.Call.EstablishedTime != nil && to.Call == nil:
+		sim.fail("call %s had been answered, and would be made again", name)
+	case before.incoming && moved && !before.adoptable():
+		sim.fail("call %s came in, and was moved from %q to %q", name, from.MediaPod, to.MediaPod)
+	case to.MediaPod != "" && !to.Phase.Finished() && !before.incoming && !after.finalized():
+		sim.fail("%s was bound without finalizer", name)
 	}
-	if to.MediaPod != "" && to.MediaPod != from.MediaPod {
+	if moved && to.MediaPod != "" {
 		sim.bound++
+		if after.orphaned() {
+			sim.adopted++
+		}
 	}
-	if from.MediaPod != "" && from.Call == nil && to.MediaPod != from.MediaPod {
+	if from.MediaPod != "" && from.Call == nil && moved {
 		sim.refused++
 	}
-	return nil
-}
-
-func (sim *simulation) podExists(name string) bool {
-	return sim.store.objects[objectKey{"MediaPod", types.NamespacedName{Namespace: simNamespace, Name: name}}] != nil
 }
 
 // check the invariants against what is stored.
 func (sim *simulation) check() {
-	taken, meetings := map[string]int32{}, map[string]string{}
+	given, meetings := map[string]int32{}, map[string]string{}
 	for _, s := range sim.store.sessions() {
-		if s.Status.MediaPod == "" || s.Status.Phase.Finished() {
+		if !s.bound() || s.finished() {
 			continue
 		}
-		taken[s.Status.MediaPod]++
-		meeting := meetingKey(simNamespace, simBot, s.Spec.Meeting)
-		if other := meetings[meeting]; other != "" {
-			sim.fail("sessions %s and %s are in one meeting", other, s.Name)
+		if !sim.byAgents[s.uid()] {
+			given[s.status.MediaPod]++
 		}
-		meetings[meeting] = s.Name
+		if s.meeting == "" {
+			continue
+		}
+		if other := meetings[s.meeting]; other != "" {
+			sim.fail("sessions %s and %s are in one meeting", other, s.object.GetName())
+		}
+		meetings[s.meeting] = s.object.GetName()
 	}
 	for slot := range int32(3) {
-		name := fmt.Sprintf("%s-%d", simBot, slot)
-		if capacity := 2 + slot; taken[name] > capacity {
-			sim.fail("pod %s has %d sessions on %d seats", name, taken[name], capacity)
+		name, capacity := fmt.Sprintf("%s-%d", simBot, slot), 2+slot
+		if given[name] > capacity {
+			sim.fail("pod %s was given %d sessions for %d seats", name, given[name], capacity)
+		}
+		if pod := sim.pod(name); pod != nil && pod.Status.Agent != nil && sim.held(pod) > capacity {
+			sim.fail("pod %s holds %d calls on %d seats", name, sim.held(pod), capacity)
 		}
 	}
 }
@@ -69,12 +94,18 @@ func (sim *simulation) check() {
 func (sim *simulation) checkRest() {
 	sim.check()
 	taken, free := map[string]int32{}, int32(0)
-	for _, s := range sim.store.sessions() {
-		if b := meetingSessions.subject(s).binding(); b.Pod.Name != "" {
+	all := sim.store.sessions()
+	for _, s := range all {
+		if b := s.binding(); b.Pod.Name != "" {
 			taken[b.Pod.Name]++
 		}
-		if s.Status.Phase.Finished() && slices.Contains(s.Finalizers, v1alpha1.FinalizerHangUp) {
-			sim.fail("finished session %s has its finalizer", s.Name)
+		switch {
+		case s.finished() && s.finalized():
+			sim.fail("%s is finished and has its finalizer", s.object.GetName())
+		case s.unowned():
+			sim.fail("%s came in, is over, and nobody's", s.object.GetName())
+		case s.incoming && s.status.Call == nil && !s.finished():
+			sim.fail("nobody told of %s", s.object.GetName())
 		}
 	}
 	for _, p := range sim.store.pods() {
@@ -82,23 +113,24 @@ func (sim *simulation) checkRest() {
 		if load.Taken != taken[p.Name] {
 			sim.fail("the ledger counts %d seats taken on %s, there are %d", load.Taken, p.Name, taken[p.Name])
 		}
+		if load.Taken > p.Spec.Capacity.Seats {
+			sim.fail("%d seats of %d are taken on %s", load.Taken, p.Spec.Capacity.Seats, p.Name)
+		}
 		free += load.Free()
 	}
-	var all []*subject
-	for _, s := range sim.store.sessions() {
-		all = append(all, meetingSessions.subject(s))
-	}
+	meetings := slices.DeleteFunc(slices.Clone(all), func(s *subject) bool { return s.meeting == "" })
 	for _, s := range all {
 		if s.finished() || s.bound() {
 			continue
 		}
-		if rival := rivalOf(s, all, sim.clock.Now()); rival == "" && free > 0 {
-			sim.fail("session %s waits (%v) while %d seats are free", s.object.GetName(), s.status.Conditions, free)
+		same := slices.DeleteFunc(slices.Clone(meetings), func(o *subject) bool { return o.meeting != s.meeting })
+		if rival := rivalOf(s, same, sim.clock.Now()); rival == "" && free > 0 {
+			sim.fail("%s waits (%v) while %d seats are free", s.object.GetName(), s.status.Conditions, free)
 		}
 	}
 	writes := sim.cache.writes
 	for _, s := range all {
-		if _, err := sim.leader.Reconcile(context.Background(), reconcile.Request{NamespacedName: s.key()}); err != nil {
+		if _, err := sim.leader.Reconcile(context.Background(), s.request()); err != nil {
 			sim.fail("a pass at rest: %v", err)
 		}
 	}

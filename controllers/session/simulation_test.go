@@ -16,26 +16,26 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/controllers/controllertest"
 )
 
 // TestSeatsAreNeverOversold lets the real reconciler work against an API server in memory, with a cache that lags at
-// random, writes whose requests or answers are lost or late, agents that refuse, end and restart, pods that come and
-// go, and leaders that crash. After every single step no pod has more sessions than seats, no session has moved off a
-// pod that had claimed it, and no two sessions of the bot are in one meeting. When the storm is over, nobody waits
-// while a seat is free, and nothing is left to write.
+// random, writes whose requests or answers are lost or late, sessions, calls that are made and calls that come in, agents
+// that refuse, end, restart, let go of calls and adopt them, pods that come and go, and leaders that crash. After every
+// single step no pod was given more than it has seats for, and none holds more; no call was taken from a process that
+// lives; no call that goes on was forgotten, and none that was answered is made again; and no two sessions of the bot are
+// in one meeting. When the storm is over, nobody waits while a seat is free, every call has a process, and nothing is left
+// to write.
 func TestSeatsAreNeverOversold(t *testing.T) {
-	seeds, steps := 60, 400
+	seeds, steps := 60, 600
 	if testing.Short() {
 		seeds = 20
 	}
-	var bound, refused, crashes int
+	var bound, refused, crashes, adopted, incoming int
 	for seed := range uint64(seeds) {
 		sim := newSimulation(t, seed)
 		for range steps {
@@ -44,9 +44,11 @@ func TestSeatsAreNeverOversold(t *testing.T) {
 		}
 		sim.calm()
 		bound, refused, crashes = bound+sim.bound, refused+sim.refused, crashes+sim.crashes
+		adopted, incoming = adopted+sim.adopted, incoming+sim.incoming
 	}
-	t.Logf("%d seeds of %d steps: %d bindings, %d taken back, %d leaders crashed", seeds, steps, bound, refused, crashes)
-	if bound < 20*seeds || refused < seeds || crashes < seeds {
+	t.Logf("%d seeds of %d steps: %d bindings, %d taken back, %d to adopt a call, %d calls that came in, %d leaders crashed",
+		seeds, steps, bound, refused, adopted, incoming, crashes)
+	if bound < 20*seeds || refused < seeds || crashes < seeds || adopted < seeds || incoming < seeds {
 		t.Error("the simulation does not exercise what it is for")
 	}
 }
@@ -64,9 +66,13 @@ type simulation struct {
 	leader *Reconciler
 	cache  *cached
 	queue  *keyQueue
-	timers map[types.NamespacedName]time.Time
+	timers map[request]time.Time
+	// byAgents are the sessions whose pod was not chosen by the controller.
+	byAgents map[types.UID]bool
+	// homes of the processes: pods come again under their old names.
+	homes map[string]types.UID
 
-	names, instances, bound, refused, crashes int
+	names, instances, bound, refused, crashes, adopted, incoming int
 }
 
 const simNamespace, simBot = "voice", "reception"
@@ -75,6 +81,7 @@ func newSimulation(t *testing.T, seed uint64) *simulation {
 	sim := &simulation{
 		t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)),
 		clock: clocktesting.NewFakePassiveClock(time.Unix(1_800_000_000, 0)), store: newStore(),
+		byAgents: map[types.UID]bool{}, homes: map[string]types.UID{},
 	}
 	sim.agents = agents{sim.store, sim.clock.Now}
 	sim.store.check = sim.checkWrite
@@ -94,7 +101,7 @@ func (sim *simulation) elect() {
 	sim.cache = &cached{store: sim.store, objects: map[objectKey]client.Object{}}
 	sim.cache.faults = sim.fault
 	sim.queue = &keyQueue{}
-	sim.timers = map[types.NamespacedName]time.Time{}
+	sim.timers = map[request]time.Time{}
 	sim.leader = &Reconciler{
 		Client: sim.cache, APIReader: live{sim.store}, Recorder: &events.FakeRecorder{},
 		Clock: sim.clock, Registerer: prometheus.NewRegistry(),
@@ -134,7 +141,7 @@ func (sim *simulation) deliver() {
 		Delete(context.Context, event.DeleteEvent, workQueue)
 	}
 	w := map[string]watch{
-		"MeetingSession": sessionWatch{sim.leader}, "MediaPod": podWatch{sim.leader}, "CallingBot": botWatch{sim.leader},
+		"MeetingSession": sessionWatch{sim.leader, meetingSessions}, "Call": sessionWatch{sim.leader, calls}, "MediaPod": podWatch{sim.leader}, "CallingBot": botWatch{sim.leader},
 	}[c.key.kind]
 	switch {
 	case c.before == nil:
@@ -154,9 +161,9 @@ func (sim *simulation) work() bool {
 	i := sim.rng.IntN(len(sim.queue.keys))
 	key := sim.queue.keys[i]
 	sim.queue.keys = slices.Delete(sim.queue.keys, i, i+1)
-	result, err := sim.leader.Reconcile(context.Background(), ctrl.Request{NamespacedName: key})
+	result, err := sim.leader.Reconcile(context.Background(), key)
 	if err != nil {
-		sim.queue.Add(requestFor(key))
+		sim.queue.Add(key)
 	}
 	if result.RequeueAfter > 0 {
 		sim.timers[key] = sim.clock.Now().Add(result.RequeueAfter)
@@ -167,16 +174,16 @@ func (sim *simulation) work() bool {
 // pass lets time go by.
 func (sim *simulation) pass(d time.Duration) {
 	sim.clock.SetTime(sim.clock.Now().Add(d))
-	var due []types.NamespacedName
+	var due []request
 	for key, at := range sim.timers {
 		if !sim.clock.Now().Before(at) {
 			due = append(due, key)
 		}
 	}
-	slices.SortFunc(due, func(a, b types.NamespacedName) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(due, func(a, b request) int { return cmp.Compare(a.Name, b.Name) })
 	for _, key := range due {
 		delete(sim.timers, key)
-		sim.queue.Add(requestFor(key))
+		sim.queue.Add(key)
 	}
 }
 
@@ -196,6 +203,14 @@ func (sim *simulation) step() {
 		}
 	case p < 85:
 		sim.names++
+		if name := fmt.Sprintf("c%03d", sim.names); pick(3) == 0 {
+			sim.store.create(controllertest.Call(simNamespace, name, simBot).Created(sim.clock.Now().Truncate(time.Second)).Object())
+			return
+		} else if pick(3) == 0 {
+			sim.incoming++
+			sim.answer(sim.pod(fmt.Sprintf("%s-%d", simBot, pick(3))), name)
+			return
+		}
 		s := controllertest.Session(simNamespace, fmt.Sprintf("s%03d", sim.names), simBot).Rejoin(v1alpha1.RejoinOnFailure, 3)
 		meeting := 100 + sim.names
 		if pick(2) == 0 {
@@ -208,35 +223,38 @@ func (sim *simulation) step() {
 		sim.store.create(s.Object())
 	case p < 88:
 		if sessions := sim.store.sessions(); len(sessions) > 0 {
-			sim.store.delete(keyOf(sessions[pick(len(sessions))]), sim.clock.Now())
+			sim.store.delete(keyOf(sessions[pick(len(sessions))].object), sim.clock.Now())
 		}
-	case p < 95:
+	case p < 92:
 		sim.pass(time.Duration(pick(8000)) * time.Millisecond)
-	case p < 96:
+	case p < 93:
 		sim.crashes++
 		sim.elect()
-	case p < 97:
+	case p < 94:
 		sim.cache.land()
+	case p < 95:
+		if sessions := sim.store.sessions(); len(sessions) > 0 {
+			sim.callback(sessions[pick(len(sessions))], sim.pod(fmt.Sprintf("%s-%d", simBot, pick(3))))
+		}
 	default:
 		sim.disturb(int32(pick(3)))
 	}
 }
 
-// disturb a pod: it goes, comes, is not ready, drains, or its process restarts.
+// disturb a pod: it goes, comes, is not ready, or its process ends or restarts.
 func (sim *simulation) disturb(slot int32) {
 	key := objectKey{"MediaPod", types.NamespacedName{Namespace: simNamespace, Name: fmt.Sprintf("%s-%d", simBot, slot)}}
 	if sim.store.objects[key] == nil {
 		sim.addPod(slot)
 		return
 	}
-	switch sim.rng.IntN(4) {
+	switch sim.rng.IntN(5) {
 	case 0:
 		sim.store.delete(key, sim.clock.Now())
 	case 1:
-		sim.instances++
-		sim.store.change(key, func(o client.Object) {
-			o.(*v1alpha1.MediaPod).Status.Agent.Instance = fmt.Sprintf("instance-%d", sim.instances)
-		})
+		sim.restart(key)
+	case 2:
+		sim.store.change(key, func(o client.Object) { o.(*v1alpha1.MediaPod).Status.Agent = nil })
 	default:
 		status := metav1.ConditionStatus("True")
 		if sim.rng.IntN(2) == 0 {
@@ -244,6 +262,14 @@ func (sim *simulation) disturb(slot int32) {
 		}
 		sim.setReady(key, status)
 	}
+}
+
+func (sim *simulation) restart(key objectKey) {
+	sim.instances++
+	sim.store.change(key, func(o client.Object) {
+		o.(*v1alpha1.MediaPod).Status.Agent = &v1alpha1.AgentReport{Instance: fmt.Sprintf("instance-%d", sim.instances), Ready: true}
+		sim.homes[o.(*v1alpha1.MediaPod).Status.Agent.Instance] = o.GetUID()
+	})
 }
 
 func (sim *simulation) setReady(key objectKey, status metav1.ConditionStatus) {
@@ -256,8 +282,10 @@ func (sim *simulation) addPod(slot int32) {
 	sim.instances++
 	config := controllertest.FleetConfig(simBot)
 	config.Capacity.Seats = 2 + slot
-	sim.store.create(controllertest.MediaPod(simNamespace, simBot, slot).Config(config).
-		Agent(fmt.Sprintf("instance-%d", sim.instances), 1).Ready().Object())
+	pod := controllertest.MediaPod(simNamespace, simBot, slot).Config(config).
+		Agent(fmt.Sprintf("instance-%d", sim.instances), 1).Ready().Object()
+	sim.store.create(pod)
+	sim.homes[pod.Status.Agent.Instance] = pod.UID
 }
 
 // calm ends all disturbance and lets everything come to rest.
@@ -266,8 +294,10 @@ func (sim *simulation) calm() {
 	sim.cache.land()
 	for slot := range int32(3) {
 		name := types.NamespacedName{Namespace: simNamespace, Name: fmt.Sprintf("%s-%d", simBot, slot)}
-		if !sim.podExists(name.Name) {
+		if pod := sim.pod(name.Name); pod == nil {
 			sim.addPod(slot)
+		} else if pod.Status.Agent == nil {
+			sim.restart(objectKey{"MediaPod", name})
 		}
 		sim.setReady(objectKey{"MediaPod", name}, "True")
 	}
@@ -275,10 +305,8 @@ func (sim *simulation) calm() {
 	// One call after another ends; each time the next in line has to get the seat, with nothing else to wake it up.
 	for range 8 {
 		for _, s := range sim.store.sessions() {
-			if s.Status.Call != nil && s.Status.Call.End == nil {
-				sim.store.change(keyOf(s), func(o client.Object) {
-					o.(*v1alpha1.MeetingSession).Status.Call.End = &v1alpha1.CallEnd{Reason: v1alpha1.EndMeetingEnded}
-				})
+			if s.claimed() && !s.finished() && s.status.Call.End == nil {
+				sim.end(s, v1alpha1.EndMeetingEnded, false)
 				break
 			}
 		}
@@ -307,7 +335,7 @@ func (sim *simulation) settle() {
 				sim.fail("it never comes to rest")
 			}
 		}
-		sim.pass(time.Second)
+		sim.pass(2 * time.Second)
 	}
 	sim.checkRest()
 }
@@ -320,11 +348,11 @@ func (sim *simulation) fail(format string, args ...any) {
 // keyQueue is a work queue without the waiting.
 type keyQueue struct {
 	workQueue
-	keys []types.NamespacedName
+	keys []request
 }
 
-func (q *keyQueue) Add(r reconcile.Request) {
-	if !slices.Contains(q.keys, r.NamespacedName) {
-		q.keys = append(q.keys, r.NamespacedName)
+func (q *keyQueue) Add(r request) {
+	if !slices.Contains(q.keys, r) {
+		q.keys = append(q.keys, r)
 	}
 }

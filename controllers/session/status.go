@@ -15,7 +15,7 @@ import (
 // time, changes nothing more.
 func apply(s *subject, d decision, now time.Time) {
 	switch {
-	case d.verdict == expire:
+	case d.verdict == expire, d.verdict == idle:
 		return
 	case d.verdict == rest:
 		// What is changed in the spec of a session that is over has no effect, but it has been seen: until the status says
@@ -29,36 +29,51 @@ func apply(s *subject, d decision, now time.Time) {
 	note := func(at time.Time, event, detail string) {
 		status.Timeline = record(status.Timeline, at, event, detail)
 	}
-	if d.refused != nil {
+	orphaned := s.orphaned() || d.handOver != ""
+	if d.handOver != "" {
+		note(now, eventAdopting, d.handOver)
+		status.Call.ClaimedBy = ""
+	} else if d.refused != nil {
 		note(now, eventRefused, d.refused.pod.Name+": "+d.refused.message)
 	}
 	attempts := status.Attempts
-	if s.bound() && !s.claimed() {
+	if s.bound() && !s.claimed() && !orphaned {
 		attempts = max(0, attempts-1) // counted when it was bound, and never begun
 	}
 
-	switch d.verdict {
-	case wait:
+	switch {
+	case d.verdict == wait && orphaned:
+		status.MediaPod = ""
+	case d.verdict == bind && orphaned:
+		status.MediaPod = d.pod
+		note(now, eventAssigned, d.pod)
+	case d.verdict == wait:
 		status.Phase, status.MediaPod, status.Call, status.Attempts = d.phase, "", nil, attempts
 		if before == nil || before.Reason != d.reason {
 			note(now, waitEvent(d), waitDetail(d))
 		}
-	case bind:
+	case d.verdict == bind:
 		if len(status.Timeline) == 0 {
 			note(s.object.GetCreationTimestamp().Time, eventPending, "created")
 		}
 		status.Phase, status.MediaPod, status.Call, status.Attempts = v1alpha1.PhaseAssigned, d.pod, nil, attempts+1
 		note(now, eventAssigned, d.pod)
-	case rejoin:
+	case d.verdict == rejoin:
 		note(now, eventRejoining, fmt.Sprintf("attempt %d of %d ended: %s", status.Attempts, s.spec.Rejoin.MaxAttempts, d.end.Reason))
 		status.Phase, status.MediaPod = d.phase, ""
 		status.Call, status.Participants, status.Media = nil, nil, nil
-	case finish:
+	case d.verdict == finish:
 		applyEnd(s, d.end, now)
 	}
-	if d.verdict != keep || !s.leaving(now) {
+	if over := d.verdict == finish; over || !s.leaving(now) || d.verdict != keep && !orphaned {
 		// As long as the pod has yet to act on a wish to leave, the status speaks of the generation before.
 		status.ObservedGeneration = s.object.GetGeneration()
+	}
+	if s.direction != nil {
+		*s.direction = v1alpha1.CallOutgoing
+		if s.incoming {
+			*s.direction = v1alpha1.CallIncoming
+		}
 	}
 	applyConditions(s, d, metav1.NewTime(now))
 	if d.verdict == bind && before != nil && before.Status == metav1.ConditionTrue {

@@ -14,67 +14,59 @@ import (
 	"github.com/callfleet/callfleet/controllers/session/placement"
 )
 
-// kind is what the reconciler has to be told about a kind of call. Everything else works on the CallSpec and CallStatus
-// that all kinds embed.
-type kind struct {
-	// name of the controller, in logs and metrics.
-	name    string
-	new     func() client.Object
-	newList func() client.ObjectList
-	// subject looks at an object of the kind; writes to the subject's status are writes to the object.
-	subject func(client.Object) *subject
-	// items of a list made by newList, not copied.
-	items func(client.ObjectList) []client.Object
-}
-
 // subject is one object with a call in it.
 type subject struct {
+	kind   *kind
 	object client.Object
 	spec   *v1alpha1.CallSpec
 	status *v1alpha1.CallStatus
 	// start and end of the time in which the bot is in the call; nil: now, and never.
 	start, end *metav1.Time
-	// meeting is an opaque key of bot and meeting, never the meeting's secrets; empty: the kind knows no meetings.
+	// meeting is an opaque key of bot and meeting, never the meeting's secrets; empty: there is none.
 	meeting string
 	// shared: the bot may be in the meeting more than once.
 	shared bool
+	// incoming: the call came in. The media pod that answered it made the object and holds the call.
+	incoming bool
+	// rings: another attempt would ring at somebody's again.
+	rings bool
+	// direction is where to tell the direction; nil: the kind has none.
+	direction *v1alpha1.CallDirection
 }
 
-// meetingSessions is the adapter of MeetingSession.
-var meetingSessions = kind{
-	name:    "meetingsession",
-	new:     func() client.Object { return &v1alpha1.MeetingSession{} },
-	newList: func() client.ObjectList { return &v1alpha1.MeetingSessionList{} },
-	subject: func(o client.Object) *subject {
-		ms := o.(*v1alpha1.MeetingSession)
-		return &subject{
-			object: ms, spec: &ms.Spec.CallSpec, status: &ms.Status.CallStatus,
-			start: ms.Spec.StartTime, end: ms.Spec.EndTime,
-			meeting: meetingKey(ms.Namespace, ms.Spec.BotRef.Name, ms.Spec.Meeting),
-			shared:  ms.Spec.AllowDuplicates,
-		}
-	},
-	items: func(l client.ObjectList) []client.Object {
-		list := l.(*v1alpha1.MeetingSessionList)
-		items := make([]client.Object, len(list.Items))
-		for i := range list.Items {
-			items[i] = &list.Items[i]
-		}
-		return items
-	},
-}
+// incomingTTL is how many seconds a call that came in is kept after its end if its rule does not say.
+const incomingTTL = 3600
 
 func (s *subject) uid() types.UID            { return s.object.GetUID() }
 func (s *subject) key() types.NamespacedName { return client.ObjectKeyFromObject(s.object) }
+func (s *subject) request() request          { return request{s.kind.name, s.key()} }
 func (s *subject) bot() types.NamespacedName {
 	return types.NamespacedName{Namespace: s.object.GetNamespace(), Name: s.spec.BotRef.Name}
 }
 func (s *subject) deleted() bool  { return s.object.GetDeletionTimestamp() != nil }
 func (s *subject) finished() bool { return s.status.Phase.Finished() }
 func (s *subject) bound() bool    { return s.status.MediaPod != "" }
-func (s *subject) claimed() bool  { return s.bound() && s.status.Call != nil }
+
+// claimed: a process holds the call, or says how it ended.
+func (s *subject) claimed() bool { return s.bound() && s.status.Call != nil && !s.orphaned() }
+
+// adoptable: the service handles the media of a call that was made, and that therefore outlives the process that holds it.
+func (s *subject) adoptable() bool {
+	call := s.status.Call
+	return call != nil && call.Hosting == v1alpha1.HostingService && call.ID != "" && call.End == nil && !s.finished()
+}
+
+// orphaned: the call goes on, and no process holds it.
+func (s *subject) orphaned() bool { return s.adoptable() && s.status.Call.ClaimedBy == "" }
+
 func (s *subject) finalized() bool {
 	return controllerutil.ContainsFinalizer(s.object, v1alpha1.FinalizerHangUp)
+}
+
+// unowned: a call that came in belongs to its bot once it is over, so that it does not outlive it. Not before: deleting
+// the bot in the foreground, as some GitOps tools do, deletes first what it owns, and would hang up on the caller.
+func (s *subject) unowned() bool {
+	return s.incoming && s.finished() && !s.deleted() && len(s.object.GetOwnerReferences()) == 0
 }
 
 // started reports whether the time has come for the bot to join.
@@ -88,6 +80,19 @@ func (s *subject) leaving(now time.Time) bool {
 	return s.deleted() || s.spec.DesiredState == v1alpha1.DesiredEnded || s.over(now)
 }
 
+// ttl is how long the object is kept after its end; nil: for good.
+func (s *subject) ttl() *time.Duration {
+	seconds := int32(incomingTTL)
+	switch {
+	case s.spec.TTLSecondsAfterFinished != nil:
+		seconds = *s.spec.TTLSecondsAfterFinished
+	case !s.incoming:
+		return nil
+	}
+	ttl := time.Duration(seconds) * time.Second
+	return &ttl
+}
+
 func (s *subject) condition(conditionType string) *metav1.Condition {
 	for i := range s.status.Conditions {
 		if s.status.Conditions[i].Type == conditionType {
@@ -97,15 +102,15 @@ func (s *subject) condition(conditionType string) *metav1.Condition {
 	return nil
 }
 
-// seeker is the session as the ledger knows it.
+// seeker is the session as the ledger knows it. Who waits to be taken over is in the meeting already.
 func (s *subject) seeker() placement.Session {
-	return placement.Session{UID: s.uid(), Name: s.key(), Meeting: s.meeting, Shared: s.shared}
+	return placement.Session{UID: s.uid(), Name: s.key(), Meeting: s.meeting, Shared: s.shared || s.orphaned()}
 }
 
 // binding is this version of the session as the ledger counts it: a finished session names its last pod, and has no
 // seat there.
 func (s *subject) binding() placement.Binding {
-	b := placement.Binding{Session: s.seeker(), Version: s.object.GetResourceVersion()}
+	b := placement.Binding{Session: s.seeker(), Version: s.object.GetResourceVersion(), Inside: s.orphaned()}
 	if s.bound() && !s.finished() {
 		b.Pod = types.NamespacedName{Namespace: s.object.GetNamespace(), Name: s.status.MediaPod}
 	}

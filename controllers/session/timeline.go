@@ -17,9 +17,13 @@ const (
 	eventAssigned  = "Assigned"
 	eventRefused   = "Refused"
 	eventRejoining = "Rejoining"
+	eventAdopting  = "Adopting"
 	eventCompleted = "Completed"
 	eventFailed    = "Failed"
 )
+
+// eventAdopted is the agent's: it has taken over a call that went on without a process.
+const eventAdopted = "Adopted"
 
 // The schema's bounds on status.timeline.
 const (

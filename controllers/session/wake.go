@@ -24,7 +24,7 @@ func (r *Reconciler) wake(ctx context.Context, q workQueue, match func(*subject)
 	}
 	for _, s := range sessions {
 		if match(s) {
-			q.Add(requestFor(s.key()))
+			q.Add(s.request())
 		}
 	}
 }
@@ -56,7 +56,7 @@ func (r *Reconciler) wakeForSeats(ctx context.Context, bot types.NamespacedName,
 		if free == 0 {
 			return
 		}
-		q.Add(requestFor(s.key()))
+		q.Add(s.request())
 		// Who was refused may find the free seat on the very pod that is not asked yet, and must not hold up the next.
 		if len(r.refusals.of(s.uid(), now)) == 0 {
 			free--
@@ -66,7 +66,10 @@ func (r *Reconciler) wakeForSeats(ctx context.Context, bot types.NamespacedName,
 
 // waitsForSeat reports whether a free seat is what the session lacks.
 func waitsForSeat(s *subject, now time.Time) bool {
-	if s.bound() || s.finished() || s.leaving(now) || !s.started(now) {
+	if s.orphaned() {
+		return !s.bound()
+	}
+	if s.incoming || s.bound() || s.finished() || s.leaving(now) || !s.started(now) {
 		return false
 	}
 	if c := s.condition(v1alpha1.ConditionAssigned); c != nil && c.Reason == v1alpha1.ReasonAlreadyInMeeting {

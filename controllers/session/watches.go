@@ -5,30 +5,28 @@ package session
 import (
 	"context"
 
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
 )
 
-type workQueue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+type workQueue = workqueue.TypedRateLimitingInterface[request]
 
 // sessionWatch feeds the ledger, and wakes up the session and those that wait for what it gave up.
-type sessionWatch struct{ *Reconciler }
+type sessionWatch struct {
+	*Reconciler
+	kind *kind
+}
 
-var self handler.EnqueueRequestForObject
-
-func (w sessionWatch) Create(ctx context.Context, e event.CreateEvent, q workQueue) {
+func (w sessionWatch) Create(_ context.Context, e event.CreateEvent, q workQueue) {
 	s := w.kind.subject(e.Object)
 	w.ledger.Observe(s.binding())
 	if now := w.Clock.Now(); waitsForSeat(s, now) {
 		w.queue.seen(s.uid(), s.bot(), now)
 	}
-	self.Create(ctx, e, q)
+	q.Add(s.request())
 }
 
 func (w sessionWatch) Update(ctx context.Context, e event.UpdateEvent, q workQueue) {
@@ -37,7 +35,7 @@ func (w sessionWatch) Update(ctx context.Context, e event.UpdateEvent, q workQue
 	// A pass that met a cache older than what this process knew left it at that, and waits for this event.
 	awaited := w.ledger.Observe(s.binding())
 	if relevant || awaited {
-		self.Update(ctx, e, q)
+		q.Add(s.request())
 	}
 	if relevant {
 		w.yield(ctx, s, q)
@@ -49,12 +47,12 @@ func (w sessionWatch) Delete(ctx context.Context, e event.DeleteEvent, q workQue
 	w.ledger.Forget(s.uid())
 	w.refusals.forget(s.uid())
 	w.queue.leave(s.uid())
-	self.Delete(ctx, e, q)
+	q.Add(s.request())
 	w.yield(ctx, s, q)
 }
 
-func (w sessionWatch) Generic(ctx context.Context, e event.GenericEvent, q workQueue) {
-	self.Generic(ctx, e, q)
+func (w sessionWatch) Generic(_ context.Context, e event.GenericEvent, q workQueue) {
+	q.Add(w.kind.subject(e.Object).request())
 }
 
 // yield wakes up who may profit from a change of s.
@@ -154,8 +152,4 @@ func stateOf(s *subject, conditionType string) string {
 		return ""
 	}
 	return string(c.Status) + "/" + c.Reason + "/" + c.Message
-}
-
-func requestFor(key types.NamespacedName) reconcile.Request {
-	return reconcile.Request{NamespacedName: key}
 }

@@ -6,13 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -27,8 +25,9 @@ type store struct {
 	revision int
 	objects  map[objectKey]client.Object
 	log      []change
-	// check is asked about every change of a session before it happens.
-	check func(before, after *v1alpha1.MeetingSession) error
+	// check is asked about every change of a session or call before it happens; outside is one that the controller did not
+	// make.
+	check func(before, after *subject, outside bool)
 }
 
 type objectKey struct {
@@ -78,7 +77,7 @@ func (s *store) put(key objectKey, before, after client.Object) {
 }
 
 // write replaces an object as a patch with optimistic lock does, the status or all but the status.
-func (s *store) write(o client.Object, status bool) (client.Object, error) {
+func (s *store) write(o client.Object, status, outside bool) (client.Object, error) {
 	key := keyOf(o)
 	current, ok := s.objects[key]
 	switch {
@@ -88,17 +87,10 @@ func (s *store) write(o client.Object, status bool) (client.Object, error) {
 		return nil, apierrors.NewConflict(resource, o.GetName(), errors.New("the object has been modified"))
 	}
 	next := copyOf(current)
-	if session, ok := next.(*v1alpha1.MeetingSession); ok {
-		wanted := copyOf(o).(*v1alpha1.MeetingSession)
-		if status {
-			session.Status = wanted.Status
-		} else {
-			session.ObjectMeta.Finalizers, session.Spec = wanted.Finalizers, wanted.Spec
-		}
+	if k := kindNamed(key.kind); k != nil {
+		merge(next, copyOf(o), status)
 		if s.check != nil {
-			if err := s.check(current.(*v1alpha1.MeetingSession), session); err != nil {
-				return nil, err
-			}
+			s.check(k.subject(current), k.subject(next), outside)
 		}
 	} else {
 		next = copyOf(o)
@@ -109,6 +101,28 @@ func (s *store) write(o client.Object, status bool) (client.Object, error) {
 	}
 	s.put(key, current, next)
 	return s.objects[key], nil
+}
+
+// merge the status, or all but the status.
+func merge(into, from client.Object, status bool) {
+	switch into := into.(type) {
+	case *v1alpha1.MeetingSession:
+		if status {
+			into.Status = from.(*v1alpha1.MeetingSession).Status
+		} else {
+			into.Spec = from.(*v1alpha1.MeetingSession).Spec
+		}
+	case *v1alpha1.Call:
+		if status {
+			into.Status = from.(*v1alpha1.Call).Status
+		} else {
+			into.Spec = from.(*v1alpha1.Call).Spec
+		}
+	}
+	if !status {
+		into.SetFinalizers(from.GetFinalizers())
+		into.SetOwnerReferences(from.GetOwnerReferences())
+	}
 }
 
 // delete as a user does.
@@ -133,15 +147,27 @@ func (s *store) change(key objectKey, f func(client.Object)) {
 	if current, ok := s.objects[key]; ok {
 		next := copyOf(current)
 		f(next)
-		_, isSession := next.(*v1alpha1.MeetingSession)
-		if _, err := s.write(next, isSession); err != nil {
+		if _, err := s.write(next, kindNamed(key.kind) != nil, true); err != nil {
 			panic(err)
 		}
 	}
 }
 
-func (s *store) sessions() []*v1alpha1.MeetingSession {
-	return all[*v1alpha1.MeetingSession](s.objects)
+// changeStatus is change of the status of a session or call.
+func (s *store) changeStatus(of *subject, f func(*v1alpha1.CallStatus)) {
+	s.change(keyOf(of.object), func(o client.Object) { f(of.kind.subject(o).status) })
+}
+
+// sessions of both kinds, for reading only.
+func (s *store) sessions() []*subject {
+	var list []*subject
+	for _, ms := range all[*v1alpha1.MeetingSession](s.objects) {
+		list = append(list, meetingSessions.subject(ms))
+	}
+	for _, c := range all[*v1alpha1.Call](s.objects) {
+		list = append(list, calls.subject(c))
+	}
+	return list
 }
 func (s *store) pods() []*v1alpha1.MediaPod { return all[*v1alpha1.MediaPod](s.objects) }
 
@@ -233,10 +259,10 @@ func (c *cached) patch(o client.Object, patch client.Patch, status bool) error {
 	case lostRequest:
 		return errNoAnswer
 	case lateRequest:
-		c.late = append(c.late, func() { _, _ = c.store.write(wanted, status) })
+		c.late = append(c.late, func() { _, _ = c.store.write(wanted, status, false) })
 		return errNoAnswer
 	}
-	stored, err := c.store.write(wanted, status)
+	stored, err := c.store.write(wanted, status, false)
 	if err != nil {
 		return err
 	}
@@ -244,7 +270,7 @@ func (c *cached) patch(o client.Object, patch client.Patch, status bool) error {
 	if how == lostAnswer {
 		return errNoAnswer
 	}
-	stored.(*v1alpha1.MeetingSession).DeepCopyInto(o.(*v1alpha1.MeetingSession))
+	copyInto(stored, o)
 	return nil
 }
 
@@ -271,15 +297,21 @@ func get(objects map[objectKey]client.Object, key client.ObjectKey, o client.Obj
 	if !ok {
 		return apierrors.NewNotFound(resource, key.Name)
 	}
-	switch found := found.(type) {
-	case *v1alpha1.MeetingSession:
-		found.DeepCopyInto(o.(*v1alpha1.MeetingSession))
-	case *v1alpha1.MediaPod:
-		found.DeepCopyInto(o.(*v1alpha1.MediaPod))
-	case *v1alpha1.CallingBot:
-		found.DeepCopyInto(o.(*v1alpha1.CallingBot))
-	}
+	copyInto(found, o)
 	return nil
+}
+
+func copyInto(from, to client.Object) {
+	switch from := from.(type) {
+	case *v1alpha1.MeetingSession:
+		from.DeepCopyInto(to.(*v1alpha1.MeetingSession))
+	case *v1alpha1.Call:
+		from.DeepCopyInto(to.(*v1alpha1.Call))
+	case *v1alpha1.MediaPod:
+		from.DeepCopyInto(to.(*v1alpha1.MediaPod))
+	case *v1alpha1.CallingBot:
+		from.DeepCopyInto(to.(*v1alpha1.CallingBot))
+	}
 }
 
 func listFrom(objects map[objectKey]client.Object, list client.ObjectList, options ...client.ListOption) error {
@@ -293,9 +325,9 @@ func listFrom(objects map[objectKey]client.Object, list client.ObjectList, optio
 			return true
 		}
 		for _, r := range o.FieldSelector.Requirements() {
-			extract := sessionIndexes(meetingSessions)[r.Field]
-			if r.Field == indexPodBot {
-				extract = podBot
+			extract := podBot
+			if k := kindNamed(kindOf(obj)); k != nil {
+				extract = sessionIndexes(k)[r.Field]
 			}
 			if !slices.Contains(extract(obj), r.Value) {
 				return false
@@ -308,6 +340,12 @@ func listFrom(objects map[objectKey]client.Object, list client.ObjectList, optio
 		for _, s := range all[*v1alpha1.MeetingSession](objects) {
 			if matches(s) {
 				list.Items = append(list.Items, *s.DeepCopy())
+			}
+		}
+	case *v1alpha1.CallList:
+		for _, c := range all[*v1alpha1.Call](objects) {
+			if matches(c) {
+				list.Items = append(list.Items, *c.DeepCopy())
 			}
 		}
 	case *v1alpha1.MediaPodList:
@@ -324,53 +362,4 @@ func listFrom(objects map[objectKey]client.Object, list client.ObjectList, optio
 		}
 	}
 	return nil
-}
-
-// agentsOf plays the agents: each step one of them does one thing it may do.
-type agents struct {
-	store *store
-	now   func() time.Time
-}
-
-// act on a session that is bound; willing agents claim and never refuse.
-func (a agents) act(rng *rand.Rand, s *v1alpha1.MeetingSession, willing bool) {
-	pod, ok := a.store.objects[objectKey{"MediaPod", types.NamespacedName{Namespace: s.Namespace, Name: s.Status.MediaPod}}].(*v1alpha1.MediaPod)
-	if !ok || pod.Status.Agent == nil || s.Status.Phase.Finished() {
-		return
-	}
-	instance, call := pod.Status.Agent.Instance, s.Status.Call
-	assigned := meta.FindStatusCondition(s.Status.Conditions, v1alpha1.ConditionAssigned)
-	leaving := s.DeletionTimestamp != nil || s.Spec.DesiredState == v1alpha1.DesiredEnded
-	end := func(e v1alpha1.CallEnd) {
-		a.store.change(keyOf(s), func(o client.Object) { o.(*v1alpha1.MeetingSession).Status.Call.End = &e })
-	}
-	switch {
-	case call == nil && assigned != nil && assigned.Status == metav1.ConditionFalse, leaving && call == nil:
-	case call == nil && !willing && rng.IntN(3) == 0:
-		a.store.change(keyOf(s), func(o client.Object) {
-			meta.SetStatusCondition(&o.(*v1alpha1.MeetingSession).Status.Conditions, metav1.Condition{
-				Type: v1alpha1.ConditionAssigned, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonPodRefused,
-				Message: "no seat", LastTransitionTime: metav1.NewTime(a.now()),
-			})
-		})
-	case call == nil:
-		a.store.change(keyOf(s), func(o client.Object) {
-			status := &o.(*v1alpha1.MeetingSession).Status
-			status.Phase, status.Call = v1alpha1.PhaseJoining, &v1alpha1.CallRecord{ClaimedBy: instance}
-		})
-	case call.End != nil:
-	case leaving:
-		end(v1alpha1.CallEnd{Reason: v1alpha1.EndedByBot})
-	case call.ClaimedBy != instance:
-		end(v1alpha1.CallEnd{Reason: v1alpha1.EndPodLost, Failed: true, Retryable: true})
-	case call.ID == "" && (willing || rng.IntN(2) == 0):
-		a.store.change(keyOf(s), func(o client.Object) {
-			o.(*v1alpha1.MeetingSession).Status.Call.ID = "call" // nothing the controller looks at
-		})
-	case willing:
-	case rng.IntN(4) == 0:
-		end(v1alpha1.CallEnd{Reason: v1alpha1.EndMeetingEnded})
-	case rng.IntN(4) == 0:
-		end(v1alpha1.CallEnd{Reason: v1alpha1.EndMediaLost, Failed: true, Retryable: true})
-	}
 }

@@ -26,6 +26,8 @@ type Binding struct {
 	Version string
 	// Pod is zero while the session is unbound, and once it is finished.
 	Pod types.NamespacedName
+	// Inside: the session is in the meeting even while it is unbound, because its call goes on without a pod.
+	Inside bool
 }
 
 // Ledger counts seats for the one controller that binds. It follows the watch, and runs ahead of it by the bindings
@@ -279,7 +281,7 @@ func (l *Ledger) link(e *entry) {
 	for _, p := range pods {
 		add(l.seats, p, e.UID)
 	}
-	if len(pods) > 0 && e.Meeting != "" {
+	if (len(pods) > 0 || e.Inside) && e.Meeting != "" {
 		add(l.meetings, e.Meeting, e.UID)
 	}
 }

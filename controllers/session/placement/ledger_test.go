@@ -180,6 +180,29 @@ func TestOneSessionOfABotInAMeeting(t *testing.T) {
 	}
 }
 
+func TestACallWithoutPodKeepsTheMeeting(t *testing.T) {
+	pods := []Pod{{Name: pod("a"), Capacity: 9}}
+	l := NewLedger()
+	first, second := session("first"), session("second")
+	first.Meeting, second.Meeting = "standup", "standup"
+	l.Observe(Binding{Session: first, Version: "1", Inside: true})
+	if _, ok := l.Reserve(second, pods); ok {
+		t.Error("the second got in while the first's call goes on")
+	}
+	first.Shared = true
+	if _, ok := l.Reserve(first, pods); !ok {
+		t.Fatal("the first found no pod to go on in")
+	}
+	l.Release("first")
+	if _, ok := l.Reserve(second, pods); ok {
+		t.Error("the second got in because the first found no pod")
+	}
+	l.Observe(Binding{Session: first, Version: "2"})
+	if _, ok := l.Reserve(second, pods); !ok {
+		t.Error("the second did not get in when the first's call was over")
+	}
+}
+
 func TestBehindAndHolds(t *testing.T) {
 	l := NewLedger()
 	if l.Behind("s", "1") || l.Holds("s") {
