@@ -2,7 +2,11 @@
 
 package control
 
-import "context"
+import (
+	"context"
+
+	"github.com/callfleet/callfleet/mediapod/signaling"
+)
 
 // Calls are the calls that this pod holds.
 type Calls interface {
@@ -20,5 +24,5 @@ type Held interface {
 	// UID is what Find finds it by.
 	UID() string
 	// Act does something in the call, in the name of by, and returns when the service has said how that ended.
-	Act(ctx context.Context, by string, a Action) (Result, error)
+	Act(ctx context.Context, by string, a signaling.Action) (signaling.Result, error)
 }
