@@ -188,7 +188,7 @@ func (c *Call) takeWishes(now time.Time) {
 		c.machine.leave(now, EndPodStopped)
 	}
 	if c.overflowed.Swap(false) {
-		c.machine.missed()
+		c.machine.missed(now)
 	}
 }
 

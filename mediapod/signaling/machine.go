@@ -120,6 +120,7 @@ type machine struct {
 	listAgain  bool // there was news of the roster while it was asked for
 	admitted   bool // a roster showed the bot among the others
 
+	lookedAt      time.Time // when all was asked for
 	alive         time.Time // last time the service certainly knew we live
 	aliveFailures int
 

@@ -19,11 +19,8 @@ func (m *machine) takeOver(now time.Time) {
 		m.admitted = true
 	}
 	m.lives(now)
-	m.start(taskGet)
+	m.reconcile(now)
 	m.start(taskKeepAlive)
-	if m.group {
-		m.start(taskList)
-	}
 }
 
 // releasable reports whether another process can take the call over: its media is not here, it is known by an id, and

@@ -124,7 +124,7 @@ func (m *machine) learnID(now time.Time, id, detail string) {
 	}
 	m.lives(now)
 	if m.leaving.reason == "" && m.joining.overflow {
-		m.missed()
+		m.missed(now)
 	}
 }
 

@@ -148,6 +148,8 @@ func (m *machine) nextState(call *graph.Call) (state graph.CallState, stale bool
 	switch {
 	case rank < 0:
 		return m.snap.State, false
+	case m.snap.State == graph.StateTransferAccepted && call.State == graph.StateTransferring:
+		return m.snap.State, true
 	case rank >= present:
 		return call.State, false
 	case transferring(m.snap.State) && call.State == graph.StateEstablished && call.ResultInfo != nil:

@@ -87,7 +87,9 @@ func (m *machine) keptAlive(now time.Time, err error) {
 		m.alive, m.aliveFailures = now, 0
 		m.wake(timerKeepAlive, now.Add(m.keepAliveEvery))
 		// Once in a while, see whether all that was told is still true.
-		m.reconcile()
+		if now.Sub(m.lookedAt) >= reconcileEvery {
+			m.reconcile(now)
+		}
 		return
 	}
 	m.aliveFailures++
@@ -113,16 +115,17 @@ func keepAliveBackOff(failures int) time.Duration {
 }
 
 // missed is told that notifications were lost on the way to the queue.
-func (m *machine) missed() {
+func (m *machine) missed(now time.Time) {
 	if m.snap.CallID == "" {
 		m.joining.overflow = true
 		return
 	}
-	m.reconcile()
+	m.reconcile(now)
 }
 
 // reconcile asks for all there is to know. Peer-to-peer calls have no roster.
-func (m *machine) reconcile() {
+func (m *machine) reconcile(now time.Time) {
+	m.lookedAt = now
 	m.start(taskGet)
 	if m.group {
 		m.start(taskList)
