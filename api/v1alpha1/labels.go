@@ -23,3 +23,7 @@ const (
 	// FinalizerHangUp keeps a session until its bot has left the call.
 	FinalizerHangUp = "callfleet.dev/hang-up"
 )
+
+// AnnotationExpires on the Secret of a credential is when it runs out, as a date (2027-01-31) or a time (RFC 3339). The
+// service does not tell; with it the bot's condition CredentialsValid warns two weeks ahead.
+const AnnotationExpires = "callfleet.dev/expires"

@@ -27,6 +27,7 @@ import (
 	"github.com/callfleet/callfleet/controllers/caching"
 	"github.com/callfleet/callfleet/controllers/fleet"
 	"github.com/callfleet/callfleet/controllers/mediapod"
+	"github.com/callfleet/callfleet/controllers/preflight"
 	"github.com/callfleet/callfleet/controllers/session"
 )
 
@@ -99,9 +100,10 @@ func newManager(access *rest.Config, o options, log logr.Logger) (ctrl.Manager, 
 		return nil, fmt.Errorf("making the manager: %w", err)
 	}
 	for name, controller := range map[string]interface{ SetupWithManager(ctrl.Manager) error }{
-		"fleet":    &fleet.Reconciler{MediaPodRole: o.mediaPodRole},
-		"mediapod": &mediapod.Reconciler{MediaPodImage: o.mediaPodImage},
-		"session":  &session.Reconciler{},
+		"fleet":     &fleet.Reconciler{MediaPodRole: o.mediaPodRole},
+		"mediapod":  &mediapod.Reconciler{MediaPodImage: o.mediaPodImage},
+		"session":   &session.Reconciler{},
+		"preflight": &preflight.Reconciler{},
 	} {
 		if err := controller.SetupWithManager(mgr); err != nil {
 			return nil, fmt.Errorf("setting up the %s controller: %w", name, err)

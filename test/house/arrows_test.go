@@ -41,10 +41,13 @@ var (
 var grounds = []ground{
 	{folder: "api", foreign: []ban{noPion, noAPIServer}},
 	{folder: "api/client", ours: []string{"api/v1alpha1"}, foreign: []ban{noPion, noManager}},
+	{folder: "api/selftest", foreign: []ban{noPion, noKubernetes, noAPIServer}},
 	{folder: "audio", foreign: []ban{noKubernetes, noAPIServer, noPion}},
 	{folder: "graph", foreign: []ban{noKubernetes, noAPIServer, noPion}},
 
 	{folder: "controllers", ours: []string{"api"}, foreign: []ban{noPion}},
+	// It asks for tokens and reads their roles as the pods do.
+	{folder: "controllers/preflight", ours: []string{"api", "graph"}, foreign: []ban{noPion}},
 
 	{folder: "mediapod", ours: []string{"api", "graph", "audio"}, foreign: []ban{noPion, noManager}},
 	{folder: "mediapod/media", ours: []string{"audio"}, foreign: []ban{noKubernetes, noAPIServer}},
@@ -117,6 +120,8 @@ func TestArrowsForbid(t *testing.T) {
 		{"hack/devcluster/node", module + "api/v1alpha1"},
 		{"controllers/fleet", module + "controllers/controllertest"},
 		{"controllers/fleet", module + "test/rig"},
+		{"controllers/fleet", module + "graph"},
+		{"controllers/preflight", module + "mediapod/agent"},
 	} {
 		g, ok := groundOf(arrow.from)
 		if !ok || g.forbids(arrow.to) == "" {
