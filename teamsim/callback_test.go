@@ -90,16 +90,16 @@ func TestUndeliverableNotificationsAreGivenUp(t *testing.T) {
 	}
 }
 
-func TestRedirectsAreFollowedWithBodyAndToken(t *testing.T) {
+func TestANewCallIsFollowedWithBodyAndToken(t *testing.T) {
 	s := start(t)
 	b := newBot(t, s).trusted()
 	b.redirect = b.server.URL + "/elsewhere"
-	s.join(joinBody(s.meeting(nil), b))
-	b.waitFor("updated roster 1")
-	for _, n := range b.notes() {
-		if n.TokenError != nil {
-			t.Errorf("after the redirect: %v", n.TokenError)
-		}
+	s.must(s.admin.PutApp(t.Context(), admin.App{ID: appID, TenantID: tenantID, Secret: secret, WebhookURL: b.callbackURI()}))
+	_, err := s.admin.Ring(t.Context(), admin.IncomingCall{AppID: appID, TenantID: tenantID})
+	s.must(err)
+	b.waitFor("created incoming")
+	if n := b.notes()[0]; n.TokenError != nil {
+		t.Errorf("after the redirect: %v", n.TokenError)
 	}
 }
 

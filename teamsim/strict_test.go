@@ -186,7 +186,7 @@ func TestUnknownOperations(t *testing.T) {
 		status       int
 	}{
 		"an action Graph does not have":     {"POST", path + "/dance", nil, 400},
-		"an action teamsim does not have":   {"POST", path + "/playPrompt", doc{}, 501},
+		"an action teamsim does not have":   {"POST", path + "/participants/muteAll", doc{}, 501},
 		"a wrong method":                    {"PUT", path, nil, 405},
 		"keepAlive by GET":                  {"GET", path + "/keepAlive", nil, 405},
 		"keepAlive with a body":             {"POST", path + "/keepAlive", doc{"a": 1}, 400},

@@ -31,8 +31,10 @@ import (
 	"github.com/callfleet/callfleet/teamsim/jwks"
 	"github.com/callfleet/callfleet/teamsim/login"
 	"github.com/callfleet/callfleet/teamsim/meeting"
+	"github.com/callfleet/callfleet/teamsim/onlinemeetings"
 	"github.com/callfleet/callfleet/teamsim/outbound"
 	"github.com/callfleet/callfleet/teamsim/people"
+	"github.com/callfleet/callfleet/teamsim/policy"
 	"github.com/callfleet/callfleet/teamsim/servicemedia"
 	"github.com/callfleet/callfleet/teamsim/simclock"
 )
@@ -138,11 +140,14 @@ func assemble(o Options, listener, adminListener net.Listener) (*Server, error) 
 	signer := &callback.Signer{Keys: callKeys, Issuer: cmp.Or(o.NotificationIssuer, callback.DefaultIssuer)}
 	sender := callback.NewSender(signer, network, o.NotificationPatience, o.Log.WithName("callback"))
 	meetings := &meeting.Store{Clock: clock, Journal: events}
-	phones, recordings := &people.Registry{Clock: clock}, &servicemedia.Recordings{}
+	phones, recordings, policies := &people.Registry{Clock: clock}, &servicemedia.Recordings{}, &policy.Set{}
 	callService := &calls.Service{
-		People: phones, Prompts: &servicemedia.Prompts{HTTP: network.PlainClient(0)}, Recordings: recordings,
+		People: phones, Prompts: &servicemedia.Prompts{HTTP: network.PlainClient(0)}, Recordings: recordings, Policies: policies,
 		BaseURL: base, Login: loginService, Directory: apps, Meetings: meetings, Sender: sender, Network: network, Clock: clock,
 		Journal: events, MediaTimeout: o.MediaTimeout, Log: o.Log.WithName("calls"),
+	}
+	onlineMeetings := &onlinemeetings.Service{
+		BaseURL: base, Login: loginService, Directory: apps, Meetings: meetings, Policies: policies, Journal: events,
 	}
 	failing := &faults.Set{}
 
@@ -154,14 +159,14 @@ func assemble(o Options, listener, adminListener net.Listener) (*Server, error) 
 		},
 	}
 	s.public = &http.Server{
-		Handler:           failing.Wrap(publicHandler(base, loginService, callService, callKeys, recordings)),
+		Handler:           failing.Wrap(publicHandler(base, loginService, callService, callKeys, recordings, onlineMeetings)),
 		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12},
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          quiet(o.Log),
 	}
 	s.adminServer = &http.Server{
 		Handler: console.New(console.Config{
-			Info: s.info, Calls: callService, Directory: apps, Meetings: meetings, Sender: sender, Signer: signer, Network: network,
+			Info: s.info, Calls: callService, Directory: apps, Meetings: meetings, Sender: sender, Signer: signer, Network: network, People: phones,
 			Clock: clock, Journal: events, Keys: callKeys, Faults: failing,
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -191,7 +196,7 @@ func certificateFor(o Options, base string, addr net.Addr) (tls.Certificate, []b
 }
 
 // publicHandler sorts requests by which of Microsoft's hosts they would go to.
-func publicHandler(base string, loginService, callService, keys, recordings http.Handler) http.Handler {
+func publicHandler(base string, loginService, callService, keys, recordings, onlineMeetings http.Handler) http.Handler {
 	metadata := callback.ServeMetadata(base)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := strings.ToLower(r.URL.Path)
@@ -200,6 +205,8 @@ func publicHandler(base string, loginService, callService, keys, recordings http
 			metadata.ServeHTTP(w, r)
 		case path == "/v1/keys" && r.Method == http.MethodGet:
 			keys.ServeHTTP(w, r)
+		case onlinemeetings.Handles(path):
+			onlineMeetings.ServeHTTP(w, r)
 		case strings.HasPrefix(path, "/v1.0/"), strings.HasPrefix(path, "/beta/"):
 			callService.ServeHTTP(w, r)
 		case strings.HasPrefix(path, servicemedia.RecordingsPath):

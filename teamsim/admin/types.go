@@ -267,6 +267,7 @@ type State struct {
 	Meetings      []Meeting      `json:"meetings"`
 	Calls         []Call         `json:"calls"`
 	Ghosts        []Ghost        `json:"ghosts"`
+	Ringing       []Ringing      `json:"ringing"`
 	Notifications []Notification `json:"notifications"` // the latest, without bodies
 	Events        []Event        `json:"events"`        // the latest
 }

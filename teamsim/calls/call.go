@@ -12,6 +12,7 @@ import (
 	"github.com/callfleet/callfleet/teamsim/directory"
 	"github.com/callfleet/callfleet/teamsim/meeting"
 	"github.com/callfleet/callfleet/teamsim/people"
+	"github.com/callfleet/callfleet/teamsim/roster"
 	"github.com/callfleet/callfleet/teamsim/servicemedia"
 	"github.com/callfleet/callfleet/teamsim/simclock"
 	"github.com/callfleet/callfleet/teamsim/whip"
@@ -66,10 +67,16 @@ type call struct {
 	capacity      int                  // participantCapacity of the answer
 	people        []*meeting.Person    // who was called or called
 	rings         []*people.Ring       // phones that ring because of this call
-	handedOver    bool                 // the people go on without the bot
 	terminal      document             // what the last notification has besides the result
 	player        *servicemedia.Player // nil with application-hosted media
 	tones         toneSubscription
+	invited       map[string]*people.Ring // whose phones ring for an invitation, by the participant they will be
+	onHold        string                  // the participant
+	delta         roster.Tracker
+	sharing       string    // content sharing session the bot knows of
+	observedIDs   []string  // participants whom the call records for a policy
+	recording     recording // locks itself, as does the next
+	routing       routingGroups
 }
 
 // run makes the call happen: reach the people, connect to the bot's media, then bring all together.
@@ -254,6 +261,7 @@ func (c *call) end(r Result, detail string, asked bool) bool {
 	}
 	if player != nil {
 		player.Close()
+		c.service.Clock.AfterFunc(recordingKept, func() { c.service.Recordings.Forget(c.id) })
 	}
 	c.meeting.Leave(c.participantID)
 	c.service.Journal.Add(c.meetingID(), c.id, "CallEnded", r.Message)

@@ -117,7 +117,7 @@ func (s *Service) route(w http.ResponseWriter, r *request) *apiError {
 		return method(r, http.MethodPost, func() *apiError { return s.create(w, r) })
 	default:
 		if strings.EqualFold(segments[0], "logTeleconferenceDeviceQuality") {
-			return notSimulated("logTeleconferenceDeviceQuality")
+			return method(r, http.MethodPost, func() *apiError { return s.serveDeviceQuality(w, r) })
 		}
 		c, ok := s.find(segments[0], r.claims.AppID)
 		if !ok {
@@ -160,28 +160,34 @@ func (s *Service) routeCall(w http.ResponseWriter, r *request, c *call, rest []s
 
 // callActions are the actions on a call, POST …/calls/{id}/{action}, by lower-case name.
 var callActions = map[string]func(*call, http.ResponseWriter, *request) *apiError{
-	"answer":    (*call).serveAnswer,
-	"keepalive": (*call).serveKeepAlive,
-	"reject":    (*call).serveReject,
-	"mute":      func(c *call, w http.ResponseWriter, r *request) *apiError { return c.serveMute(w, r, true) },
-	"unmute":    func(c *call, w http.ResponseWriter, r *request) *apiError { return c.serveMute(w, r, false) },
+	"cancelmediaprocessing": (*call).serveCancelMediaProcessing,
+	"playprompt":            (*call).servePlayPrompt,
+	"recordresponse":        (*call).serveRecordResponse,
+	"redirect":              (*call).serveRedirect,
+	"senddtmftones":         (*call).serveSendDtmfTones,
+	"subscribetotone":       (*call).serveSubscribeToTone,
+	"transfer":              (*call).serveTransfer,
+	"answer":                (*call).serveAnswer,
+	"keepalive":             (*call).serveKeepAlive,
+	"reject":                (*call).serveReject,
+	"mute":                  func(c *call, w http.ResponseWriter, r *request) *apiError { return c.serveMute(w, r, true) },
+	"unmute":                func(c *call, w http.ResponseWriter, r *request) *apiError { return c.serveMute(w, r, false) },
+
+	"updaterecordingstatus":   (*call).serveUpdateRecordingStatus,
+	"changescreensharingrole": (*call).serveChangeScreenSharingRole,
+	"addlargegalleryview":     (*call).serveAddLargeGalleryView,
 }
 
 // callParts are the collections of a call, …/calls/{id}/{part}[/…], by lower-case name. They get the segments below.
 var callParts = map[string]func(*call, http.ResponseWriter, *request, []string) *apiError{
-	"operations":   (*call).routeOperations,
-	"participants": (*call).routeParticipants,
+	"operations":             (*call).routeOperations,
+	"participants":           (*call).routeParticipants,
+	"contentsharingsessions": (*call).routeContentSharing,
+	"audioroutinggroups":     (*call).routeRoutingGroups,
 }
 
 // otherOperations exist in Graph (reference sections 1.1, 1.3 and 1.4) but not here.
-var otherOperations = map[string]string{
-	"redirect": "redirect", "transfer": "transfer", "updaterecordingstatus": "updateRecordingStatus",
-	"playprompt": "playPrompt", "recordresponse": "recordResponse", "subscribetotone": "subscribeToTone",
-	"senddtmftones": "sendDtmfTones", "cancelmediaprocessing": "cancelMediaProcessing",
-	"changescreensharingrole": "changeScreenSharingRole", "addlargegalleryview": "addLargeGalleryView",
-	"contentsharingsessions": "contentSharingSessions",
-	"audioroutinggroups":     "audioRoutingGroups",
-}
+var otherOperations = map[string]string{}
 
 func method(r *request, want string, serve func() *apiError) *apiError {
 	if r.Method != want {

@@ -118,6 +118,27 @@ func (s *Service) incomingCall(app directory.App, from Incoming) *call {
 	return c
 }
 
+// HangUp ends a call from the other side: whoever calls gives up, and whoever is in it leaves. In a group it is the one
+// with the user id or number; others may stay. It reports false if nobody can hang up.
+func (s *Service) HangUp(id, userID string) bool {
+	s.mu.Lock()
+	c, ok := s.live[id]
+	s.mu.Unlock()
+	if !ok {
+		return false
+	}
+	if c.undecided() {
+		return c.end(callerGaveUp, "the caller gave up", false)
+	}
+	for _, p := range c.meeting.People() {
+		if p.Here() && (sameID(p.UserID, userID) || userID == "" && !c.grouped()) {
+			p.Leave()
+			return true
+		}
+	}
+	return !c.grouped() && userID == "" && c.end(c.goneResult(meeting.OtherLeft), "the other party gave up", false)
+}
+
 // undecided says whether the bot has still to answer, reject or redirect the call, or has redirected it.
 func (c *call) undecided() bool {
 	c.mu.Lock()

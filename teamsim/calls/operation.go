@@ -107,6 +107,13 @@ func (o *operation) finish(status string, r Result, extra document) {
 	}
 }
 
+// describe sets members of the derived type, or others that differ, until the operation ends.
+func (o *operation) describe(extra document) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.extra = extra
+}
+
 func (o *operation) path() string { return o.call.path() + "/operations/" + o.id }
 
 func (o *operation) document() document {

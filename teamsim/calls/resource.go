@@ -5,10 +5,8 @@ package calls
 import (
 	"fmt"
 	"maps"
-	"strconv"
 
 	"github.com/callfleet/callfleet/teamsim/callback"
-	"github.com/callfleet/callfleet/teamsim/meeting"
 )
 
 type document = map[string]any
@@ -18,17 +16,6 @@ func (c *call) path() string { return "/communications/calls/" + c.id }
 // notify queues a notification about the call itself; the caller holds the lock, which keeps the order.
 func (c *call) notify(change, summary string, data any) {
 	c.queue.Enqueue(callback.Notification{ChangeType: change, ResourceURL: c.path(), Data: data, Summary: summary})
-}
-
-// notifyRoster queues the full roster (reference section 2.4, 6).
-func (c *call) notifyRoster(seen []meeting.Participant) {
-	summary := fmt.Sprintf("roster of %d", len(seen))
-	if c.inLobby {
-		summary = "roster in the lobby"
-	}
-	c.queue.Enqueue(callback.Notification{
-		ChangeType: "updated", ResourceURL: c.path() + "/participants", Data: participantDocs(seen), Summary: summary,
-	})
 }
 
 // stateData is resourceData of a change of state: the state and what came with it, not the whole call (reference
@@ -54,6 +41,7 @@ func (c *call) stateData() document {
 	case stateTerminated:
 		d["resultInfo"] = resultDoc(*c.result)
 		maps.Copy(d, c.terminal)
+		maps.DeleteFunc(d, func(_ string, v any) bool { return v == nil })
 	}
 	return d
 }
@@ -143,38 +131,4 @@ func identityDoc(kind, id, name, tenant string) document {
 		one["tenantId"], one["identityProvider"] = tenant, "AAD"
 	}
 	return document{"@odata.type": ns + "identitySet", kind: one}
-}
-
-func participantDocs(all []meeting.Participant) []document {
-	docs := make([]document, 0, len(all))
-	for _, p := range all {
-		docs = append(docs, participantDoc(p))
-	}
-	return docs
-}
-
-func participantDoc(p meeting.Participant) document {
-	kind := map[meeting.Kind]string{meeting.KindPerson: "user", meeting.KindBot: "application", meeting.KindGuest: "guest",
-		meeting.KindPhone: "phone"}[p.Kind]
-	direction := "sendReceive"
-	if p.InLobby {
-		direction = "inactive"
-	}
-	return document{
-		"@odata.type": ns + "participant",
-		"id":          p.ID,
-		"info": document{
-			"@odata.type": ns + "participantInfo", "identity": identityDoc(kind, p.IdentityID, p.DisplayName, p.TenantID),
-			"languageId": nil, "region": nil, "countryCode": nil, "participantId": p.ID,
-		},
-		"isInLobby": p.InLobby,
-		"isMuted":   p.Muted,
-		"mediaStreams": []document{{
-			"@odata.type": ns + "mediaStream", "mediaType": "audio", "label": "main-audio",
-			"sourceId": strconv.FormatUint(uint64(p.SourceID), 10), "direction": direction, "serverMuted": p.Muted,
-		}},
-		"metadata":             nil,
-		"recordingInfo":        nil,
-		"rosterSequenceNumber": p.Sequence,
-	}
 }

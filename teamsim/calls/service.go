@@ -20,6 +20,7 @@ import (
 	"github.com/callfleet/callfleet/teamsim/meeting"
 	"github.com/callfleet/callfleet/teamsim/outbound"
 	"github.com/callfleet/callfleet/teamsim/people"
+	"github.com/callfleet/callfleet/teamsim/policy"
 	"github.com/callfleet/callfleet/teamsim/servicemedia"
 	"github.com/callfleet/callfleet/teamsim/simclock"
 )
@@ -54,6 +55,7 @@ type Service struct {
 	People       *people.Registry
 	Prompts      *servicemedia.Prompts
 	Recordings   *servicemedia.Recordings
+	Policies     *policy.Set
 	Clock        *simclock.Clock
 	Journal      *journal.Journal
 	MediaTimeout time.Duration
@@ -65,6 +67,8 @@ type Service struct {
 	running sync.WaitGroup
 	closed  bool // no new calls
 	waiting bool // for what runs
+
+	violations []Violation // of the recording rule
 }
 
 // add makes a call known; it reports false when the service is closing.

@@ -21,6 +21,7 @@ import (
 	"github.com/callfleet/callfleet/teamsim/jwks"
 	"github.com/callfleet/callfleet/teamsim/meeting"
 	"github.com/callfleet/callfleet/teamsim/outbound"
+	"github.com/callfleet/callfleet/teamsim/people"
 	"github.com/callfleet/callfleet/teamsim/simclock"
 )
 
@@ -39,6 +40,7 @@ type Config struct {
 	Sender    *callback.Sender
 	Signer    *callback.Signer
 	Network   *outbound.Network
+	People    *people.Registry
 	Clock     *simclock.Clock
 	Journal   *journal.Journal
 	Keys      *jwks.Set // of notifications
@@ -84,12 +86,21 @@ func New(c Config) http.Handler {
 		"DELETE /api/meetings/{meeting}/people/{person}/heard":           c.asPerson(func(_ *http.Request, p *meeting.Person) (any, error) { p.ResetHeard(); return nil, nil }),
 		"POST /api/meetings/{meeting}/participants/{participant}/{verb}": c.inMeeting(moderate),
 
-		"GET /api/calls":             func(*http.Request) (any, error) { return c.calls(), nil },
-		"POST /api/calls/{call}/end": c.endCall,
-		"GET /api/ghosts":            func(*http.Request) (any, error) { return c.ghosts(), nil },
-		"POST /api/incoming":         c.ring,
-		"GET /api/notifications":     c.notifications,
-		"GET /api/events":            c.events,
+		"POST /api/meetings/{meeting}/people/{person}/keys": c.asPerson(pressKeys),
+		"GET /api/meetings/{meeting}/people/{person}/keys":  c.asPerson(func(_ *http.Request, p *meeting.Person) (any, error) { return p.Pressed(), nil }),
+
+		"GET /api/users":               func(*http.Request) (any, error) { return c.users(), nil },
+		"PUT /api/users/{user}":        c.putUser,
+		"POST /api/users/{user}/react": c.react,
+		"GET /api/ringing":             func(*http.Request) (any, error) { return c.ringing(), nil },
+
+		"GET /api/calls":                func(*http.Request) (any, error) { return c.calls(), nil },
+		"POST /api/calls/{call}/hangup": c.hangUp,
+		"POST /api/calls/{call}/end":    c.endCall,
+		"GET /api/ghosts":               func(*http.Request) (any, error) { return c.ghosts(), nil },
+		"POST /api/incoming":            c.ring,
+		"GET /api/notifications":        c.notifications,
+		"GET /api/events":               c.events,
 
 		"POST /api/trust":        c.trust,
 		"POST /api/resolve":      c.resolve,

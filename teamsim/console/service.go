@@ -253,6 +253,6 @@ func (c Config) state() admin.State {
 	info.CA = ""
 	return admin.State{
 		Info: info, Clock: c.clock(), Apps: c.apps(), Meetings: c.meetings(), Calls: c.calls(), Ghosts: c.ghosts(),
-		Notifications: notes, Events: events[max(0, len(events)-pageLimit):],
+		Notifications: notes, Events: events[max(0, len(events)-pageLimit):], Ringing: c.ringing(),
 	}
 }

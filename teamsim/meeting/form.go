@@ -111,7 +111,11 @@ func (m *Meeting) EndIfAlone() {
 // Move takes a person from wherever they are into this conversation, as a transfer does. What they were about to say is
 // said here.
 func (m *Meeting) Move(p *Person) error {
-	if from := p.meeting.Load(); from != m {
+	from := p.meeting.Load()
+	if from == m && p.Here() {
+		return nil
+	}
+	if from != m {
 		from.take(p.ID, "ParticipantLeft")
 	}
 	m.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -67,9 +68,12 @@ func (m *Meeting) AddPerson(name string) (*Person, error) {
 }
 
 // Expect makes somebody known who has not come yet.
-func (m *Meeting) Expect(who Identity) *Person {
+func (m *Meeting) Expect(who Identity) *Person { return m.ExpectAs(uuid.NewString(), who) }
+
+// ExpectAs makes somebody known who will be the participant of an id.
+func (m *Meeting) ExpectAs(participantID string, who Identity) *Person {
 	p := &Person{
-		ID: uuid.NewString(), UserID: who.ID, DisplayName: who.DisplayName, Kind: cmp.Or(who.Kind, KindPerson), TenantID: cmp.Or(who.TenantID, m.TenantID),
+		ID: participantID, UserID: who.ID, DisplayName: who.DisplayName, Kind: cmp.Or(who.Kind, KindPerson), TenantID: cmp.Or(who.TenantID, m.TenantID),
 	}
 	if p.Kind == KindPhone {
 		p.TenantID = ""
@@ -87,6 +91,13 @@ func (m *Meeting) Person(id string) (*Person, bool) {
 	defer m.mu.Unlock()
 	p, ok := m.people[id]
 	return p, ok
+}
+
+// People are all who are, or were, in the meeting, or are expected.
+func (m *Meeting) People() []*Person {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.SortedFunc(maps.Values(m.people), func(a, b *Person) int { return cmp.Compare(a.ID, b.ID) })
 }
 
 // Join brings a person back who had left.

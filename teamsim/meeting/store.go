@@ -48,6 +48,7 @@ type Info struct {
 	JoinURL, ShortJoinURL string
 	JoinMeetingID         string
 	Passcode              string
+	VTCID                 string // by which rooms of other makers find the meeting
 	JoinToken             string // of tokenMeetingInfo; bots get it with an incoming call
 	Created               time.Time
 }
@@ -82,6 +83,7 @@ func (s *Store) Create(o Options) (*Meeting, error) {
 	info := Info{
 		ID: uuid.NewString(), Subject: cmp.Or(o.Subject, "Meeting"), TenantID: tenant.String(), OrganizerID: organizer.String(),
 		ThreadID: thread, MessageID: "0", JoinMeetingID: fmt.Sprint(number.Int64() + 1e11), Passcode: rand.Text()[:6], JoinToken: rand.Text(), Created: time.Now(),
+		VTCID: fmt.Sprint(number.Int64()%9e9 + 1e9),
 	}
 	info.JoinURL, err = longURL(info)
 	if err != nil {
