@@ -159,8 +159,12 @@ func given(s *subject, f facts, now time.Time) (*v1alpha1.CallEnd, decision) {
 			return gone("the process in media pod %s that held the call is gone and its successor did not say what became of it")
 		}
 		d.attention = v1alpha1.ReasonAgentSilent
-		d.attentionMessage = fmt.Sprintf("the process in media pod %s that holds the call does not report; unless it does within %s the call counts as lost. "+
-			"See why the pod restarted: kubectl describe mediapod %s", s.status.MediaPod, silenceAllowed, s.status.MediaPod)
+		otherwise := "counts as lost"
+		if s.adoptable() {
+			otherwise = "is given to another pod"
+		}
+		d.attentionMessage = fmt.Sprintf("the process in media pod %s that holds the call does not report; unless it does within %s the call %s. "+
+			"See why the pod restarted: kubectl describe mediapod %s", s.status.MediaPod, silenceAllowed, otherwise, s.status.MediaPod)
 		d.next = since.Add(silenceAllowed)
 	}
 	if s.end != nil {

@@ -54,8 +54,8 @@ func (c *countingReader) Get(ctx context.Context, key client.ObjectKey, o client
 
 const bot = "reception"
 
-// nudge has an object looked at without it having changed.
-var nudge = handler.TypedFuncs[client.Object, request]{
+// nudged has an object looked at without it having changed.
+var nudged = handler.TypedFuncs[client.Object, request]{
 	GenericFunc: func(_ context.Context, e event.GenericEvent, q workQueue) {
 		q.Add(request{kindOf(e.Object), client.ObjectKeyFromObject(e.Object)})
 	},
@@ -95,7 +95,7 @@ func (w *world) startManager() {
 			return err
 		}
 		w.nudges = make(chan event.GenericEvent)
-		return b.WatchesRawSource(source.TypedChannel(w.nudges, nudge)).Complete(w.reconciler)
+		return b.WatchesRawSource(source.TypedChannel(w.nudges, nudged)).Complete(w.reconciler)
 	})
 }
 
@@ -218,6 +218,10 @@ func (w *world) pass(d time.Duration, sessions ...*v1alpha1.MeetingSession) {
 	w.t.Helper()
 	w.clock.SetTime(w.clock.Now().Add(d))
 	for _, ms := range sessions {
-		w.nudges <- event.GenericEvent{Object: ms.DeepCopy()}
+		w.nudge(ms)
 	}
+}
+
+func (w *world) nudge(o client.Object) {
+	w.nudges <- event.GenericEvent{Object: o.DeepCopyObject().(client.Object)}
 }

@@ -157,7 +157,7 @@ func podFactsOf(mp *v1alpha1.MediaPod) podFacts {
 		capacity: mp.Spec.Capacity.Seats,
 	}
 	if ready := meta.FindStatusCondition(mp.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
-		p.ready = ready.Status == "True"
+		p.ready = ready.Status == "True" && mp.Status.Agent != nil
 		p.reason, p.message = ready.Reason, ready.Message
 	}
 	if agent := mp.Status.Agent; agent != nil {
