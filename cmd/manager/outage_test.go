@@ -61,7 +61,7 @@ func TestOutage(t *testing.T) {
 		controllertest.Create(t, cluster.Client, &corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Namespace: leaseNamespace, Name: bot}, StringData: map[string]string{"clientSecret": "s3cr3t"},
 		})
-		controllertest.Create(t, cluster.Client, controllertest.Bot(leaseNamespace, bot).Object())
+		controllertest.Create(t, cluster.Client, controllertest.Bot(leaseNamespace, bot).With(nobodyElses).Object())
 		controllertest.Await(t, cluster.Client, &v1alpha1.MediaPod{ObjectMeta: metav1.ObjectMeta{Namespace: leaseNamespace, Name: bot + "-0"}},
 			"be made", func(*v1alpha1.MediaPod) error { return nil })
 	}

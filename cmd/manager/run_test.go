@@ -74,7 +74,7 @@ func TestRun(t *testing.T) {
 		controllertest.Create(t, cluster.Client, &corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "reception"}, StringData: map[string]string{"clientSecret": "s3cr3t"},
 		})
-		bot := controllertest.Create(t, cluster.Client, controllertest.Bot(ns, "reception").Object())
+		bot := controllertest.Create(t, cluster.Client, controllertest.Bot(ns, "reception").With(nobodyElses).Object())
 		pod := controllertest.Await(t, cluster.Client, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "reception-0"}},
 			"be made", func(*corev1.Pod) error { return nil })
 		if image := pod.Spec.Containers[0].Image; image != o.mediaPodImage {
@@ -141,6 +141,14 @@ func TestRun(t *testing.T) {
 			t.Errorf("a secret is logged: %s", line)
 		}
 	}
+}
+
+// nobodyElses keeps the preflight of a bot from asking Microsoft's login service.
+func nobodyElses(bot *v1alpha1.CallingBot) {
+	nowhere := v1alpha1.HTTPSURL("https://login.invalid")
+	bot.Spec.Identity.Cloud = v1alpha1.CloudCustom
+	bot.Spec.Identity.Custom = &v1alpha1.CustomCloud{GraphURL: nowhere, LoginURL: nowhere, OpenIDConfigurationURL: nowhere, Issuers: []string{"nobody"}}
+	bot.Spec.Signaling.Host = "bots.invalid"
 }
 
 func freeAddress(t *testing.T) string {

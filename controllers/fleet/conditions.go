@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/shorten"
 )
 
 // Reasons of Reconciling.
@@ -80,7 +81,7 @@ func readiness(f facts) metav1.Condition {
 		if !telling(reason) {
 			reason = v1alpha1.ReasonPodsNotReady
 		}
-		return ready(metav1.ConditionFalse, reason, shorten(takes+"; "+f.complaint.String()))
+		return ready(metav1.ConditionFalse, reason, shorten.Bytes(takes+"; "+f.complaint.String(), shorten.Note))
 	default:
 		return ready(metav1.ConditionFalse, v1alpha1.ReasonPodsNotReady, takes+"; see `kubectl get mp` for the others")
 	}
@@ -163,16 +164,6 @@ func firstLine(s string) string {
 	return line
 }
 
-// longestMessage is what an event's note may hold, in bytes; a condition has no use for more either.
-const longestMessage = 1024
-
-func shorten(message string) string {
-	if len(message) <= longestMessage {
-		return message
-	}
-	return strings.ToValidUTF8(message[:longestMessage-len("…")], "") + "…"
-}
-
 func count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
@@ -180,8 +171,11 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
+// own are the conditions this controller writes; others are the preflight's.
+var own = []string{v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled}
+
 // settle merges the computed conditions into those there are: times change with status only, and what was not computed
-// is not true any more.
+// is not true any more. Those of others stay.
 func settle(existing, computed []metav1.Condition, generation int64, now time.Time) []metav1.Condition {
 	settled := slices.Clone(existing)
 	for _, c := range computed {
@@ -189,6 +183,6 @@ func settle(existing, computed []metav1.Condition, generation int64, now time.Ti
 		meta.SetStatusCondition(&settled, c)
 	}
 	return slices.DeleteFunc(settled, func(c metav1.Condition) bool {
-		return !slices.ContainsFunc(computed, func(k metav1.Condition) bool { return k.Type == c.Type })
+		return slices.Contains(own, c.Type) && !slices.ContainsFunc(computed, func(k metav1.Condition) bool { return k.Type == c.Type })
 	})
 }

@@ -175,6 +175,10 @@ func TestSettleKeepsTimesAndDropsWhatIsOver(t *testing.T) {
 	if !third[0].LastTransitionTime.Time.Equal(later) {
 		t.Errorf("the transition is of %s, want %s", third[0].LastTransitionTime, later)
 	}
+	others := []metav1.Condition{{Type: v1alpha1.ConditionCredentialsValid, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonTokenIssued}}
+	if got := settle(others, []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: "C"}}, 4, later); len(got) != 2 {
+		t.Errorf("what the preflight says of the bot is gone: %v", got)
+	}
 }
 
 func TestStatusCountsTheFleet(t *testing.T) {
