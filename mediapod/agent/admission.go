@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/mediapod/story"
 )
 
 // verdict is what to do with a session that has no runner.
@@ -27,24 +28,33 @@ const (
 	verdictRefuse
 	// verdictDecline: a new binding of a session that is to end anyway; it ends without a call.
 	verdictDecline
-	// verdictBury: a call left behind by a process that is gone.
+	// verdictAdopt: a call whose media the service hosts, and which no living process holds; it goes on here.
+	verdictAdopt
+	// verdictTakeOver: such a call that was bound elsewhere; its notifications come here.
+	verdictTakeOver
+	// verdictBury: a call left behind by a process that is gone, which nobody can carry on.
 	verdictBury
 )
 
-// judge looks at one version of a session. The caller holds a.mu.
-func (a *Agent) judge(s *callfleetv1.MeetingSession) verdict {
-	st := s.Status
+// judge looks at one version of an object bound to this pod. The caller holds a.mu.
+func (a *Agent) judge(s *subject) verdict {
+	call := s.status.Call
 	switch {
 	case over(s):
 		return verdictIgnore
-	case st.Call != nil && st.Call.ClaimedBy != a.instance:
-		return verdictBury
-	case st.Call != nil:
+	case call != nil && call.ClaimedBy == a.instance:
 		// Ours, without a runner: its last status is written and the watch has not brought it yet.
+		return verdictIgnore
+	case adoptable(s):
+		return a.judgeAdoption(s)
+	case call != nil:
+		return verdictBury
+	case s.incoming():
+		// Bound by hand: who called has been talking to nobody.
 		return verdictIgnore
 	case refused(s):
 		return verdictIgnore
-	case !s.DeletionTimestamp.IsZero(), s.Spec.DesiredState == callfleetv1.DesiredEnded, a.tooLate(s):
+	case s.deleted(), s.spec.DesiredState == callfleetv1.DesiredEnded, a.tooLate(s):
 		return verdictDecline
 	}
 	if ok, _ := a.admits(); !ok {
@@ -53,24 +63,45 @@ func (a *Agent) judge(s *callfleetv1.MeetingSession) verdict {
 	return verdictClaim
 }
 
-// over: the session is finished, or the attempt at the call is and the controller has not said yet what follows.
-func over(s *callfleetv1.MeetingSession) bool {
-	st := s.Status
+// judgeAdoption: a call that goes on needs a seat and a process that stays, and nothing else. Its own pod may be draining:
+// calls go on there.
+func (a *Agent) judgeAdoption(s *subject) verdict {
+	switch {
+	case refused(s):
+		return verdictIgnore
+	case !a.seatFree():
+		return verdictRefuse
+	}
+	return verdictAdopt
+}
+
+// seatFree: the process stays, and has a seat for a call that goes on. The caller holds a.mu.
+func (a *Agent) seatFree() bool { return !a.stopped && a.pod != nil && a.taken() < a.capacity() }
+
+// adoptable: the service has the call's media, so that any process can go on with it.
+func adoptable(s *subject) bool {
+	call := s.status.Call
+	return call != nil && call.End == nil && call.Hosting == callfleetv1.HostingService && call.ID != ""
+}
+
+// over: the object is finished, or the attempt at the call is and the controller has not said yet what follows.
+func over(s *subject) bool {
+	st := s.status
 	return st.Phase.Finished() || meta.IsStatusConditionTrue(st.Conditions, callfleetv1.ConditionFinished) || st.Call != nil && st.Call.End != nil
 }
 
-// holds reports whether a process has claimed the session and the attempt is still its own to tell about.
-func holds(instance string, s *callfleetv1.MeetingSession) bool {
-	return s.Status.Call != nil && s.Status.Call.ClaimedBy == instance && !over(s)
+// holds reports whether a process has claimed the object and the attempt is still its own to tell about.
+func holds(instance string, s *subject) bool {
+	return s.status.Call != nil && s.status.Call.ClaimedBy == instance && !over(s)
 }
 
-func (a *Agent) tooLate(s *callfleetv1.MeetingSession) bool {
-	return s.Spec.EndTime != nil && !a.clock.Now().Before(s.Spec.EndTime.Time)
+func (a *Agent) tooLate(s *subject) bool {
+	return s.end != nil && !a.clock.Now().Before(s.end.Time)
 }
 
 // refused: this pod said no to the binding, and the controller has not taken it back yet.
-func refused(s *callfleetv1.MeetingSession) bool {
-	c := meta.FindStatusCondition(s.Status.Conditions, callfleetv1.ConditionAssigned)
+func refused(s *subject) bool {
+	c := meta.FindStatusCondition(s.status.Conditions, callfleetv1.ConditionAssigned)
 	return c != nil && c.Status == metav1.ConditionFalse && c.Reason == callfleetv1.ReasonPodRefused
 }
 
@@ -85,15 +116,32 @@ func (a *Agent) admits() (bool, string) {
 	case draining(a.pod):
 		return false, "the pod is draining"
 	}
-	if seats := int(a.pod.Spec.Capacity.Seats); len(a.runners)+len(a.pending) >= seats {
-		return false, fmt.Sprintf("all %d seats are taken", seats)
+	if a.taken() >= a.capacity() {
+		return false, fmt.Sprintf("all %d seats are taken", a.capacity())
 	}
 	return true, ""
 }
 
-// act carries a verdict out against the API server. For a claim it returns the runner of the call.
-func (a *Agent) act(s *callfleetv1.MeetingSession, what verdict) *runner {
-	log := a.log.WithValues("session", s.Name)
+// taken counts the seats in use and those held for decisions that are being written. The caller holds a.mu.
+func (a *Agent) taken() int { return a.used() + len(a.pending) }
+
+// used counts the seats of calls. One that came in and is over before the API server heard of it has none, as nobody else
+// counts one for it: while the API server is away, such calls would fill the pod. The caller holds a.mu.
+func (a *Agent) used() int {
+	n := len(a.runners)
+	for _, r := range a.runners {
+		if r.spent() {
+			n--
+		}
+	}
+	return n
+}
+
+func (a *Agent) capacity() int { return int(a.pod.Spec.Capacity.Seats) }
+
+// act carries a verdict out against the API server. For a claim or an adoption it returns the runner of the call.
+func (a *Agent) act(s *subject, what verdict) *runner {
+	log := a.log.WithValues("kind", s.kind.name, "name", s.name())
 	now := a.clock.Now()
 	switch what {
 	case verdictClaim:
@@ -104,11 +152,13 @@ func (a *Agent) act(s *callfleetv1.MeetingSession, what verdict) *runner {
 		}
 		a.metrics.admissions.WithLabelValues("claimed").Inc()
 		return newRunner(claimed, a)
+	case verdictAdopt, verdictTakeOver:
+		return a.adopt(s, what, log)
 	case verdictRefuse:
 		why := a.refusal()
 		a.metrics.admissions.WithLabelValues("refused").Inc()
 		log.Info("binding refused", "why", why)
-		_, _ = a.settle(s, what, func(st *callfleetv1.CallStatus) { refuse(st, now, why, s.Generation) })
+		_, _ = a.settle(s, what, func(st *callfleetv1.CallStatus) { refuse(st, now, why, s.generation()) })
 	case verdictDecline:
 		_, _ = a.settle(s, what, func(st *callfleetv1.CallStatus) { a.decline(st, now, s) })
 	case verdictBury:
@@ -119,12 +169,13 @@ func (a *Agent) act(s *callfleetv1.MeetingSession, what verdict) *runner {
 
 // settle writes a decision on a session that has no runner. It is taken anew on each version, and dropped when a newer
 // version asks for another one; a silent API server is waited for as long as the process lives.
-func (a *Agent) settle(s *callfleetv1.MeetingSession, want verdict, change func(*callfleetv1.CallStatus)) (*callfleetv1.MeetingSession, error) {
+func (a *Agent) settle(s *subject, want verdict, change func(*callfleetv1.CallStatus)) (*subject, error) {
 	retry := 100 * time.Millisecond
 	for {
-		after := s.DeepCopy()
-		change(&after.Status.CallStatus)
-		got, err := a.sessions.patchSession(a.life, s, after)
+		after := s.copy()
+		change(after.status)
+		after.direct()
+		got, err := a.objects.patch(a.life, s, after)
 		if err == nil {
 			a.metrics.statusWrites.WithLabelValues("ok").Inc()
 			return got, nil
@@ -141,20 +192,23 @@ func (a *Agent) settle(s *callfleetv1.MeetingSession, want verdict, change func(
 				retry = min(2*retry, 5*time.Second)
 			}
 		}
-		fresh, err := a.sessions.getSession(a.life, s.Name)
+		fresh, err := a.objects.get(a.life, s.kind, s.name())
 		if err != nil {
 			if apierrors.IsNotFound(err) {
 				return nil, errNotOurs
 			}
 			continue
 		}
-		if fresh.UID != s.UID || fresh.Status.MediaPod != s.Status.MediaPod {
+		if fresh.object.GetUID() != s.object.GetUID() {
 			return nil, errNotOurs
 		}
-		if want == verdictClaim && holds(a.instance, fresh) {
+		if want != verdictBury && holds(a.instance, fresh) {
 			return fresh, nil // the write was done; only its answer was lost
 		}
-		if fresh.ResourceVersion != s.ResourceVersion && a.rejudge(fresh) != want {
+		if fresh.status.MediaPod != s.status.MediaPod {
+			return nil, errNotOurs
+		}
+		if fresh.version() != s.version() && a.rejudge(s, fresh, want) != want {
 			return nil, errors.New("the session changed meanwhile; it is judged anew")
 		}
 		s = fresh
@@ -162,14 +216,19 @@ func (a *Agent) settle(s *callfleetv1.MeetingSession, want verdict, change func(
 }
 
 // rejudge judges without counting the seat that this very decision holds.
-func (a *Agent) rejudge(s *callfleetv1.MeetingSession) verdict {
+func (a *Agent) rejudge(before, s *subject, want verdict) verdict {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	own := a.pending[string(s.UID)]
-	delete(a.pending, string(s.UID))
-	v := a.judge(s)
-	a.pending[string(s.UID)] = own
-	return v
+	own := a.pending[s.uid]
+	delete(a.pending, s.uid)
+	defer func() { a.pending[s.uid] = own }()
+	if want == verdictTakeOver && adoptable(s) {
+		if s.status.Call.ClaimedBy == before.status.Call.ClaimedBy {
+			return want
+		}
+		return verdictIgnore // another process was quicker
+	}
+	return a.judge(s)
 }
 
 // refusal is why the pod says no.
@@ -184,26 +243,30 @@ func (a *Agent) refusal() string {
 
 func (a *Agent) claim(st *callfleetv1.CallStatus, now time.Time) {
 	st.Phase = callfleetv1.PhaseJoining
-	st.Call = &callfleetv1.CallRecord{ClaimedBy: a.instance, ScenarioID: newScenario(), CreatedTime: microTime(now)}
-	st.Timeline = mergeTimeline(st.Timeline, []callfleetv1.TimelineEvent{event(now, "Claimed", "by %s", a.name)})
+	st.Call = &callfleetv1.CallRecord{ClaimedBy: a.instance, ScenarioID: newScenario(), CreatedTime: story.MicroTime(now), Hosting: hostingOf(a.mediaPod())}
+	st.Timeline = story.Merge(st.Timeline, []callfleetv1.TimelineEvent{story.Event(now, "Claimed", "by %s", a.name)})
 }
 
+// refuse leaves a call that goes on to nobody, so that the controller finds it another pod.
 func refuse(st *callfleetv1.CallStatus, now time.Time, why string, generation int64) {
+	if st.Call != nil {
+		st.Call.ClaimedBy = ""
+	}
 	meta.SetStatusCondition(&st.Conditions, metav1.Condition{
 		Type: callfleetv1.ConditionAssigned, Status: metav1.ConditionFalse, Reason: callfleetv1.ReasonPodRefused,
 		Message: why + "; another pod is looked for", ObservedGeneration: generation,
 	})
-	st.Timeline = mergeTimeline(st.Timeline, []callfleetv1.TimelineEvent{event(now, "Refused", "%s", why)})
+	st.Timeline = story.Merge(st.Timeline, []callfleetv1.TimelineEvent{story.Event(now, "Refused", "%s", why)})
 }
 
 // decline ends a session that never became a call.
-func (a *Agent) decline(st *callfleetv1.CallStatus, now time.Time, s *callfleetv1.MeetingSession) {
+func (a *Agent) decline(st *callfleetv1.CallStatus, now time.Time, s *subject) {
 	why := callfleetv1.EndTimeReached
 	switch {
-	case !s.DeletionTimestamp.IsZero():
+	case s.deleted():
 		why = callfleetv1.EndSessionDeleted
-	case s.Spec.DesiredState == callfleetv1.DesiredEnded:
+	case s.spec.DesiredState == callfleetv1.DesiredEnded:
 		why = callfleetv1.EndedByBot
 	}
-	story{claimedBy: a.instance, end: endOf(why), ended: now}.tell(st, s.Generation)
+	story.Story{ClaimedBy: a.instance, End: story.EndOf(why), Ended: now}.Tell(st, s.generation())
 }

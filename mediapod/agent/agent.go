@@ -14,18 +14,20 @@ import (
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
 )
 
-// Agent is the pod side of the binding protocol: it admits, claims, runs and reports the calls bound to its MediaPod.
+// Agent is the pod side of the binding protocol: it admits, claims, runs and reports the calls bound to its MediaPod, and
+// those that come in.
 type Agent struct {
 	instance string // this run of the process; a new process holds none of the calls of the old
 	name     string // of the MediaPod
 	podUID   string
 	started  time.Time
 
-	sessions sessionClient
+	objects  objectClient
 	pods     mediaPodClient
 	calls    caller
-	sound    soundEngine
-	prompts  promptLoader
+	sound    soundEngine // nil where the service hosts the media
+	prompts  promptLibrary
+	meetings meetingFinder
 	clock    clock.WithTicker
 	log      logr.Logger
 	metrics  *metrics
@@ -35,17 +37,22 @@ type Agent struct {
 	health  health
 	stopped bool                // the process was told to stop
 	leaving bool                // its calls were told to leave
-	runners map[string]*runner  // by session UID
-	pending map[string]*pending // by session UID: a decision is being written, a seat is held
+	listed  map[*kind]bool      // what is bound to the pod is known, for calls of this kind
+	book    *rulebook           // nil until it was prepared once
+	runners map[string]*runner  // by the call's UID
+	pending map[string]*pending // by the call's UID: a decision is being written, a seat is held
 
 	life       context.Context // of the calls: outlives the request to stop
 	reportWake chan struct{}   // capacity 1
+	rulesWake  chan struct{}   // capacity 1
+	lookups    lookups
 }
 
-// pending remembers what the watch brought while a decision on the session was being written.
+// pending remembers what the watch brought while a decision on the object was being written.
 type pending struct {
-	newest *callfleetv1.MeetingSession
+	newest *subject
 	gone   bool
+	done   chan struct{} // closed when the decision was carried out; a call adopted is held from then on
 }
 
 // health is what the process says of itself besides its calls.
@@ -57,8 +64,9 @@ type health struct {
 func newAgent(life context.Context, name, podUID string, clk clock.WithTicker, log logr.Logger, m *metrics) *Agent {
 	return &Agent{
 		instance: uuid.NewString(), name: name, podUID: podUID, started: clk.Now(), clock: clk, log: log, metrics: m, life: life,
-		health:  health{reason: "Starting", message: "the process is starting"},
-		runners: map[string]*runner{}, pending: map[string]*pending{}, reportWake: make(chan struct{}, 1),
+		health: health{reason: "Starting", message: "the process is starting"}, listed: map[*kind]bool{},
+		runners: map[string]*runner{}, pending: map[string]*pending{},
+		reportWake: make(chan struct{}, 1), rulesWake: make(chan struct{}, 1),
 	}
 }
 
@@ -90,84 +98,128 @@ func (a *Agent) podChanged(p *callfleetv1.MediaPod) {
 	if draining(p) && !draining(was) {
 		a.log.Info("draining: no new calls from now on")
 	}
+	if was == nil || !sameRules(p, was) {
+		wake(a.rulesWake)
+	}
 	a.report()
+}
+
+// mediaPod is the newest version seen; there is one before there is any call.
+func (a *Agent) mediaPod() *callfleetv1.MediaPod {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.pod
+}
+
+// hostingOf says who handles the media of a pod's calls.
+func hostingOf(p *callfleetv1.MediaPod) callfleetv1.Hosting {
+	if p.Spec.Media.Hosting == callfleetv1.HostingService {
+		return callfleetv1.HostingService
+	}
+	return callfleetv1.HostingApplication
+}
+
+// wake pokes somebody who sleeps; it never blocks.
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }
 
 func draining(p *callfleetv1.MediaPod) bool {
 	return p != nil && (p.Spec.Drain != nil || !p.DeletionTimestamp.IsZero())
 }
 
-// sessionChanged is called for every version of every session bound to this pod.
-func (a *Agent) sessionChanged(s *callfleetv1.MeetingSession) {
+// changed is called for every version of every object bound to this pod.
+func (a *Agent) changed(s *subject) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	uid := string(s.UID)
-	if r := a.runners[uid]; r != nil {
+	if r := a.runners[s.uid]; r != nil {
 		r.update(s)
 		return
 	}
-	if p := a.pending[uid]; p != nil {
+	if p := a.pending[s.uid]; p != nil {
 		p.newest, p.gone = s, false
 		return
 	}
 	a.begin(s)
 }
 
-// begin acts on a session that has no runner, if there is anything to do. The caller holds a.mu.
-func (a *Agent) begin(s *callfleetv1.MeetingSession) {
+// begin acts on an object that has no runner, if there is anything to do. The caller holds a.mu.
+func (a *Agent) begin(s *subject) {
 	if what := a.judge(s); what != verdictIgnore {
-		a.pending[string(s.UID)] = &pending{newest: s}
-		go a.carry(s, what)
-		a.report()
+		a.carry(s, what)
 	}
 }
 
-// sessionGone: the session was deleted, or bound elsewhere. Nothing of it may go on here.
-func (a *Agent) sessionGone(s *callfleetv1.MeetingSession) {
+// gone: the object was deleted, or bound elsewhere. Nothing of it may go on here.
+func (a *Agent) gone(s *subject) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	uid := string(s.UID)
-	if p := a.pending[uid]; p != nil {
+	if p := a.pending[s.uid]; p != nil {
 		p.gone = true
 	}
-	if r := a.runners[uid]; r != nil {
+	if r := a.runners[s.uid]; r != nil {
 		r.taken()
 	}
 }
 
-// carry acts on a verdict and, for a claim, runs the call to its end.
-func (a *Agent) carry(s *callfleetv1.MeetingSession, what verdict) {
-	uid := string(s.UID)
-	r := a.act(s, what)
-
+// synced: all objects of a kind that are bound to the pod have been told.
+func (a *Agent) synced(k *kind) {
 	a.mu.Lock()
-	meanwhile := a.pending[uid]
-	delete(a.pending, uid)
-	moved := newer(meanwhile.newest.ResourceVersion, s.ResourceVersion)
+	a.listed[k] = true
+	a.mu.Unlock()
+}
+
+// carry acts on a verdict and, for a claim or an adoption, runs the call to its end. The caller holds a.mu.
+func (a *Agent) carry(s *subject, what verdict) *pending {
+	p := &pending{newest: s, done: make(chan struct{})}
+	a.pending[s.uid] = p
+	go func() {
+		r := a.act(s, what)
+		a.decided(s, r, p)
+		if r != nil {
+			a.run(r)
+		}
+	}()
+	a.report()
+	return p
+}
+
+// decided ends the decision on an object; what has come meanwhile is looked at now.
+func (a *Agent) decided(s *subject, r *runner, meanwhile *pending) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	defer close(meanwhile.done)
+	delete(a.pending, s.uid)
+	moved := newer(meanwhile.newest.version(), s.version())
 	switch {
 	case r == nil && moved && !meanwhile.gone:
 		a.begin(meanwhile.newest)
 	case r != nil:
-		a.runners[uid] = r
+		a.runners[s.uid] = r
 		if moved {
 			r.update(meanwhile.newest)
 		}
 		if meanwhile.gone {
 			r.taken()
 		}
+		if a.stopped {
+			r.release()
+		}
 		if a.leaving {
 			r.stop()
 		}
 	}
-	a.mu.Unlock()
 	a.report()
-	if r == nil {
-		return
-	}
+}
 
+// run carries a call to its end.
+func (a *Agent) run(r *runner) {
 	r.run(a.life)
 	a.mu.Lock()
-	delete(a.runners, uid)
+	delete(a.runners, r.uid)
 	if again := r.latest(); again != nil {
 		// Bound here anew while the old call was leaving: no other version may come to tell.
 		a.begin(again)
@@ -176,10 +228,13 @@ func (a *Agent) carry(s *callfleetv1.MeetingSession, what verdict) {
 	a.report()
 }
 
-// stop ends admission.
+// stop ends admission, and hands on the calls that can go on elsewhere.
 func (a *Agent) stop() {
 	a.mu.Lock()
 	a.stopped = true
+	for _, r := range a.runners {
+		r.release()
+	}
 	a.mu.Unlock()
 	a.report()
 }

@@ -5,6 +5,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,8 @@ import (
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/controllers/controllertest"
 	"github.com/callfleet/callfleet/mediapod/media"
+	"github.com/callfleet/callfleet/mediapod/meeting"
+	"github.com/callfleet/callfleet/mediapod/prompts"
 	"github.com/callfleet/callfleet/mediapod/signaling"
 )
 
@@ -56,19 +59,29 @@ func (b *bench) startProcess(cluster *controllertest.Cluster) {
 	}
 	b.service, b.ears, b.die = newService(), &ears{state: media.StateConnected}, die
 	a := newAgent(life, b.pod.Name, "pod-uid", clock.RealClock{}, testr.New(b.t).V(1), newMetrics(prometheus.NewRegistry()))
-	a.sessions, a.pods, a.calls, a.sound, a.prompts = cl, cl, b.service, b.ears, promptLoader{configMaps: cl}
+	library, err := prompts.New(prompts.Config{ConfigMaps: cl, HTTP: http.DefaultClient, BaseURL: "https://bots.contoso.com/voice/reception", Clock: clock.RealClock{}})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	a.objects, a.pods, a.calls, a.sound, a.prompts = cl, cl, b.service, b.ears, library
+	a.meetings = &meeting.Finder{Secrets: cl}
 	b.agent = a
 	p := &parts{agent: a}
-	done := make(chan struct{}, 3)
+	done := make(chan struct{}, 5)
 	go func() { cl.followMediaPod(life, b.pod.Name, p.podChanged); done <- struct{}{} }()
 	go func() {
-		a.runReports(life, func() { go func() { cl.followSessions(life, b.pod.Name, a); done <- struct{}{} }() })
+		a.runReports(life, func() {
+			for _, k := range kinds {
+				go func() { cl.follow(life, k, b.pod.Name, a); done <- struct{}{} }()
+			}
+		})
 		done <- struct{}{}
 	}()
+	go func() { a.runRules(life); done <- struct{}{} }()
 	a.setHealth(health{ready: true, reason: callfleetv1.ReasonReady})
 	b.t.Cleanup(func() {
 		die()
-		for range 3 {
+		for range 5 {
 			<-done
 		}
 		await(b.t, "calls to stop with the process", func() bool {

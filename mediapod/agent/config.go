@@ -17,8 +17,9 @@ type Config struct {
 	Namespace, MediaPod, PodUID string
 	// PodIP is what every socket binds to (POD_IP).
 	PodIP netip.Addr
-	// MediaPort is TCP and UDP (MEDIA_PORT); SignalingPort and HealthPort are TCP (SIGNALING_PORT, HEALTH_PORT).
-	MediaPort, SignalingPort, HealthPort uint16
+	// MediaPort is TCP and UDP (MEDIA_PORT); 0 where the service hosts the media of the bot's calls. SignalingPort, HealthPort
+	// and ControlPort are TCP (SIGNALING_PORT, HEALTH_PORT, CONTROL_PORT).
+	MediaPort, SignalingPort, HealthPort, ControlPort uint16
 	// GracePeriod is how long calls may go on after the process was told to stop (GRACE_PERIOD, seconds).
 	GracePeriod time.Duration
 	// MountRoot is put before every mounted path (CONTAINER_SANDBOX_MOUNT_POINT). It is empty in a container and set
@@ -54,10 +55,16 @@ func ConfigFromEnv(getenv func(string) string) (Config, error) {
 		Namespace:     text("POD_NAMESPACE"),
 		MediaPod:      text("MEDIAPOD_NAME"),
 		PodUID:        text("POD_UID"),
-		MediaPort:     port("MEDIA_PORT"),
 		SignalingPort: port("SIGNALING_PORT"),
 		HealthPort:    port("HEALTH_PORT"),
+		ControlPort:   9442,
 		MountRoot:     getenv("CONTAINER_SANDBOX_MOUNT_POINT"),
+	}
+	if getenv("CONTROL_PORT") != "" {
+		cfg.ControlPort = port("CONTROL_PORT")
+	}
+	if getenv("MEDIA_PORT") != "" {
+		cfg.MediaPort = port("MEDIA_PORT")
 	}
 	ip, err := netip.ParseAddr(getenv("POD_IP"))
 	if err != nil {

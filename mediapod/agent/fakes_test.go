@@ -3,14 +3,18 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync"
 	"testing"
 	"time"
 
+	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/audio/wav"
 	"github.com/callfleet/callfleet/graph"
 	"github.com/callfleet/callfleet/mediapod/media"
+	"github.com/callfleet/callfleet/mediapod/prompts"
 	"github.com/callfleet/callfleet/mediapod/signaling"
 )
 
@@ -20,8 +24,10 @@ type service struct {
 	joins    []signaling.JoinRequest
 	calls    map[string]*fakeCall // by session UID, the newest
 	hungUp   []string             // ids hung up for processes that are gone
-	holdJoin bool                 // calls stay in Joining
-	holdEnd  bool                 // calls that are asked to leave end only when the test ends them
+	adopts   []signaling.AdoptRequest
+	released []string
+	holdJoin bool // calls stay in Joining
+	holdEnd  bool // calls that are asked to leave end only when the test ends them
 }
 
 func newService() *service { return &service{calls: map[string]*fakeCall{}} }
@@ -37,6 +43,47 @@ func (s *service) Join(req signaling.JoinRequest) (signalCall, error) {
 		go c.establish()
 	}
 	return c, nil
+}
+
+// Adopt takes over a call that is established already.
+func (s *service) Adopt(req signaling.AdoptRequest) (signalCall, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.adopts = append(s.adopts, req)
+	c := &fakeCall{done: make(chan struct{}), onChange: req.OnChange, stays: s.holdEnd}
+	c.snap = signaling.Snapshot{
+		Phase: signaling.PhaseEstablished, State: graph.StateEstablished, Hosting: graph.ServiceHosted, Group: req.Group, MediaActive: true,
+		CallID: req.CallID, ChainID: req.ChainID, ScenarioID: req.ScenarioID, Established: req.Before.Established,
+		Events: []signaling.Event{{Time: time.Now(), Event: "Adopted"}},
+	}
+	s.calls[req.UID] = c
+	return c, nil
+}
+
+// Release lets a call go without hanging up.
+func (s *service) Release(uid string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.calls[uid]
+	if c == nil {
+		return
+	}
+	delete(s.calls, uid)
+	s.released = append(s.released, uid)
+	close(c.done)
+}
+
+// answer does what signalling does with an incoming call that is to be answered.
+func (s *service) answer(in signaling.Incoming, d signaling.Decision) *fakeCall {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := &fakeCall{done: make(chan struct{}), onChange: d.Answer.OnChange, stays: s.holdEnd}
+	c.snap = signaling.Snapshot{
+		Phase: signaling.PhaseJoining, State: graph.StateIncoming, Group: in.Group, TenantID: in.TenantID, CallID: in.CallID, ChainID: in.ChainID,
+		ScenarioID: d.Answer.ScenarioID, Events: []signaling.Event{{Time: time.Now(), Event: "Incoming"}},
+	}
+	s.calls[d.Answer.UID] = c
+	return c
 }
 
 func (s *service) HangUpRemote(_ context.Context, _, callID, _ string) error {
@@ -68,6 +115,9 @@ type fakeCall struct {
 	mu       sync.Mutex
 	snap     signaling.Snapshot
 	asked    signaling.EndReason
+	wants    []signaling.Wants
+	acts     []signaling.Action
+	act      func(signaling.Action) (signaling.Result, error) // nil: everything succeeds at once
 	stays    bool
 	done     chan struct{}
 	onChange func()
@@ -83,6 +133,38 @@ func (c *fakeCall) leaving() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.asked != ""
+}
+
+func (c *fakeCall) Want(w signaling.Wants) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wants = append(c.wants, w)
+}
+
+func (c *fakeCall) wanted() signaling.Wants {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.wants) == 0 {
+		return signaling.Wants{}
+	}
+	return c.wants[len(c.wants)-1]
+}
+
+func (c *fakeCall) Act(_ context.Context, _ string, a signaling.Action) (signaling.Result, error) {
+	c.mu.Lock()
+	c.acts = append(c.acts, a)
+	act := c.act
+	c.mu.Unlock()
+	if act == nil {
+		return signaling.Result{}, nil
+	}
+	return act(a)
+}
+
+func (c *fakeCall) acted() []signaling.Action {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]signaling.Action(nil), c.acts...)
 }
 
 func (c *fakeCall) Done() <-chan struct{} { return c.done }
@@ -131,6 +213,7 @@ type ears struct {
 	stats  media.Stats
 	state  media.State
 	opened []media.CallOptions
+	muted  bool
 	closed int
 }
 
@@ -155,6 +238,18 @@ func (e *ears) Stats() media.Stats {
 	return e.stats
 }
 
+func (e *ears) SetMuted(muted bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.muted = muted
+}
+
+func (e *ears) isMuted() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.muted
+}
+
 func (e *ears) Close() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -171,6 +266,47 @@ func (e *ears) left() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return len(e.opened) - e.closed
+}
+
+// files plays the prompt library.
+type files struct {
+	mu     sync.Mutex
+	err    error
+	asked  int
+	prompt graph.MediaInfo
+}
+
+func (f *files) Fetch(context.Context, *callfleetv1.Play) (prompts.File, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked++
+	return prompts.File{Raw: tone(), From: "the file"}, f.err
+}
+
+func (f *files) MediaInfo(context.Context, *callfleetv1.Play) (graph.MediaInfo, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked++
+	return f.prompt, f.err
+}
+
+func (f *files) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err = err
+}
+
+// tone is a second of 16 kHz 16-bit mono.
+func tone() []byte {
+	var b bytes.Buffer
+	samples := make([]int16, 16000)
+	for i := range samples {
+		samples[i] = int16(i%2000 - 1000)
+	}
+	if err := wav.Encode(&b, wav.Clip{SampleRate: 16000, Samples: samples}); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
 }
 
 func await(t *testing.T, what string, ok func() bool) {

@@ -82,6 +82,15 @@ func withoutRedirects(web *http.Client) *http.Client {
 	return &c
 }
 
+// tenantsOf are the tenants a bot serves, its home tenant first.
+func tenantsOf(id callfleetv1.BotIdentity) []string {
+	tenants := []string{string(id.TenantID)}
+	for _, t := range id.AllowedTenants {
+		tenants = append(tenants, string(t))
+	}
+	return tenants
+}
+
 // errSecret is a client secret that is no use before anybody is asked about it.
 var errSecret = errors.New("the client secret cannot be used")
 
@@ -105,6 +114,8 @@ func newSecretFileCredential(path string, id callfleetv1.BotIdentity, c graph.Cl
 				Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: c.LoginURL},
 				Transport: hc,
 			},
+			// The tenants whose tokens may be asked for besides the home tenant's: azidentity refuses others.
+			AdditionallyAllowedTenants: tenantsOf(id)[1:],
 			// Instance discovery asks Microsoft's public cloud about the authority, which a custom one is unknown to.
 			DisableInstanceDiscovery: id.Cloud == callfleetv1.CloudCustom,
 		},

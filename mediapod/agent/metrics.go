@@ -9,6 +9,7 @@ import (
 
 type metrics struct {
 	admissions   *prometheus.CounterVec
+	incoming     *prometheus.CounterVec
 	statusWrites *prometheus.CounterVec
 }
 
@@ -16,10 +17,13 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	f := promauto.With(reg)
 	return &metrics{
 		admissions: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "callfleet_mediapod_admissions_total", Help: "Bindings the pod claimed or refused.",
+			Name: "callfleet_mediapod_admissions_total", Help: "Bindings the pod claimed, adopted or refused.",
+		}, []string{"outcome"}),
+		incoming: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "callfleet_mediapod_incoming_calls_total", Help: "Calls that came in, by what the rules and the seats made of them.",
 		}, []string{"outcome"}),
 		statusWrites: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "callfleet_mediapod_status_writes_total", Help: "Writes of call status to the API server.",
+			Name: "callfleet_mediapod_status_writes_total", Help: "Writes about calls to the API server.",
 		}, []string{"outcome"}),
 	}
 }

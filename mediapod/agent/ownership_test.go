@@ -19,78 +19,200 @@ import (
 	"k8s.io/utils/clock"
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/controllertest"
 	"github.com/callfleet/callfleet/mediapod/media"
+	"github.com/callfleet/callfleet/mediapod/meeting"
 	"github.com/callfleet/callfleet/mediapod/signaling"
 )
 
-// memory is an API server that holds one session and can be made to misbehave.
+// memory is an API server that holds one object and can be made to misbehave.
 type memory struct {
 	mu         sync.Mutex
-	session    *callfleetv1.MeetingSession
+	object     *subject      // nil: there is none
 	loseAnswer bool          // of the next write, which is done all the same
+	away       bool          // nothing is answered
 	gate       chan struct{} // writes wait for it, if set
+	creates    int
+	patches    int
+	pods       map[string]*callfleetv1.MediaPod
 }
 
-func (m *memory) getSession(context.Context, string) (*callfleetv1.MeetingSession, error) {
+var errAway = errors.New("connection refused")
+
+func (m *memory) get(_ context.Context, k *kind, name string) (*subject, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.session.DeepCopy(), nil
+	switch {
+	case m.away:
+		return nil, errAway
+	case m.object == nil || m.object.kind != k || m.object.name() != name:
+		return nil, apierrors.NewNotFound(schema.GroupResource{Resource: k.resource}, name)
+	}
+	return m.object.copy(), nil
 }
 
-func (m *memory) patchSession(_ context.Context, before, after *callfleetv1.MeetingSession) (*callfleetv1.MeetingSession, error) {
+func (m *memory) create(_ context.Context, s *subject) (*subject, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.away:
+		return nil, errAway
+	case m.object != nil:
+		return nil, apierrors.NewAlreadyExists(schema.GroupResource{Resource: s.kind.resource}, s.name())
+	}
+	m.creates++
+	m.object = s.copy()
+	m.object.object.SetUID("uid-made")
+	m.object.object.SetResourceVersion("10")
+	m.object.object.SetGeneration(1)
+	m.object = m.object.copy()
+	if m.loseAnswer {
+		m.loseAnswer = false
+		return nil, errors.New("connection reset by peer")
+	}
+	return m.object.copy(), nil
+}
+
+func (m *memory) patch(_ context.Context, before, after *subject) (*subject, error) {
 	if m.gate != nil {
 		<-m.gate
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if before.ResourceVersion != m.session.ResourceVersion {
-		return nil, apierrors.NewConflict(schema.GroupResource{Resource: "meetingsessions"}, before.Name, errors.New("changed meanwhile"))
+	switch {
+	case m.away:
+		return nil, errAway
+	case before.version() != m.object.version():
+		return nil, apierrors.NewConflict(schema.GroupResource{Resource: before.kind.resource}, before.name(), errors.New("changed meanwhile"))
 	}
-	m.session.Status = *after.Status.DeepCopy()
+	m.patches++
+	*m.object.status = *after.status.DeepCopy()
+	if m.object.call != nil {
+		m.object.call.Status.Direction = after.call.Status.Direction
+	}
 	m.bump()
 	if m.loseAnswer {
 		m.loseAnswer = false
 		return nil, errors.New("connection reset by peer")
 	}
-	return m.session.DeepCopy(), nil
+	return m.object.copy(), nil
+}
+
+func (m *memory) unfinished(_ context.Context, k *kind, _ string) ([]*subject, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.away:
+		return nil, errAway
+	case m.object == nil || m.object.kind != k:
+		return nil, nil
+	}
+	return []*subject{m.object.copy()}, nil
+}
+
+func (m *memory) getMediaPod(_ context.Context, name string) (*callfleetv1.MediaPod, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if p := m.pods[name]; p != nil {
+		return p, nil
+	}
+	return nil, apierrors.NewNotFound(schema.GroupResource{Resource: "mediapods"}, name)
+}
+
+func (m *memory) patchMediaPod(_ context.Context, _, after *callfleetv1.MediaPod) (*callfleetv1.MediaPod, error) {
+	return after, nil
 }
 
 func (m *memory) bump() {
-	n, _ := strconv.Atoi(m.session.ResourceVersion)
-	m.session.ResourceVersion = strconv.Itoa(n + 1)
+	n, _ := strconv.Atoi(m.object.version())
+	m.object.object.SetResourceVersion(strconv.Itoa(n + 1))
 }
 
 // write is what somebody else writes.
-func (m *memory) write(change func(*callfleetv1.MeetingSession)) *callfleetv1.MeetingSession {
+func (m *memory) write(change func(*callfleetv1.CallStatus)) *subject {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	change(m.session)
+	change(m.object.status)
 	m.bump()
-	return m.session.DeepCopy()
+	return m.object.copy()
+}
+
+// specify is what the user writes.
+func (m *memory) specify(change func(*callfleetv1.CallSpec)) *subject {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	change(m.object.spec)
+	m.object.object.SetGeneration(m.object.generation() + 1)
+	m.bump()
+	return m.object.copy()
+}
+
+func (m *memory) newest() *subject {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.object == nil {
+		return nil
+	}
+	return m.object.copy()
 }
 
 func (m *memory) status() callfleetv1.CallStatus {
+	if s := m.newest(); s != nil {
+		return *s.status
+	}
+	return callfleetv1.CallStatus{}
+}
+
+func (m *memory) goAway(away bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.session.DeepCopy().Status.CallStatus
+	m.away = away
+}
+
+func (m *memory) writes() (creates, patches int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.creates, m.patches
+}
+
+// session is one that is bound to reception-0.
+func session() *subject {
+	ms := &callfleetv1.MeetingSession{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "voice", Name: "standup", UID: "uid-1", ResourceVersion: "10",
+	}}
+	ms.Spec.Meeting.JoinMeetingID = &callfleetv1.JoinMeetingID{ID: "123456789012"}
+	ms.Status.MediaPod, ms.Status.Phase = "reception-0", callfleetv1.PhaseAssigned
+	return meetingSessions.subject(ms)
 }
 
 // desk is one ready agent and one session bound to its pod, both in memory. The test plays the watch.
 func desk(t *testing.T) (*Agent, *service, *memory) {
 	t.Helper()
+	m := &memory{object: session()}
+	a, calls := seat(t, m)
+	return a, calls, m
+}
+
+// seat is one ready agent before an API server in memory.
+func seat(t *testing.T, m *memory, change ...func(*callfleetv1.MediaPod)) (*Agent, *service) {
+	t.Helper()
 	life, die := context.WithCancel(context.Background())
-	m := &memory{session: &callfleetv1.MeetingSession{ObjectMeta: metav1.ObjectMeta{
-		Namespace: "voice", Name: "standup", UID: "uid-1", ResourceVersion: "10",
-	}}}
-	m.session.Spec.Meeting.JoinMeetingID = &callfleetv1.JoinMeetingID{ID: "123456789012"}
-	m.session.Status.MediaPod, m.session.Status.Phase = "reception-0", callfleetv1.PhaseAssigned
 	a := newAgent(life, "reception-0", "pod-uid", clock.RealClock{}, testr.New(t), newMetrics(prometheus.NewRegistry()))
 	calls := newService()
-	a.sessions, a.calls, a.sound = m, calls, &ears{state: media.StateConnected}
-	pod := &callfleetv1.MediaPod{ObjectMeta: metav1.ObjectMeta{Name: "reception-0", ResourceVersion: "5"}}
-	pod.Spec.Capacity.Seats = 20
+	a.objects, a.pods, a.calls, a.sound, a.prompts, a.meetings = m, m, calls, &ears{state: media.StateConnected}, &files{}, &meeting.Finder{}
+	pod := &callfleetv1.MediaPod{ObjectMeta: metav1.ObjectMeta{Namespace: "voice", Name: "reception-0", ResourceVersion: "5"}}
+	pod.Spec.BotRef.Name, pod.Spec.Capacity.Seats = "reception", 20
+	pod.Spec.Identity = callfleetv1.BotIdentity{AppID: controllertest.AppID, TenantID: controllertest.TenantID}
+	pod.Spec.Signaling.Host = "bots.contoso.com"
+	for _, c := range change {
+		c(pod)
+	}
 	a.podChanged(pod)
 	a.setHealth(health{ready: true})
+	for _, k := range kinds {
+		a.synced(k)
+	}
+	a.book = a.prepareRules(t.Context(), pod)
 	t.Cleanup(func() {
 		die()
 		await(t, "calls to stop with the process", func() bool {
@@ -99,7 +221,7 @@ func desk(t *testing.T) (*Agent, *service, *memory) {
 			return len(a.runners)+len(a.pending) == 0
 		})
 	})
-	return a, calls, m
+	return a, calls
 }
 
 func (m *memory) awaitPhase(t *testing.T, want callfleetv1.CallPhase) {
@@ -114,8 +236,8 @@ func TestAClaimWhoseAnswerIsLostIsCarriedOut(t *testing.T) {
 	if bound.Call != nil {
 		t.Fatal("claimed already")
 	}
-	s, _ := m.getSession(t.Context(), "standup")
-	a.sessionChanged(s)
+	s := m.newest()
+	a.changed(s)
 	m.awaitPhase(t, callfleetv1.PhaseEstablished)
 	if n := calls.joined(); n != 1 {
 		t.Errorf("%d calls were made, want one", n)
@@ -123,23 +245,23 @@ func TestAClaimWhoseAnswerIsLostIsCarriedOut(t *testing.T) {
 }
 
 func TestABindingThatComesBackWhileTheOldCallLeavesIsClaimed(t *testing.T) {
-	rebind := func(s *callfleetv1.MeetingSession) {
-		s.Status.Call, s.Status.Phase = nil, callfleetv1.PhaseAssigned
+	rebind := func(st *callfleetv1.CallStatus) {
+		st.Call, st.Phase = nil, callfleetv1.PhaseAssigned
 	}
 	tests := map[string]func(*Agent, *memory){
 		"taken away and given back": func(a *Agent, m *memory) {
-			s, _ := m.getSession(t.Context(), "standup")
-			a.sessionGone(s)
-			a.sessionChanged(m.write(rebind))
+			s := m.newest()
+			a.gone(s)
+			a.changed(m.write(rebind))
 		},
-		"both while the watch was broken": func(a *Agent, m *memory) { a.sessionChanged(m.write(rebind)) },
+		"both while the watch was broken": func(a *Agent, m *memory) { a.changed(m.write(rebind)) },
 	}
 	for name, move := range tests {
 		t.Run(name, func(t *testing.T) {
 			a, calls, m := desk(t)
 			calls.holdEnd = true
-			s, _ := m.getSession(t.Context(), "standup")
-			a.sessionChanged(s)
+			s := m.newest()
+			a.changed(s)
 			m.awaitPhase(t, callfleetv1.PhaseEstablished)
 			old := calls.call(t, "uid-1")
 			move(a, m)
@@ -157,12 +279,12 @@ func TestABindingThatComesBackWhileTheOldCallLeavesIsClaimed(t *testing.T) {
 }
 
 func TestACallIsLeftWhoseSessionWasGivenUpElsewhere(t *testing.T) {
-	finished := func(s *callfleetv1.MeetingSession) {
-		s.Status.Phase = callfleetv1.PhaseFailed
-		s.Status.Call.End = &callfleetv1.CallEnd{Reason: callfleetv1.EndPodLost, Failed: true}
+	finished := func(st *callfleetv1.CallStatus) {
+		st.Phase = callfleetv1.PhaseFailed
+		st.Call.End = &callfleetv1.CallEnd{Reason: callfleetv1.EndPodLost, Failed: true}
 	}
 	tests := map[string]func(*Agent, *memory, *fakeCall){
-		"the watch tells": func(a *Agent, m *memory, _ *fakeCall) { a.sessionChanged(m.write(finished)) },
+		"the watch tells": func(a *Agent, m *memory, _ *fakeCall) { a.changed(m.write(finished)) },
 		"a write tells": func(_ *Agent, m *memory, c *fakeCall) {
 			m.write(finished)
 			c.change(func(s *signaling.Snapshot) { s.InLobby = 1 })
@@ -171,8 +293,8 @@ func TestACallIsLeftWhoseSessionWasGivenUpElsewhere(t *testing.T) {
 	for name, giveUp := range tests {
 		t.Run(name, func(t *testing.T) {
 			a, calls, m := desk(t)
-			s, _ := m.getSession(t.Context(), "standup")
-			a.sessionChanged(s)
+			s := m.newest()
+			a.changed(s)
 			m.awaitPhase(t, callfleetv1.PhaseEstablished)
 			c := calls.call(t, "uid-1")
 			giveUp(a, m, c)
@@ -188,8 +310,8 @@ func TestACallIsLeftWhoseSessionWasGivenUpElsewhere(t *testing.T) {
 func TestAClaimThatLandsAfterTheGracePeriodMakesNoCall(t *testing.T) {
 	a, calls, m := desk(t)
 	m.gate = make(chan struct{})
-	s, _ := m.getSession(t.Context(), "standup")
-	a.sessionChanged(s)
+	s := m.newest()
+	a.changed(s)
 	a.stop()
 	a.stopCalls()
 	close(m.gate)
@@ -202,7 +324,7 @@ func TestAClaimThatLandsAfterTheGracePeriodMakesNoCall(t *testing.T) {
 // TestARefusalAlwaysSaysWhy, even if what it was for has passed since.
 func TestARefusalAlwaysSaysWhy(t *testing.T) {
 	a, _, m := desk(t)
-	s, _ := m.getSession(t.Context(), "standup")
+	s := m.newest()
 	a.act(s, verdictRefuse)
 	c := meta.FindStatusCondition(m.status().Conditions, callfleetv1.ConditionAssigned)
 	if c == nil || !strings.HasPrefix(c.Message, "the pod was not ready a moment ago") {

@@ -10,10 +10,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/mediapod/story"
 )
 
-// mediaPodClient is what the report needs of the API server.
+// maxMessage is the bound of a message in the API's schema.
+const maxMessage = 1024
+
+// mediaPodClient is what is needed of the API server about media pods.
 type mediaPodClient interface {
+	getMediaPod(ctx context.Context, name string) (*callfleetv1.MediaPod, error)
 	patchMediaPod(ctx context.Context, before, after *callfleetv1.MediaPod) (*callfleetv1.MediaPod, error)
 }
 
@@ -81,8 +86,8 @@ func (a *Agent) reportNow() (before, after *callfleetv1.MediaPod) {
 		return nil, nil
 	}
 	after = a.pod.DeepCopy()
-	capacity, used, reserved := after.Spec.Capacity.Seats, int32(len(a.runners)), int32(len(a.pending))
-	after.Status.Calls = used
+	capacity, used, reserved := after.Spec.Capacity.Seats, int32(a.used()), int32(len(a.pending))
+	after.Status.Calls = int32(len(a.runners)) // the pod stays until their last word is written
 	after.Status.Seats = callfleetv1.Seats{Capacity: capacity, Used: used, Reserved: reserved, Free: max(0, capacity-used-reserved)}
 	h := a.health
 	if a.stopped {
@@ -90,7 +95,7 @@ func (a *Agent) reportNow() (before, after *callfleetv1.MediaPod) {
 	}
 	after.Status.Agent = &callfleetv1.AgentReport{
 		Instance: a.instance, PodUID: a.podUID, StartTime: metav1.NewTime(a.started.Truncate(time.Second)),
-		ObservedGeneration: a.pod.Generation, Ready: h.ready, Reason: clip(h.reason, 64), Message: clip(h.message, maxMessage),
+		ObservedGeneration: a.pod.Generation, Ready: h.ready, Reason: story.Clip(h.reason, 64), Message: story.Clip(h.message, maxMessage),
 	}
 	return a.pod, after
 }

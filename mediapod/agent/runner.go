@@ -9,24 +9,30 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/google/uuid"
-	"k8s.io/utils/clock"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
-	"github.com/callfleet/callfleet/graph"
 	"github.com/callfleet/callfleet/mediapod/media"
+	"github.com/callfleet/callfleet/mediapod/rules"
 	"github.com/callfleet/callfleet/mediapod/signaling"
+	"github.com/callfleet/callfleet/mediapod/story"
 )
 
 // signalCall is one call as signalling runs it.
 type signalCall interface {
 	Snapshot() signaling.Snapshot
+	Want(signaling.Wants)
+	Act(ctx context.Context, by string, a signaling.Action) (signaling.Result, error)
 	HangUp(reason signaling.EndReason)
 	Done() <-chan struct{}
 }
 
-// caller makes calls.
+// caller makes calls and takes them over.
 type caller interface {
 	Join(req signaling.JoinRequest) (signalCall, error)
+	Adopt(req signaling.AdoptRequest) (signalCall, error)
+	Release(uid string)
 	HangUpRemote(ctx context.Context, tenantID, callID, scenarioID string) error
 }
 
@@ -35,6 +41,7 @@ type mediaCall interface {
 	Endpoint() (url, token string)
 	State() media.State
 	Stats() media.Stats
+	SetMuted(muted bool)
 	Close()
 }
 
@@ -43,103 +50,166 @@ type soundEngine interface {
 	NewCall(media.CallOptions) (mediaCall, error)
 }
 
-const (
-	// mediaRefresh is how often measurements alone are worth a write.
-	mediaRefresh = 30 * time.Second
-	// mediaGrace is how long the service has to end a call whose media is lost before the bot leaves by itself.
-	mediaGrace = 10 * time.Second
-	// joinQuiet is how long a call may be joining before that is news: the claim said it already.
-	joinQuiet = 600 * time.Millisecond
-	// settleTime is how long after the call is established "no packets" and "silence" are no news yet.
-	settleTime = 3 * time.Second
-	// measureEvery is how often the media path is looked at.
-	measureEvery = 500 * time.Millisecond
-)
-
-// runner carries one claimed call from its claim to its end. One goroutine; everything else reaches it by channels.
+// runner carries one call from its claim to its end. One goroutine; everything else reaches it by channels.
 type runner struct {
-	session   *callfleetv1.MeetingSession // as claimed; the spec may be replaced through updates
-	claimedBy string
-	calls     caller
-	sound     soundEngine
-	prompts   promptLoader
-	writer    *statusWriter
-	clock     clock.WithTicker
-	log       logr.Logger
+	uid   string // of the call
+	agent *Agent
+	// object as claimed, or, of a call that came in, as it is to be made; the spec may be replaced through updates.
+	object *subject
+	// scenario ties together everything sent to Graph for this attempt, by whatever process.
+	scenario string
+	hosting  callfleetv1.Hosting
+	writer   *statusWriter
+	log      logr.Logger
+	// begin makes the call, or finds how the attempt ends without one.
+	begin func(ctx context.Context) (legs, *callfleetv1.CallEnd)
 
-	changed chan struct{} // capacity 1: signalling or media changed
+	starts chan signalCall // of a call that came in: what signalling made of the answer; capacity 1
+
+	poked chan struct{} // capacity 1: something changed
+	held  chan struct{} // closed once the call is there, or never will be
 
 	mu   sync.Mutex
-	spec callfleetv1.MeetingSessionSpec
+	spec callfleetv1.CallSpec
+	end  *metav1.Time // the bot leaves at the latest; nil: never
 	// leave is why the bot is to leave, once it is.
 	leave callfleetv1.EndReason
-	gone  bool // the session is not ours any more: leave, and write nothing
-	// newest version that came through the watch; nil if the session is not bound to this pod any more.
-	newest *callfleetv1.MeetingSession
+	// gone: the object is not ours any more; what is to be said of it is said by others.
+	gone bool
+	// passing: the call is to go on in another process. Of one that is gone, it has that process already.
+	passing bool
+	over    bool // the call has ended; its last status may still be on its way
+	// newest version that came through the watch; nil if the object is not bound to this pod any more.
+	newest *subject
+	call   signalCall // once there is one
 
 	// The rest belongs to the goroutine.
-	story     story
-	offered   story // the last one offered
-	lastOffer time.Time
-	toldFlow  flow // last verdict in the timeline
-	mediaGone time.Time
+	story    story.Story
+	told     story.Story // the last one offered
+	toldAt   time.Time
+	toldFlow story.Flow // last verdict in the timeline
+	lostAt   time.Time  // when the media broke
+	presence rules.Presence
+	heardAt  time.Time
+	player   player
 }
 
-func newRunner(s *callfleetv1.MeetingSession, a *Agent) *runner {
-	log := a.log.WithValues("session", s.Name)
+// legs are the two sides of a call: what is said to the service, and the sound, which is nil where the service has it.
+type legs struct {
+	signal signalCall
+	sound  mediaCall
+}
+
+// newRunner carries a claimed binding.
+func newRunner(s *subject, a *Agent) *runner {
+	r := bareRunner(s, a, a.mediaPod(), s.status.Call.ScenarioID)
+	r.writer = newStatusWriter(s, a.objects, a.clock, r.log, a.metrics)
+	r.begin = r.place
+	if t := s.status.Call.CreatedTime; t != nil {
+		r.story.Created = t.Time
+	}
+	return r
+}
+
+// bareRunner has neither a way to its call nor one to the API server yet.
+func bareRunner(s *subject, a *Agent, pod *callfleetv1.MediaPod, scenario string) *runner {
 	r := &runner{
-		session: s, claimedBy: a.instance, calls: a.calls, sound: a.sound, prompts: a.prompts, clock: a.clock, log: log,
-		writer:  newStatusWriter(s, a.sessions, a.clock, log, a.metrics),
-		changed: make(chan struct{}, 1), spec: s.Spec,
+		uid: s.uid, agent: a, object: s, scenario: scenario, hosting: hostingOf(pod), log: a.log.WithValues("kind", s.kind.name, "name", s.name()),
+		poked: make(chan struct{}, 1), held: make(chan struct{}), spec: *s.spec, end: s.end,
 	}
-	r.story = story{claimedBy: a.instance, scenario: s.Status.Call.ScenarioID}
-	if t := s.Status.Call.CreatedTime; t != nil {
-		r.story.created = t.Time
-	}
+	r.story = story.Story{ClaimedBy: a.instance, Hosting: r.hosting, HomeTenant: string(pod.Spec.Identity.TenantID), Scenario: scenario}
 	return r
 }
 
 // newScenario is the id that ties together everything sent to Graph for one attempt.
 func newScenario() string { return uuid.NewString() }
 
-// update takes over a newer version of the session.
-func (r *runner) update(s *callfleetv1.MeetingSession) {
+// update takes over a newer version of the object.
+func (r *runner) update(s *subject) {
 	r.writer.observed(s)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.newest = s
-	if !newer(s.ResourceVersion, r.session.ResourceVersion) {
+	if !newer(s.version(), r.object.version()) {
 		return // from before the claim
 	}
-	r.spec = s.Spec
+	r.spec, r.end = *s.spec, s.end
 	switch {
-	case !holds(r.claimedBy, s):
+	case !r.writer.ours(r.agent.instance, s) && r.goesOn(s):
+		r.gone, r.passing = true, true
+	case !r.writer.ours(r.agent.instance, s):
 		r.abandonLocked()
-	case !s.DeletionTimestamp.IsZero():
+	case s.deleted():
 		r.leaveLocked(callfleetv1.EndSessionDeleted)
-	case s.Spec.DesiredState == callfleetv1.DesiredEnded:
+	case s.spec.DesiredState == callfleetv1.DesiredEnded:
 		r.leaveLocked(callfleetv1.EndedByBot)
 	}
 	r.poke()
 }
 
-// taken makes the bot leave because the session is gone or bound to another pod.
+// goesOn: the call of this runner goes on, and is another process's now, or about to be.
+func (r *runner) goesOn(s *subject) bool {
+	return adoptable(s) && s.status.Call.ClaimedBy != r.agent.instance && s.status.Call.ScenarioID == r.scenario
+}
+
+// taken makes the bot leave because the object is gone or bound to another pod, unless the call goes on there.
 func (r *runner) taken() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.newest = nil
+	if r.hosting == callfleetv1.HostingService && !r.over {
+		go r.seekHeir(r.agent.life)
+		return
+	}
 	r.abandonLocked()
 	r.poke()
 }
 
-// latest is the newest version of the session, if it is still bound to this pod.
-func (r *runner) latest() *callfleetv1.MeetingSession {
+// seekHeir finds out whether a call that was taken away goes on elsewhere. The watch does not tell; and hanging up a call
+// that another process has adopted would end it for everybody.
+func (r *runner) seekHeir(ctx context.Context) {
+	for retry := 250 * time.Millisecond; ; retry = min(2*retry, 5*time.Second) {
+		s, err := r.agent.objects.get(ctx, r.object.kind, r.object.name())
+		if known, goesOn := r.heir(s, err); known {
+			r.mu.Lock()
+			switch {
+			case r.newest != nil: // back again
+			case goesOn:
+				r.gone, r.passing = true, true
+			default:
+				r.abandonLocked()
+			}
+			r.mu.Unlock()
+			r.poke()
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.agent.clock.After(retry):
+		}
+	}
+}
+
+// heir says what became of the object; known is false while nobody can tell.
+func (r *runner) heir(s *subject, err error) (known, goesOn bool) {
+	switch {
+	case apierrors.IsNotFound(err):
+		return true, false
+	case err != nil:
+		return false, false
+	}
+	return true, string(s.object.GetUID()) == r.objectUID() && r.goesOn(s)
+}
+
+// latest is the newest version of the object, if it is still bound to this pod.
+func (r *runner) latest() *subject {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.newest
 }
 
-// abandonLocked makes the bot leave without a word: what is to be said of the session is said by others now.
+// abandonLocked makes the bot leave without a word: what is to be said of the object is said by others now.
 func (r *runner) abandonLocked() {
 	r.gone = true
 	r.leaveLocked(callfleetv1.EndPodLost)
@@ -153,6 +223,14 @@ func (r *runner) stop() {
 	r.poke()
 }
 
+// release hands the call to whatever process is found for it, if the service has its media. Others stay to their end.
+func (r *runner) release() {
+	r.mu.Lock()
+	r.passing = r.passing || r.hosting == callfleetv1.HostingService
+	r.mu.Unlock()
+	r.poke()
+}
+
 // leaveLocked keeps the first reason: it is the one that made the bot leave.
 func (r *runner) leaveLocked(why callfleetv1.EndReason) {
 	if r.leave == "" {
@@ -160,11 +238,16 @@ func (r *runner) leaveLocked(why callfleetv1.EndReason) {
 	}
 }
 
-func (r *runner) poke() {
-	select {
-	case r.changed <- struct{}{}:
-	default:
+func (r *runner) poke() { wake(r.poked) }
+
+// leaving is why the bot is to leave, or "".
+func (r *runner) leaving() callfleetv1.EndReason {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.end != nil && !r.agent.clock.Now().Before(r.end.Time) {
+		r.leaveLocked(callfleetv1.EndTimeReached)
 	}
+	return r.leave
 }
 
 // run is the life of the call. It returns when the call is over and its last status is written, or cannot be.
@@ -173,166 +256,48 @@ func (r *runner) run(ctx context.Context) {
 	defer stopWriting()
 	go r.writer.run(writing)
 
-	if end := r.call(ctx); end != nil {
-		r.finish(*end)
+	both, end := r.begin(ctx)
+	r.mu.Lock()
+	r.call = both.signal
+	r.mu.Unlock()
+	close(r.held)
+	if end == nil {
+		end = r.attend(ctx, both)
+	}
+	if both.sound != nil {
+		both.sound.Close()
 	}
 	r.mu.Lock()
+	r.over = true
 	gone := r.gone
 	r.mu.Unlock()
-	if gone {
-		stopWriting()
-	}
-	<-r.writer.done
-}
-
-// call sets the call up, watches over it and says how it ended.
-func (r *runner) call(ctx context.Context) *callfleetv1.CallEnd {
-	if why := r.leaving(); why != "" {
-		return endOf(why)
-	}
-	target, err := meetingOf(r.session.Spec.Meeting)
-	if err != nil {
-		return &callfleetv1.CallEnd{Reason: callfleetv1.EndInvalidMeeting, Failed: true, Message: clip(err.Error(), maxMessage)}
-	}
-	behavior, err := r.prompts.load(ctx, r.session.Spec.Behavior)
-	if err != nil {
-		return endOfBehavior(err)
-	}
-	// Loading may have taken its time, and a call that is not made need not be left.
-	if why := r.leaving(); why != "" {
-		return endOf(why)
-	}
-	sound, err := r.sound.NewCall(media.CallOptions{ID: string(r.session.UID), Behavior: behavior, OnChange: r.poke})
-	if err != nil {
-		return &callfleetv1.CallEnd{Reason: callfleetv1.EndServiceError, Failed: true, Retryable: true,
-			Message: clip("the media engine cannot take the call: "+err.Error(), maxMessage)}
-	}
-	defer sound.Close()
-	blob, err := graph.NewBlob(sound.Endpoint())
-	if err != nil {
-		return &callfleetv1.CallEnd{Reason: callfleetv1.EndServiceError, Failed: true, Message: clip(err.Error(), maxMessage)}
-	}
-	call, err := r.calls.Join(signaling.JoinRequest{
-		UID: string(r.session.UID), Meeting: target, ScenarioID: r.story.scenario, Blob: blob, OnChange: r.poke,
-	})
-	if err != nil {
-		return &callfleetv1.CallEnd{Reason: callfleetv1.EndServiceError, Failed: true, Retryable: true, Message: clip(err.Error(), maxMessage)}
-	}
-	return r.attend(ctx, call, sound)
-}
-
-// attend watches over a call until signalling says that it is over. It returns nil if the process has to end first.
-func (r *runner) attend(ctx context.Context, call signalCall, sound mediaCall) *callfleetv1.CallEnd {
-	measure := r.clock.NewTicker(measureEvery)
-	defer measure.Stop()
-	refused := r.writer.done // closed before the call is over: a write found that the session is not ours any more
-	for {
-		r.look(call, sound)
-		if why := r.leaving(); why != "" {
-			call.HangUp(signaling.EndReason(why))
-		}
-		select {
-		case <-ctx.Done(): // the process ends at once; its successor buries the call
-			return nil
-		case <-call.Done():
-			r.look(call, sound)
-			return ended(call.Snapshot())
-		case <-refused:
-			refused = nil
-			r.mu.Lock()
-			r.abandonLocked()
-			r.mu.Unlock()
-		case <-r.changed:
-		case <-measure.C():
-		}
-	}
-}
-
-// look brings the story up to date and offers it when something worth telling changed.
-func (r *runner) look(call signalCall, sound mediaCall) {
-	now := r.clock.Now()
-	stats := sound.Stats()
-	r.story.signal = call.Snapshot()
-	r.story.media = &stats
-	r.story.flowing = r.verdict(stats.Audio, now)
-	r.leaveIfLost(sound.State(), now)
-
-	if r.story.signal.Phase == signaling.PhaseEstablished && r.story.flowing != r.toldFlow {
-		r.toldFlow = r.story.flowing
-		_, reason, detail := r.story.flowing.condition()
-		r.story.note(event(now, "Media"+reason, "%s", detail))
-	}
-	if r.worthTelling(now) {
-		r.offered, r.lastOffer = r.story, now
-		r.writer.offer(r.story, false)
-	}
-}
-
-// worthTelling says whether the story has news. The steps of joining follow each other within a fraction of a second;
-// telling the first would only hold up the one people wait for, as there is one write a second.
-func (r *runner) worthTelling(now time.Time) bool {
-	if r.story.signal.Phase == signaling.PhaseJoining && now.Sub(r.story.created) < joinQuiet {
-		return false
-	}
-	return r.offered.media == nil || r.story.flowing != r.offered.flowing || !sameSignal(r.offered.signal, r.story.signal) ||
-		now.Sub(r.lastOffer) >= mediaRefresh
-}
-
-// verdict gives a fresh call the time that bad news needs before it means anything.
-func (r *runner) verdict(a media.AudioStats, now time.Time) flow {
-	f := flowOf(a, now)
-	established := r.story.signal.Established
-	if f != flowProven && r.story.flowing == flowUnknown && (established.IsZero() || now.Sub(established) < settleTime) {
-		return flowUnknown
-	}
-	return f
-}
-
-// leaveIfLost ends a call whose media connection broke and which the service has not ended by itself.
-func (r *runner) leaveIfLost(state media.State, now time.Time) {
 	switch {
-	case state != media.StateLost, r.story.phase() == callfleetv1.PhaseLeaving: // at the end, the connection is meant to go
-		r.mediaGone = time.Time{}
-	case r.mediaGone.IsZero():
-		r.mediaGone = now
-		r.story.note(event(now, "MediaLost", "the media connection broke"))
-	case now.Sub(r.mediaGone) >= mediaGrace:
-		r.mu.Lock()
-		r.leaveLocked(callfleetv1.EndMediaLost)
-		r.mu.Unlock()
+	case gone:
+		stopWriting()
+	case end != nil:
+		r.finish(*end)
+	case r.story.Released:
+		r.log.Info("call handed on")
+		r.writer.offer(r.story, true)
 	}
-}
-
-// leaving is why the bot is to leave, or "".
-func (r *runner) leaving() callfleetv1.EndReason {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if end := r.spec.EndTime; end != nil && !r.clock.Now().Before(end.Time) {
-		r.leaveLocked(callfleetv1.EndTimeReached)
-	}
-	return r.leave
+	r.agent.report()
+	<-r.writer.done
 }
 
 // finish offers the last word.
 func (r *runner) finish(end callfleetv1.CallEnd) {
-	now := r.clock.Now()
-	r.story.end, r.story.ended = &end, now
-	if !r.story.signal.Ended.IsZero() {
-		r.story.ended = r.story.signal.Ended
+	r.story.End, r.story.Ended = &end, r.agent.clock.Now()
+	if !r.story.Signal.Ended.IsZero() {
+		r.story.Ended = r.story.Signal.Ended
 	}
 	r.log.Info("call over", "reason", end.Reason, "failed", end.Failed)
 	r.writer.offer(r.story, true)
 }
 
-func sameSignal(a, b signaling.Snapshot) bool {
-	return a.Phase == b.Phase && a.State == b.State && a.CallID == b.CallID && a.InLobby == b.InLobby &&
-		a.ParticipantCount == b.ParticipantCount && lastEvent(a) == lastEvent(b)
-}
-
-// lastEvent stands for the timeline: it only grows, but for its middle once it is full.
-func lastEvent(s signaling.Snapshot) signaling.Event {
-	if len(s.Events) == 0 {
-		return signaling.Event{}
-	}
-	return s.Events[len(s.Events)-1]
+// spent: the call is over, and the API server has not heard of it.
+func (r *runner) spent() bool {
+	r.mu.Lock()
+	over := r.over
+	r.mu.Unlock()
+	return over && r.writer.unheard()
 }

@@ -6,14 +6,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/go-logr/logr"
 	"k8s.io/utils/clock"
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/graph"
+	"github.com/callfleet/callfleet/mediapod/story"
 )
 
 // keyWarmer fetches the keys that sign notifications.
@@ -30,6 +35,8 @@ const recheck = time.Minute
 type warmth struct {
 	credential  azcore.TokenCredential
 	scope       string
+	tenants     []string // besides the home tenant, whose calls the bot takes
+	log         logr.Logger
 	keys        keyWarmer // nil once they are there: the verifier keeps them fresh
 	unreachable func() string
 	clock       clock.WithTicker
@@ -63,8 +70,10 @@ func (w warmth) run(ctx context.Context, tell func(health)) {
 func (w *warmth) try(ctx context.Context) health {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	// With EnableCAE as the Graph client asks: azidentity keeps the two kinds of token apart.
-	if _, err := w.credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{w.scope}, EnableCAE: true}); err != nil {
+	others := w.warmOthers(ctx)
+	err := w.warm(ctx, "")
+	others.Wait()
+	if err != nil {
 		return tokenHealth(err)
 	}
 	if w.keys != nil {
@@ -75,14 +84,35 @@ func (w *warmth) try(ctx context.Context) health {
 		w.keys = nil
 	}
 	if why := w.unreachable(); why != "" {
-		return health{reason: callfleetv1.ReasonWaitingForAddress, message: clip(why, maxMessage)}
+		return health{reason: callfleetv1.ReasonWaitingForAddress, message: story.Clip(why, maxMessage)}
 	}
 	return health{ready: true, reason: callfleetv1.ReasonReady}
 }
 
+// warm has the credential fetch a token, with EnableCAE as the Graph client asks: azidentity keeps the two kinds of token
+// apart, and those of each tenant.
+func (w *warmth) warm(ctx context.Context, tenant string) error {
+	_, err := w.credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{w.scope}, EnableCAE: true, TenantID: tenant})
+	return err
+}
+
+// warmOthers fetches the tokens of the allowed tenants. One that gives none must not keep the bot from serving the others;
+// the CallingBot's condition PermissionsGranted says so.
+func (w *warmth) warmOthers(ctx context.Context) *sync.WaitGroup {
+	var all sync.WaitGroup
+	for _, tenant := range w.tenants {
+		all.Go(func() {
+			if err := w.warm(ctx, strings.ToLower(tenant)); err != nil {
+				w.log.V(1).Info("an allowed tenant gives no token", "tenant", tenant, "cause", tokenHealth(err).message)
+			}
+		})
+	}
+	return &all
+}
+
 func tokenHealth(err error) health {
 	if errors.Is(err, errSecret) {
-		return health{reason: callfleetv1.ReasonCredentialsRejected, message: clip(err.Error()+"; put the secret's value into the Secret the bot names", maxMessage)}
+		return health{reason: callfleetv1.ReasonCredentialsRejected, message: story.Clip(err.Error()+"; put the secret's value into the Secret the bot names", maxMessage)}
 	}
 	why := graph.ExplainError(err)
 	reason := callfleetv1.ReasonLoginUnreachable
@@ -99,5 +129,13 @@ func tokenHealth(err error) health {
 	if errors.Is(err, context.DeadlineExceeded) {
 		message = "the login service did not answer in time; check identity.cloud and that the pod may reach it"
 	}
-	return health{reason: reason, message: clip(message, maxMessage)}
+	return health{reason: reason, message: story.Clip(message, maxMessage)}
+}
+
+// withoutURL keeps addresses, which may carry a signature in the query, out of messages.
+func withoutURL(err error) error {
+	if ue, ok := errors.AsType[*url.Error](err); ok {
+		return ue.Err
+	}
+	return err
 }

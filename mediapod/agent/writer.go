@@ -13,18 +13,22 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/clock"
 
-	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/mediapod/story"
 )
 
-// sessionClient is what a status writer needs of the API server.
-type sessionClient interface {
-	getSession(ctx context.Context, name string) (*callfleetv1.MeetingSession, error)
-	patchSession(ctx context.Context, before, after *callfleetv1.MeetingSession) (*callfleetv1.MeetingSession, error)
+// objectClient is what is needed of the API server to carry calls.
+type objectClient interface {
+	get(ctx context.Context, k *kind, name string) (*subject, error)
+	patch(ctx context.Context, before, after *subject) (*subject, error)
+	create(ctx context.Context, s *subject) (*subject, error)
+	unfinished(ctx context.Context, k *kind, bot string) ([]*subject, error)
 }
 
+var equal = apiequality.Semantic.DeepEqual
+
 var (
-	// errNotOurs: the session is gone, or claimed by another process, or its attempt was given up by somebody else.
-	errNotOurs = errors.New("the session no longer belongs to this process")
+	// errNotOurs: the object is gone, or claimed by another process, or its attempt was given up by somebody else.
+	errNotOurs = errors.New("the call no longer belongs to this process")
 	// errNothingNew: the status already says so.
 	errNothingNew = errors.New("nothing changed")
 )
@@ -32,30 +36,42 @@ var (
 // statusWriter brings the newest story of one call into the API server: at most one write in `every`, none when nothing
 // changed, and never given up while the session is ours. Offering a story never blocks.
 type statusWriter struct {
-	client  sessionClient
+	client  objectClient
 	clock   clock.WithTicker
 	log     logr.Logger
 	metrics *metrics
 	every   time.Duration
 
+	// maker, if set, is the object of a call that came in, which is made before its status is written.
+	maker *subject
+
 	mu     sync.Mutex
-	base   *callfleetv1.MeetingSession // newest version known
-	next   *story
+	base   *subject // newest version known; nil until there is one
+	told   bool     // the status of the call has been written once
+	next   *story.Story
 	closed bool // no story follows the one in next
 
 	wake chan struct{} // capacity 1
 	done chan struct{}
 }
 
-func newStatusWriter(base *callfleetv1.MeetingSession, client sessionClient, clk clock.WithTicker, log logr.Logger, m *metrics) *statusWriter {
+// newStatusWriter writes the status of a claimed object.
+func newStatusWriter(base *subject, client objectClient, clk clock.WithTicker, log logr.Logger, m *metrics) *statusWriter {
 	return &statusWriter{
 		client: client, clock: clk, log: log, metrics: m, every: time.Second,
-		base: base, wake: make(chan struct{}, 1), done: make(chan struct{}),
+		base: base, told: true, wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 }
 
+// newMakingWriter makes the object first, once there is something to tell of it.
+func newMakingWriter(object *subject, client objectClient, clk clock.WithTicker, log logr.Logger, m *metrics) *statusWriter {
+	w := newStatusWriter(nil, client, clk, log, m)
+	w.maker, w.told = object, false
+	return w
+}
+
 // offer replaces the story to be written. The last story of a call is offered with last set.
-func (w *statusWriter) offer(s story, last bool) {
+func (w *statusWriter) offer(s story.Story, last bool) {
 	w.mu.Lock()
 	w.next = &s
 	w.closed = w.closed || last
@@ -64,10 +80,10 @@ func (w *statusWriter) offer(s story, last bool) {
 }
 
 // observed tells the writer of a version that came through the watch, so that the next write starts from it.
-func (w *statusWriter) observed(s *callfleetv1.MeetingSession) {
+func (w *statusWriter) observed(s *subject) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if newer(s.ResourceVersion, w.base.ResourceVersion) {
+	if w.base == nil || newer(s.version(), w.base.version()) {
 		w.base = s
 	}
 }
@@ -104,8 +120,8 @@ func (w *statusWriter) run(ctx context.Context) {
 		case errors.Is(err, errNothingNew):
 			wait = 0
 			w.forget(s)
-		case errors.Is(err, errNotOurs):
-			return
+		case errors.Is(err, errNotOurs), last && apierrors.IsInvalid(err):
+			return // what the API server will never take must not hold the seat of a call that is over
 		default:
 			w.log.V(1).Info("status not written yet; the call goes on", "retryIn", retry.String(), "cause", err.Error())
 			w.metrics.statusWrites.WithLabelValues("failed").Inc()
@@ -127,7 +143,7 @@ func (w *statusWriter) run(ctx context.Context) {
 }
 
 // forget drops the story just written unless a newer one came meanwhile.
-func (w *statusWriter) forget(s *story) {
+func (w *statusWriter) forget(s *story.Story) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.next == s {
@@ -142,33 +158,41 @@ func (w *statusWriter) settled() bool {
 }
 
 // write tells the story on top of base, and once more on top of a fresh read if somebody else wrote meanwhile.
-func (w *statusWriter) write(ctx context.Context, base *callfleetv1.MeetingSession, s story) error {
+func (w *statusWriter) write(ctx context.Context, base *subject, s story.Story) error {
+	if base == nil {
+		var err error
+		if base, err = w.make(ctx); err != nil {
+			return err
+		}
+	}
 	for try := 0; ; try++ {
-		if !holds(s.claimedBy, base) {
+		if !w.ours(s.ClaimedBy, base) {
 			return errNotOurs
 		}
-		after := base.DeepCopy()
-		s.tell(&after.Status.CallStatus, base.Generation)
-		if apiequality.Semantic.DeepEqual(base.Status, after.Status) {
+		after := base.copy()
+		s.Tell(after.status, base.generation())
+		after.direct()
+		if sameStatus(base, after) {
 			return errNothingNew
 		}
-		got, err := w.client.patchSession(ctx, base, after)
+		got, err := w.client.patch(ctx, base, after)
 		switch {
 		case err == nil:
 			w.metrics.statusWrites.WithLabelValues("ok").Inc()
+			w.tellSucceeded()
 			w.observed(got)
 			return nil
 		case apierrors.IsNotFound(err):
 			return errNotOurs
 		case apierrors.IsConflict(err) && try < 3:
-			uid := base.UID
-			if base, err = w.client.getSession(ctx, base.Name); err != nil {
+			uid := base.object.GetUID()
+			if base, err = w.client.get(ctx, base.kind, base.name()); err != nil {
 				if apierrors.IsNotFound(err) {
 					return errNotOurs
 				}
 				return err
 			}
-			if base.UID != uid {
+			if base.object.GetUID() != uid {
 				return errNotOurs
 			}
 			w.observed(base)
@@ -176,4 +200,64 @@ func (w *statusWriter) write(ctx context.Context, base *callfleetv1.MeetingSessi
 			return err
 		}
 	}
+}
+
+// make makes the object of a call that came in. One that exists was made by a try whose answer was lost.
+func (w *statusWriter) make(ctx context.Context) (*subject, error) {
+	made, err := w.client.create(ctx, w.maker)
+	switch {
+	case err == nil:
+		w.metrics.statusWrites.WithLabelValues("created").Inc()
+	case apierrors.IsAlreadyExists(err):
+		if made, err = w.client.get(ctx, w.maker.kind, w.maker.name()); err != nil {
+			return nil, err
+		}
+		if made.uid != w.maker.uid {
+			w.log.Info("the object of the call cannot be made: another has its name", "name", made.name())
+			return nil, errNotOurs
+		}
+	case apierrors.IsInvalid(err), apierrors.IsForbidden(err):
+		// The call goes on: somebody talks to the bot. It is tried again as long as it does.
+		w.log.Error(err, "the object of the call is refused", "name", w.maker.name())
+		if w.ending() {
+			return nil, errNotOurs
+		}
+		return nil, err
+	default:
+		return nil, err
+	}
+	w.observed(made)
+	return made, nil
+}
+
+// ending: the last story has been offered.
+func (w *statusWriter) ending() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.closed
+}
+
+// newest is the newest version known; nil before there is one.
+func (w *statusWriter) newest() *subject {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.base
+}
+
+// unheard: nothing of the call has reached the API server.
+func (w *statusWriter) unheard() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.told
+}
+
+// ours: the story may be told on this version.
+func (w *statusWriter) ours(instance string, s *subject) bool {
+	return holds(instance, s) || w.unheard() && s.status.Call == nil && !over(s)
+}
+
+func (w *statusWriter) tellSucceeded() {
+	w.mu.Lock()
+	w.told = true
+	w.mu.Unlock()
 }

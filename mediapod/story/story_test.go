@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package agent
+package story
 
 import (
 	"strings"
@@ -16,10 +16,10 @@ import (
 
 // TestWhatGraphSaysAtTheEndIsToldWithoutItsLinks: the service may quote the request.
 func TestWhatGraphSaysAtTheEndIsToldWithoutItsLinks(t *testing.T) {
-	s := story{signal: signaling.Snapshot{Result: &graph.ResultInfo{Code: 400, Subcode: 7,
+	s := Story{Signal: signaling.Snapshot{Result: &graph.ResultInfo{Code: 400, Subcode: 7,
 		Message: "cannot join https://teams.microsoft.com/l/meetup-join/secret-thread?p=secret"}}}
 	var st callfleetv1.CallStatus
-	s.tell(&st, 1)
+	s.Tell(&st, 1)
 	if r := st.Call.Result; r.Code != 400 || !strings.HasPrefix(r.Message, "cannot join") || strings.Contains(r.Message, "secret") {
 		t.Errorf("result %+v", r)
 	}
@@ -29,17 +29,17 @@ func TestWhatGraphSaysAtTheEndIsToldWithoutItsLinks(t *testing.T) {
 // them twice changes nothing.
 func TestAPathThatComesAndGoesForADay(t *testing.T) {
 	start := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
-	told := []callfleetv1.TimelineEvent{event(start, "Claimed", "by reception-0")}
-	var s story
+	told := []callfleetv1.TimelineEvent{Event(start, "Claimed", "by reception-0")}
+	var s Story
 	for i := range 1000 {
 		before := s
 		want := append([]callfleetv1.TimelineEvent(nil), before.own...)
-		s.note(event(start.Add(time.Duration(i+1)*time.Second), "MediaSilence", ""))
+		s.Note(Event(start.Add(time.Duration(i+1)*time.Second), "MediaSilence", ""))
 		if diff := cmp.Diff(want, before.own); diff != "" {
 			t.Fatalf("a copy of the story changed after %d events (-want +got):\n%s", i, diff)
 		}
-		told = mergeTimeline(told, s.events())
-		if again := mergeTimeline(told, s.events()); !cmp.Equal(told, again) {
+		told = Merge(told, s.Events())
+		if again := Merge(told, s.Events()); !cmp.Equal(told, again) {
 			t.Fatalf("telling the same twice changes the timeline after %d events:\n%s", i, cmp.Diff(told, again))
 		}
 	}

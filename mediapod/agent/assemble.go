@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+
+	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/graph"
+	"github.com/callfleet/callfleet/mediapod/control"
+	"github.com/callfleet/callfleet/mediapod/media"
+	"github.com/callfleet/callfleet/mediapod/meeting"
+	"github.com/callfleet/callfleet/mediapod/prompts"
+	"github.com/callfleet/callfleet/mediapod/signaling"
+)
+
+// userAgent identifies the bot to Microsoft's support.
+const userAgent = "callfleet"
+
+// parts is the process put together.
+type parts struct {
+	agent   *Agent
+	engine  *media.Engine // nil where the service hosts the media
+	signal  *signaling.Server
+	prompts *prompts.Library
+	control *control.Server
+	warmth  warmth
+	// addressProblem is why far sides cannot find the pod, "" when they can; nil while there is no address.
+	addressProblem atomic.Pointer[string]
+}
+
+type getCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+
+// surroundings are what a process is put into.
+type surroundings struct {
+	cfg     Config
+	kube    *rest.Config
+	cluster *cluster
+	cert    getCertificate // nil where the service hosts the media
+	log     logr.Logger
+	metrics prometheus.Registerer
+}
+
+// baseURL is the bot's public address.
+func baseURL(pod *callfleetv1.MediaPod) string {
+	return "https://" + pod.Spec.Signaling.Host + "/" + pod.Namespace + "/" + pod.Spec.BotRef.Name
+}
+
+func assemble(life context.Context, pod *callfleetv1.MediaPod, at surroundings) (*parts, error) {
+	id, clk := pod.Spec.Identity, clock.RealClock{}
+	cloud, err := cloudOf(id)
+	if err != nil {
+		return nil, err
+	}
+	web, err := httpClient(at.cfg.mounted(caDir, "ca.crt"))
+	if err != nil {
+		return nil, err
+	}
+	credential := newSecretFileCredential(at.cfg.mounted(credentialsDir, "clientSecret"), id, cloud, web)
+	client, err := graph.NewClient(graph.ClientOptions{Cloud: cloud, Credential: credential, Transport: withoutRedirects(web), UserAgent: userAgent, MaxRetryDelay: maxRetryDelay})
+	if err != nil {
+		return nil, fmt.Errorf("graph client: %w", err)
+	}
+	p := &parts{}
+	if p.prompts, err = prompts.New(prompts.Config{ConfigMaps: at.cluster, HTTP: web, BaseURL: baseURL(pod), Clock: clk, Log: at.log.WithName("prompts")}); err != nil {
+		return nil, err
+	}
+	a := newAgent(life, pod.Name, at.cfg.PodUID, clk, at.log.WithName("agent"), newMetrics(at.metrics))
+	a.objects, a.pods, a.prompts = at.cluster, at.cluster, p.prompts
+	a.meetings = &meeting.Finder{
+		Graph: client, Secrets: at.cluster, Account: pod.Spec.BotRef.Name + "-mediapod", HomeTenant: string(id.TenantID), Clock: clk, Log: a.log,
+	}
+	p.agent = a
+	verifier, err := p.listen(pod, client, cloud, web, at)
+	if err != nil {
+		return nil, err
+	}
+	if hostingOf(pod) == callfleetv1.HostingApplication {
+		if err := p.open(at); err != nil {
+			return nil, err
+		}
+	}
+	if p.control, err = control.New(control.Config{
+		Namespace: pod.Namespace, MediaPod: pod.Name, Calls: heldCalls{a}, Prompts: p.prompts, Kube: at.kube,
+		Clock: clk, Log: at.log.WithName("control"), Registerer: at.metrics,
+	}); err != nil {
+		return nil, err
+	}
+	p.warmth = warmth{
+		credential: credential, scope: cloud.Scope(), tenants: tenantsOf(id)[1:], keys: verifier, clock: clk, log: a.log, unreachable: p.unreachable,
+	}
+	p.podChanged(pod)
+	return p, nil
+}
+
+// listen makes the signalling.
+func (p *parts) listen(pod *callfleetv1.MediaPod, client *graph.Client, cloud graph.Cloud, web *http.Client, at surroundings) (*signaling.Verifier, error) {
+	id, clk := pod.Spec.Identity, clock.RealClock{}
+	verifier, err := signaling.NewVerifier(signaling.VerifierConfig{
+		MetadataURL: cloud.OpenIDConfigurationURL, Issuers: cloud.Issuers, Audience: string(id.AppID),
+		Tenants: tenantsOf(id), HTTPClient: web, Clock: clk, Log: at.log.WithName("tokens"), Registerer: at.metrics,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("token verifier: %w", err)
+	}
+	cfg := signaling.Config{
+		HomeTenant: string(id.TenantID), AllowedTenants: tenantsOf(id)[1:], BaseURL: baseURL(pod), MediaPod: pod.Name,
+		Graph: graphOf(client, id), Verifier: verifier,
+		Incoming: p.agent.incoming, Full: p.agent.full, AcceptsMore: p.agent.acceptsMore,
+		Clock: clk, Log: at.log.WithName("signaling"), Registerer: at.metrics,
+	}
+	if hostingOf(pod) == callfleetv1.HostingService {
+		cfg.Orphan = p.agent.orphan
+	}
+	if p.signal, err = signaling.New(cfg); err != nil {
+		return nil, fmt.Errorf("signalling: %w", err)
+	}
+	p.agent.calls = graphCalls{p.signal}
+	return verifier, nil
+}
+
+// graphOf gives the client with the tokens of a tenant. Of a tenant the bot does not serve it gives that of its own.
+func graphOf(client *graph.Client, id callfleetv1.BotIdentity) func(string) signaling.GraphAPI {
+	served := map[string]*graph.Client{strings.ToLower(string(id.TenantID)): client}
+	for _, tenant := range tenantsOf(id)[1:] {
+		served[strings.ToLower(tenant)] = client.ForTenant(tenant)
+	}
+	return func(tenant string) signaling.GraphAPI {
+		if c := served[strings.ToLower(tenant)]; c != nil {
+			return c
+		}
+		return client
+	}
+}
+
+// open makes the media engine.
+func (p *parts) open(at surroundings) error {
+	if at.cfg.MediaPort == 0 {
+		return errors.New("MEDIA_PORT is not set: a bot whose media is hosting: Application needs it")
+	}
+	engine, err := media.New(media.Config{
+		BindAddr: at.cfg.PodIP, Port: at.cfg.MediaPort, PublicHost: at.cfg.PodIP.String(),
+		GetCertificate: at.cert, Log: at.log.WithName("media"), Registerer: at.metrics,
+	})
+	if err != nil {
+		return fmt.Errorf("media engine: %w", err)
+	}
+	p.engine, p.agent.sound = engine, engineCalls{engine}
+	return nil
+}
+
+// handler serves what the router forwards: notifications, and the prompts that the service fetches.
+func (p *parts) handler(pod *callfleetv1.MediaPod) http.Handler {
+	sounds, notified := "/"+pod.Namespace+"/"+pod.Spec.BotRef.Name+"/prompts/", p.signal.Handler()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, sounds) {
+			p.prompts.ServeHTTP(w, r)
+			return
+		}
+		notified.ServeHTTP(w, r)
+	})
+}
+
+// podChanged feeds the newest MediaPod to those who act on it.
+func (p *parts) podChanged(pod *callfleetv1.MediaPod) {
+	if e := pod.Status.Endpoint; e != nil && p.engine != nil {
+		problem := ""
+		if err := p.announce(e); err != nil {
+			problem = err.Error()
+		}
+		p.addressProblem.Store(&problem)
+	}
+	p.agent.podChanged(pod)
+}
+
+func (p *parts) announce(e *callfleetv1.Endpoint) error {
+	ip, err := netip.ParseAddr(e.Address)
+	if err != nil {
+		return fmt.Errorf("the address of the media endpoint cannot be announced: %w", err)
+	}
+	return p.engine.SetPublic(e.Host, ip, uint16(e.Port))
+}
+
+// unreachable is why far sides cannot find the pod, "" when they can, or need not.
+func (p *parts) unreachable() string {
+	if p.engine == nil {
+		return ""
+	}
+	if problem := p.addressProblem.Load(); problem != nil {
+		return *problem
+	}
+	return "the public media address is not known yet"
+}
+
+// graphCalls and engineCalls let the agent see the real parts through its own small interfaces.
+type graphCalls struct{ *signaling.Server }
+
+func (g graphCalls) Join(req signaling.JoinRequest) (signalCall, error) {
+	call, err := g.Server.Join(req)
+	if err != nil {
+		return nil, err
+	}
+	return call, nil
+}
+
+func (g graphCalls) Adopt(req signaling.AdoptRequest) (signalCall, error) {
+	call, err := g.Server.Adopt(req)
+	if err != nil {
+		return nil, err
+	}
+	return call, nil
+}
+
+type engineCalls struct{ *media.Engine }
+
+func (e engineCalls) NewCall(o media.CallOptions) (mediaCall, error) {
+	call, err := e.Engine.NewCall(o)
+	if err != nil {
+		return nil, err
+	}
+	return call, nil
+}

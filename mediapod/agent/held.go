@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+
+	"github.com/callfleet/callfleet/mediapod/control"
+	"github.com/callfleet/callfleet/mediapod/signaling"
+)
+
+// heldCalls lets people act in the calls of this process.
+type heldCalls struct{ agent *Agent }
+
+var _ control.Calls = heldCalls{}
+
+// Find gives the call of an object by the object's UID, or by the call's own, which for a call that came in is another.
+func (h heldCalls) Find(uid string) (control.Held, bool) {
+	h.agent.mu.Lock()
+	defer h.agent.mu.Unlock()
+	if r := h.agent.runners[uid]; r != nil {
+		return held{r}, true
+	}
+	for _, r := range h.agent.runners {
+		if r.objectUID() == uid {
+			return held{r}, true
+		}
+	}
+	return nil, false
+}
+
+// List gives all of them.
+func (h heldCalls) List() []control.Held {
+	h.agent.mu.Lock()
+	defer h.agent.mu.Unlock()
+	list := make([]control.Held, 0, len(h.agent.runners))
+	for _, r := range h.agent.runners {
+		list = append(list, held{r})
+	}
+	return list
+}
+
+// held is one of them.
+type held struct{ r *runner }
+
+func (h held) Object() (kind, namespace, name string) {
+	o := h.r.object
+	return o.kind.name, o.object.GetNamespace(), o.name()
+}
+
+func (h held) UID() string { return h.r.uid }
+
+func (h held) Act(ctx context.Context, by string, a signaling.Action) (signaling.Result, error) {
+	h.r.mu.Lock()
+	call := h.r.call
+	h.r.mu.Unlock()
+	if call == nil {
+		return signaling.Result{}, &signaling.ActionError{Failure: signaling.ActionNotEstablished, Message: "There is no call yet, or not any more. Try again when it is established."}
+	}
+	return call.Act(ctx, by, a)
+}
+
+// objectUID is that of the newest version known; empty before the object of a call that came in is made.
+func (r *runner) objectUID() string {
+	if s := r.writer.newest(); s != nil {
+		return string(s.object.GetUID())
+	}
+	return ""
+}

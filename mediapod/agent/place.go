@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+
+	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/graph"
+	"github.com/callfleet/callfleet/mediapod/media"
+	"github.com/callfleet/callfleet/mediapod/rules"
+	"github.com/callfleet/callfleet/mediapod/signaling"
+	"github.com/callfleet/callfleet/mediapod/story"
+)
+
+// meetingFinder finds the meeting of a session.
+type meetingFinder interface {
+	Find(ctx context.Context, s *callfleetv1.MeetingSession) (graph.Meeting, *callfleetv1.CallEnd)
+}
+
+// place makes the call that the object asks for.
+func (r *runner) place(ctx context.Context) (legs, *callfleetv1.CallEnd) {
+	if end := r.calledOff(); end != nil {
+		return legs{}, end
+	}
+	req, end := r.request(ctx)
+	if end != nil {
+		return legs{}, end
+	}
+	does, err := prepare(ctx, r.agent.prompts, r.hosting, r.object.spec.Behavior)
+	if err != nil {
+		return legs{}, endOfBehavior(err)
+	}
+	// Looking things up may have taken its time, and a call that is not made need not be left.
+	if end := r.calledOff(); end != nil {
+		return legs{}, end
+	}
+	both, blob, end := r.openSound(does)
+	if end != nil {
+		return legs{}, end
+	}
+	req.Blob, req.PreFetch = blob, r.player.load(does, false)
+	if both.signal, err = r.agent.calls.Join(req); err != nil {
+		return both, story.Failure(callfleetv1.EndServiceError, true, err.Error())
+	}
+	return both, nil
+}
+
+// calledOff is the end of a call that need not be made.
+func (r *runner) calledOff() *callfleetv1.CallEnd {
+	if why := r.leaving(); why != "" {
+		return story.EndOf(why)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.passing { // the process stops, and there is nothing to hand on yet
+		return story.EndOf(callfleetv1.EndPodStopped)
+	}
+	return nil
+}
+
+// request says where to: into a meeting, or to somebody.
+func (r *runner) request(ctx context.Context) (signaling.JoinRequest, *callfleetv1.CallEnd) {
+	req := signaling.JoinRequest{UID: r.uid, ScenarioID: r.scenario, OnChange: r.poke}
+	if s := r.object.session; s != nil {
+		var end *callfleetv1.CallEnd
+		req.GuestName = s.Spec.GuestName
+		req.Meeting, end = r.agent.meetings.Find(ctx, s)
+		return req, end
+	}
+	spec := r.object.call.Spec
+	for _, who := range spec.To {
+		req.Targets = append(req.Targets, graph.InvitationParticipantInfo{Identity: rules.Party(who)})
+	}
+	req.Source, req.Subject, req.RingingTimeout = source(spec.From, string(r.agent.mediaPod().Spec.Identity.AppID)), spec.Subject, spec.RingingTimeout.Duration()
+	return req, nil
+}
+
+// source is whom the call is shown to come from: an application instance, or the bot under another name.
+func source(from *callfleetv1.CallSource, appID string) *graph.ParticipantInfo {
+	switch {
+	case from == nil:
+		return nil
+	case from.Application != "":
+		return &graph.ParticipantInfo{Identity: graph.IdentitySet{
+			ApplicationInstance: &graph.Identity{ID: string(from.Application), DisplayName: from.DisplayName},
+		}}
+	case from.DisplayName != "":
+		return &graph.ParticipantInfo{Identity: graph.IdentitySet{Application: &graph.Identity{ID: appID, DisplayName: from.DisplayName}}}
+	}
+	return nil
+}
+
+// openSound makes the media of a call, and the blob that tells the far side where it is; neither, if the service has it.
+func (r *runner) openSound(does behavior) (legs, string, *callfleetv1.CallEnd) {
+	if r.hosting == callfleetv1.HostingService {
+		return legs{}, "", nil
+	}
+	sound, err := r.agent.sound.NewCall(media.CallOptions{ID: r.uid, Behavior: does.media, OnChange: r.poke})
+	if err != nil {
+		return legs{}, "", story.Failure(callfleetv1.EndServiceError, true, "the media engine cannot take the call: "+err.Error())
+	}
+	blob, err := graph.NewBlob(sound.Endpoint())
+	if err != nil {
+		return legs{sound: sound}, "", story.Failure(callfleetv1.EndServiceError, false, err.Error())
+	}
+	return legs{sound: sound}, blob, nil
+}

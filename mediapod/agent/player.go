@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/callfleet/callfleet/graph"
+	"github.com/callfleet/callfleet/mediapod/signaling"
+)
+
+const (
+	// promptsAtOnce is how many prompts one request may name (Graph, "call: playPrompt"); a loop names one prompt so often,
+	// for a gap is heard between requests.
+	promptsAtOnce = 20
+	// playTries bounds the tries to play what is to be heard once.
+	playTries = 3
+	// playRetry is the first pause before another try.
+	playRetry = time.Second
+	// maxPlayRetry is the longest.
+	maxPlayRetry = time.Minute
+)
+
+// player has the service play the behaviour's prompt, where the service has the call's media. It belongs to the runner's
+// goroutine; the requests run beside it.
+type player struct {
+	prompt *graph.MediaInfo
+	loop   bool
+
+	done    bool
+	playing chan error // of the request under way, nil if there is none; capacity 1
+	hushed  bool       // what was playing is being stopped, for the bot is muted
+	tries   int
+	next    time.Time // not before
+}
+
+// load sets what is to be played and gives what the service may fetch ahead. What was heard once is not played again by a
+// process that took the call over; a loop goes on.
+func (p *player) load(does behavior, heard bool) []graph.MediaInfo {
+	p.prompt, p.loop = does.prompt, does.loop
+	p.done = p.prompt == nil || heard && !p.loop
+	if p.done {
+		return nil
+	}
+	return []graph.MediaInfo{*p.prompt}
+}
+
+// tend keeps the prompt playing as long as it should.
+func (p *player) tend(ctx context.Context, r *runner, call signalCall) {
+	if p.done && p.playing == nil {
+		return
+	}
+	select {
+	case err := <-p.playing:
+		p.played(r, err)
+	default:
+	}
+	s, now := r.story.Signal, r.agent.clock.Now()
+	// The service mutes nobody in a call of two, so the bot says nothing instead.
+	muted := r.wanted().Muted && !s.Group
+	r.story.Muted = muted
+	switch {
+	case muted && p.playing != nil && !p.hushed:
+		p.hushed = true
+		go func() { _, _ = call.Act(ctx, "", signaling.StopMedia{}) }()
+	case p.done, p.playing != nil, muted, s.Phase != signaling.PhaseEstablished, now.Before(p.next):
+	default:
+		p.hushed = false
+		p.play(ctx, r, call)
+	}
+}
+
+func (p *player) play(ctx context.Context, r *runner, call signalCall) {
+	times := 1
+	if p.loop {
+		times = promptsAtOnce
+	}
+	played := make(chan error, 1)
+	p.playing = played
+	prompts := slices.Repeat([]graph.MediaInfo{*p.prompt}, times)
+	go func() {
+		result, err := call.Act(ctx, "", signaling.PlayPrompt{Prompts: prompts})
+		if stopped(result) {
+			err = errStopped
+		}
+		played <- err
+		r.poke()
+	}()
+}
+
+// errStopped: somebody had the service stop playing.
+var errStopped = errors.New("stopped")
+
+func stopped(result signaling.Result) bool {
+	op := result.Operation
+	return op != nil && op.ResultInfo != nil && graph.ExplainOperation(*op.ResultInfo).Reason == graph.ReasonOperationCanceled
+}
+
+// played is the end of a request to play.
+func (p *player) played(r *runner, err error) {
+	p.playing = nil
+	var refusal *signaling.ActionError
+	switch {
+	case err == nil:
+		p.done, p.tries, r.story.Unplayed = !p.loop, 0, ""
+	case errors.Is(err, errStopped) && p.hushed:
+		p.done = !p.loop
+	case errors.Is(err, errStopped): // by an action: whoever stops a loop wants it to stop
+		p.done = true
+	case errors.As(err, &refusal) && refusal.Failure == signaling.ActionNotEstablished: // the call is about to end
+	default:
+		r.log.Info("the prompt could not be played", "cause", err.Error())
+		p.tries++
+		p.done = !p.loop && p.tries >= playTries
+		p.next = r.agent.clock.Now().Add(min(playRetry<<min(p.tries-1, 10), maxPlayRetry))
+		r.story.Unplayed = err.Error()
+	}
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/graph"
+	"github.com/callfleet/callfleet/mediapod/rules"
+	"github.com/callfleet/callfleet/mediapod/signaling"
+)
+
+// wanted is the spec as last seen.
+func (r *runner) wanted() callfleetv1.CallSpec {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.spec
+}
+
+// wants is what signalling is to bring about in the call.
+func (r *runner) wants() signaling.Wants {
+	spec := r.wanted()
+	w := signaling.Wants{Muted: spec.Muted, ScreenSharing: sharingRole(spec.ScreenSharing), Recording: recordingStatus(spec.RecordingStatus)}
+	for _, who := range spec.Invite {
+		w.Invite = append(w.Invite, graph.InvitationParticipantInfo{Identity: rules.Party(who.Identity), Hidden: who.Hidden})
+	}
+	return w
+}
+
+func sharingRole(s callfleetv1.ScreenSharing) graph.ScreenSharingRole {
+	switch s {
+	case callfleetv1.ScreenSharingViewer:
+		return graph.ScreenSharingViewer
+	case callfleetv1.ScreenSharingSharer:
+		return graph.ScreenSharingSharer
+	}
+	return ""
+}
+
+func recordingStatus(s callfleetv1.RecordingStatus) graph.RecordingStatus {
+	switch s {
+	case callfleetv1.Recording:
+		return graph.Recording
+	case callfleetv1.RecordingFailed:
+		return graph.RecordingFailed
+	case callfleetv1.NotRecording:
+		return graph.NotRecording
+	}
+	return ""
+}
