@@ -134,7 +134,7 @@ func newMachine(w world, s setting, now time.Time) *machine {
 	m := &machine{world: w, setting: s}
 	m.snap = Snapshot{
 		Phase: PhaseJoining, Created: now, ScenarioID: s.scenario, CallID: s.callID, ChainID: s.chainID,
-		TenantID: s.tenant, Group: s.group, Hosting: s.hosting,
+		TenantID: s.tenant, Group: s.group, Hosting: s.hosting, Recording: s.before.Recording,
 	}
 	m.joining.since, m.movedAt = now, now
 	m.wants.begin(s)

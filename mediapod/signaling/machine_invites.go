@@ -37,7 +37,7 @@ func compareText(a, b string) int { return cmp.Compare(a, b) }
 // identityKey tells identities apart.
 func identityKey(s graph.IdentitySet) string {
 	kind, id := s.Primary()
-	if id == nil {
+	if id == nil || id.ID == "" {
 		return ""
 	}
 	return kind + " " + strings.ToLower(id.ID)
@@ -126,12 +126,8 @@ func (m *machine) seenInRoster(now time.Time, i *invite) {
 }
 
 func hasIdentity(in, wanted graph.IdentitySet) bool {
-	kind, id := wanted.Primary()
-	if id == nil || id.ID == "" {
-		return false
-	}
-	have, of := in.Primary()
-	return of != nil && have == kind && strings.EqualFold(of.ID, id.ID)
+	key := identityKey(wanted)
+	return key != "" && identityKey(in) == key
 }
 
 // inviteSent is the answer to an invitation.

@@ -33,6 +33,7 @@ type pursuit struct {
 	unsure bool
 	asking string    // what the request under way, or its operation, is for
 	op     string    // id of the operation whose end is awaited
+	lost   string    // the same of one whose end was awaited for too long
 	next   time.Time // not before
 	tries  int
 
@@ -51,6 +52,8 @@ const (
 
 // wants is what is wanted of the call, and how far that has come.
 type wants struct {
+	told bool // what is wanted; before that, all is well as it is
+
 	mute, share, record pursuit
 
 	invited     []*invite
@@ -74,6 +77,7 @@ func (w *wants) begin(s setting) {
 
 // want is told what is wanted from now on.
 func (m *machine) want(now time.Time, w Wants) {
+	m.wants.told = true
 	m.wants.mute.wants, m.wants.share.wants, m.wants.record.wants = unmuted, string(w.ScreenSharing), string(w.Recording)
 	if w.Muted {
 		m.wants.mute.wants = muted
@@ -106,6 +110,9 @@ func (w *wants) of(t task) *pursuit {
 
 // pursue asks for what is wanted and is not there.
 func (m *machine) pursue(now time.Time) {
+	if !m.wants.told {
+		return
+	}
 	// What the service has been told is no reason to go on writing: the gate closes before it is told otherwise.
 	if m.wants.record.wants != string(graph.Recording) {
 		m.closeGate()
@@ -212,7 +219,7 @@ func refused(err error) bool {
 
 // settlePursuit takes the end of an operation.
 func (m *machine) settlePursuit(now time.Time, p *pursuit, op *graph.Operation) {
-	p.op, p.next = "", time.Time{}
+	p.op, p.lost, p.next = "", "", time.Time{}
 	if op != nil && op.Status == graph.OperationFailed {
 		var result graph.ResultInfo
 		if op.ResultInfo != nil {
@@ -279,7 +286,7 @@ func (m *machine) operationLost(now time.Time, p *pursuit) {
 		m.settlePursuit(now, p, nil)
 		return
 	}
-	p.op, p.unsure = "", true
+	p.op, p.lost, p.unsure = "", p.op, true
 	m.retryPursuit(now, p)
 }
 
@@ -298,7 +305,7 @@ func (m *machine) notifyOperation(now time.Time, n graph.Notification) outcome {
 		m.wants.ended = slices.Delete(m.wants.ended, 0, extra)
 	}
 	for _, p := range m.wants.pursuits() {
-		if graph.SameID(p.op, op.ID) {
+		if graph.SameID(p.op, op.ID) || graph.SameID(p.lost, op.ID) && p.unsure && p.asking == p.wants {
 			m.settlePursuit(now, p, op)
 		}
 	}
