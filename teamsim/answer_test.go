@@ -144,7 +144,7 @@ func TestDecidingAboutACallTooLate(t *testing.T) {
 		recording bool
 		speed     float64 // of the clock; the limit lasts 50 ms at it
 	}{
-		"after 15 s":               {false, 300},
+		"after 15 s":                {false, 300},
 		"recording, only after 5 s": {true, 100},
 	} {
 		t.Run(name, func(t *testing.T) {

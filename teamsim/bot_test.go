@@ -187,9 +187,21 @@ func (b *bot) story() []string {
 		case n.Roster != nil:
 			s += fmt.Sprintf(" roster %d", len(n.Roster))
 		default:
-			s += fmt.Sprintf(" %v", n.Call["state"])
-			if n.Call["mediaState"] != nil {
-				s += " active"
+			if kind, ok := strings.CutPrefix(fmt.Sprint(n.Call["@odata.type"]), "#microsoft.graph."); ok && kind != "call" {
+				s += fmt.Sprintf(" %s %v", kind, n.Call["status"])
+			} else {
+				s += fmt.Sprintf(" %v", n.Call["state"])
+			}
+			if m, ok := n.Call["mediaState"].(map[string]any); ok {
+				s += fmt.Sprintf(" %v", m["audio"])
+			}
+			if tone, ok := n.Call["toneInfo"].(map[string]any); ok {
+				s += fmt.Sprintf(" %v %v", tone["sequenceId"], tone["tone"])
+			}
+			for _, why := range []string{"terminationReason", "completionReason"} {
+				if n.Call[why] != nil {
+					s += fmt.Sprintf(" %v", n.Call[why])
+				}
 			}
 			if r, ok := n.Call["resultInfo"].(map[string]any); ok {
 				s += fmt.Sprintf(" %.0f/%.0f", r["code"], r["subcode"])
