@@ -2,7 +2,10 @@
 
 package graph
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Tone is a key of a telephone.
 type Tone string
@@ -23,7 +26,7 @@ func (t *Tone) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Key is what the key reads: "1", "*", "#", "a". A tone this package does not know is given back as it is.
+// Key is what the key reads: "1", "*", "#", "A". A tone this package does not know is given back as it is.
 func (t Tone) Key() string {
 	switch {
 	case t == ToneStar:
@@ -32,6 +35,9 @@ func (t Tone) Key() string {
 		return "#"
 	case len(t) == len("tone0") && t[:4] == "tone" && '0' <= t[4] && t[4] <= '9':
 		return string(t[4:])
+	}
+	if len(t) == 1 {
+		return strings.ToUpper(string(t))
 	}
 	return string(t)
 }

@@ -20,7 +20,7 @@ func TestTonesAreReadAndWritten(t *testing.T) {
 			t.Errorf("%s is not a tone of Graph", tone)
 		}
 	}
-	if keys != "09*#ad" {
+	if keys != "09*#AD" {
 		t.Errorf("written as %q", keys)
 	}
 	for _, odd := range []Tone{"flash", "tonex", "tone10", ""} {
