@@ -130,6 +130,7 @@ func (s *Service) route(w http.ResponseWriter, r *request) *apiError {
 	}
 }
 
+// routeCall serves GET and DELETE …, and finds the actions and collections below it.
 func (s *Service) routeCall(w http.ResponseWriter, r *request, c *call, rest []string) *apiError {
 	if len(rest) == 0 {
 		switch r.Method {

@@ -37,6 +37,7 @@ func (c *call) serveParticipants(w http.ResponseWriter) *apiError {
 	return nil
 }
 
+// serveParticipant serves GET …/participants/{id}.
 func (c *call) serveParticipant(w http.ResponseWriter, id string) *apiError {
 	if c.grouped() {
 		for _, p := range c.meeting.SeenBy(c.participantID) {

@@ -132,7 +132,8 @@ func (s *Service) serve(r *http.Request) (int, any, *refusal) {
 	return s.routeUser(req)
 }
 
-// routeVTC serves the lookup by VTC id, which needs no access policy, but a partner's licence in real life.
+// routeVTC serves GET /communications/onlineMeetings, the lookup by VTC id, which needs no access policy, but a partner's
+// licence in real life.
 func (s *Service) routeVTC(r *request, rest []string) (int, any, *refusal) {
 	if len(rest) > 0 || r.Method != http.MethodGet {
 		return 0, nil, badRequest("only GET /communications/onlineMeetings with a filter on VideoTeleconferenceId exists")

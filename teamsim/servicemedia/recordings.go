@@ -58,7 +58,7 @@ func (r *Recordings) Forget(callID string) {
 	}
 }
 
-// ServeHTTP serves GET of a recording.
+// ServeHTTP serves GET {recordingLocation}.
 func (r *Recordings) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if req.Method != http.MethodGet {
 		http.Error(w, "only GET", http.StatusMethodNotAllowed)
