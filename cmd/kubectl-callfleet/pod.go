@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+
+	"github.com/callfleet/callfleet/api/client"
+	"github.com/callfleet/callfleet/mediapod/control/wire"
+)
+
+// maxAnswer bounds what is read of an answer that is no recording.
+const maxAnswer = 1 << 20
+
+// pod is the control endpoint of the media pod that has a call, through the API server's proxy.
+type pod struct {
+	target      *target
+	cluster     *cluster
+	port        int
+	http        *http.Client
+	credentials http.Header
+}
+
+// reach prepares to act in a call.
+func (c *cli) reach(ctx context.Context, cl *cluster, t *target) (*pod, error) {
+	if err := t.reachable(); err != nil {
+		return nil, err
+	}
+	credentials, err := c.credentials(ctx, cl)
+	if err != nil {
+		return nil, err
+	}
+	web, err := rest.HTTPClientFor(cl.config)
+	if err != nil {
+		return nil, err
+	}
+	return &pod{target: t, cluster: cl, port: c.port, http: web, credentials: credentials}, nil
+}
+
+// act posts an action and waits for how it ends.
+func (p *pod) act(ctx context.Context, action wire.Action, body wire.Request) (*wire.Outcome, error) {
+	if err := body.Validate(); err != nil {
+		return nil, misuse("%v", err)
+	}
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := p.do(ctx, http.MethodPost, wire.ActionPath(p.target.uid, action), raw)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	outcome := &wire.Outcome{}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(outcome); err != nil {
+		return nil, fail(exitUncertain, "the media pod's answer cannot be read, so that how it went is not known: %v", err)
+	}
+	return outcome, nil
+}
+
+// recording opens one that was made in the call.
+func (p *pod) recording(ctx context.Context, id string) (io.ReadCloser, error) {
+	resp, err := p.do(ctx, http.MethodGet, wire.RecordingPath(p.target.uid, id), nil)
+	if err != nil {
+		return nil, err
+	}
+	return resp.Body, nil
+}
+
+// do sends a request and gives the answer if it is a success.
+func (p *pod) do(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
+	name := fmt.Sprintf("https:%s:%d", p.target.status.MediaPod, p.port)
+	req := p.cluster.core.Verb(method).Namespace(p.target.namespace).Resource("pods").Name(name).SubResource("proxy").Suffix(path)
+	if p.target.resource == client.Calls {
+		req = req.Param(wire.ParamCall, p.target.name)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, req.URL().String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	for k, v := range p.credentials {
+		r.Header[k] = v
+	}
+	r.Header.Set("Accept", "application/json, audio/wav")
+	r.Header.Set("User-Agent", userAgent)
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := p.http.Do(r)
+	if err != nil && ctx.Err() == nil && method == http.MethodPost && !undialed(err) {
+		return nil, fail(exitUncertain, "no answer came: %v; it may have been done all the same, and the timeline of %s tells", bare(err), p.target)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	raw, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	return nil, p.refusal(resp.StatusCode, raw)
+}
+
+// undialed reports whether a request never left.
+func undialed(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "dial"
+}
+
+// refusal tells the words of the media pod from those of the API server on the way.
+func (p *pod) refusal(code int, raw []byte) error {
+	var said struct {
+		wire.Refusal
+		Kind string `json:"kind"`
+	}
+	if json.Unmarshal(raw, &said) == nil && said.Kind == "" && said.Reason != "" {
+		return fail(codeOf(said.Refusal.Reason), "%s", said.Message)
+	}
+	var status metav1.Status
+	_ = json.Unmarshal(raw, &status)
+	says := status.Message
+	if says == "" {
+		says = strings.TrimSpace(string(raw[:min(len(raw), 512)]))
+	}
+	name := p.target.status.MediaPod
+	switch {
+	case code == http.StatusUnauthorized:
+		return fail(exitForbidden, "the API server does not know you: %s; sign in again", says)
+	case code == http.StatusForbidden:
+		return fail(exitForbidden, "%s\nYou need create and get on pods/proxy in namespace %s, which the role callfleet-edit has", says, p.target.namespace)
+	case code == http.StatusNotFound:
+		return fail(exitNotFound, "pod %s is gone: %s; see kubectl callfleet calls for where %s is now", name, says, p.target)
+	}
+	return fail(exitFailed, "the API server cannot reach port %d of pod %s (%d: %s); is the pod running, and may the API server reach it (network policies)?", p.port, name, code, says)
+}
