@@ -4,9 +4,9 @@ package signaling
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"sort"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -119,9 +119,12 @@ func TestARosterNothingIsHeardOfIsAskedForAgain(t *testing.T) {
 func TestChangesInAnyOrderEndInTheTruth(t *testing.T) {
 	for seed := range uint64(300) {
 		synctest.Test(t, func(t *testing.T) {
-			rnd := rand.New(rand.NewPCG(seed, 3))
+			rnd := newLuck(seed, 3)
+			var mu sync.Mutex // of the truth
 			truth := map[string]graph.Participant{testSelf: bot()}
 			listed := func() []graph.Participant {
+				mu.Lock()
+				defer mu.Unlock()
 				var list []graph.Participant
 				for _, p := range truth {
 					list = append(list, p)
@@ -143,6 +146,7 @@ func TestChangesInAnyOrderEndInTheTruth(t *testing.T) {
 			for number := 2; number < 40; number++ {
 				counter++
 				p := numbered(person(rnd.IntN(8)), counter)
+				mu.Lock()
 				if _, there := truth[p.ID]; there && rnd.IntN(2) == 0 {
 					delete(truth, p.ID)
 					p = gone(p)
@@ -150,6 +154,7 @@ func TestChangesInAnyOrderEndInTheTruth(t *testing.T) {
 					p.IsMuted = rnd.IntN(2) == 0
 					truth[p.ID] = p
 				}
+				mu.Unlock()
 				n := deltaOf(number, p)
 				for range rnd.IntN(3) { // lost, once or twice
 					time.AfterFunc(time.Duration(rnd.IntN(1500))*time.Millisecond, func() { s.deliver(testUID, []graph.Notification{n}) })

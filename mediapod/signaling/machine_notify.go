@@ -257,6 +257,7 @@ func (m *machine) settle(now time.Time) {
 		if m.snap.Phase != PhaseInLobby {
 			m.event(now, EventInLobby, "")
 			m.setPhase(PhaseInLobby)
+			m.closeGate()
 			m.snap.Established = time.Time{} // it was thought to be in, for want of a roster
 		}
 	case established && m.group && !m.rosterSeen && m.snap.Phase != PhaseEstablished && now.Before(m.stateAt.Add(settleWait)):

@@ -127,6 +127,7 @@ func (m *machine) pursue(now time.Time) {
 	if role := m.roleWanted(); role != "" {
 		m.pursueOne(now, &m.wants.share, order{task: taskShare, role: role})
 	}
+	m.openGate() // the bot was taken for one that waits in the lobby, and is not
 	m.pursueOne(now, &m.wants.record, order{task: taskRecord, recording: graph.RecordingStatus(m.wants.record.wants)})
 	m.pursueInvites(now)
 }
@@ -246,11 +247,18 @@ func (m *machine) took(now time.Time, p *pursuit) {
 		m.event(now, EventScreenSharing, p.has)
 	case taskRecord:
 		m.event(now, EventRecording, p.has)
-		// If it is not wanted any more, the gate stays closed, and the service is told at once.
-		if p.has == p.wants && m.leaving.reason == "" {
-			m.snap.Recording = graph.RecordingStatus(p.has)
-		}
+		m.openGate()
 	}
+}
+
+// openGate lets media be persisted if the service has taken in that it is, and it is still wanted. Else the gate stays
+// closed, and the service is told so at once.
+func (m *machine) openGate() {
+	p := &m.wants.record
+	if p.has != p.wants || p.unsure || m.snap.Phase != PhaseEstablished || m.snap.Recording == graph.RecordingStatus(p.has) {
+		return
+	}
+	m.snap.Recording, m.changed = graph.RecordingStatus(p.has), true
 }
 
 // closeGate: nothing of the call may be persisted from now on.

@@ -258,19 +258,16 @@ func TestRingingHasALimit(t *testing.T) {
 }
 
 func TestATransferThatFailsLeavesTheCallAsItWas(t *testing.T) {
-	tests := map[string]func(t *testing.T, g *fakeGraph, s *Server){
-		"told": func(t *testing.T, _ *fakeGraph, s *Server) {
+	tests := map[string]func(t *testing.T, s *Server){
+		"told": func(t *testing.T, s *Server) {
 			tell(t, s, updated(testCallID, graph.StateEstablished, withResult(500, 7000)))
 		},
-		"the notification is lost": func(_ *testing.T, g *fakeGraph, _ *Server) {
-			g.get = func(id string) (*graph.Call, error) { return updated(id, graph.StateEstablished).Call, nil }
-			pass(2 * reconcileEvery)
-		},
+		"the notification is lost": func(*testing.T, *Server) { pass(2 * reconcileEvery) },
 	}
 	for name, fail := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				g := &fakeGraph{}
+				g := &fakeGraph{get: func(id string) (*graph.Call, error) { return updated(id, graph.StateEstablished).Call, nil }}
 				s := newTestServer(t, g)
 				defer stop(t, s)
 				c := call(t, s)
@@ -278,7 +275,7 @@ func TestATransferThatFailsLeavesTheCallAsItWas(t *testing.T) {
 				if got := c.Snapshot().State; got != graph.StateTransferring {
 					t.Fatalf("state %s", got)
 				}
-				fail(t, g, s)
+				fail(t, s)
 				snap := c.Snapshot()
 				if snap.Phase != PhaseEstablished || snap.State != graph.StateEstablished || snap.Result != nil {
 					t.Errorf("phase %s, state %s, result %v, want the call as it was", snap.Phase, snap.State, snap.Result)

@@ -15,53 +15,150 @@ import (
 	"github.com/callfleet/callfleet/graph"
 )
 
+// luck is a random source that many goroutines may use.
+type luck struct {
+	mu  sync.Mutex
+	rnd *rand.Rand
+}
+
+func newLuck(seed, stream uint64) *luck { return &luck{rnd: rand.New(rand.NewPCG(seed, stream))} }
+
+func (l *luck) IntN(n int) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.rnd.IntN(n)
+}
+
 // service is a calling service as unreliable as the real one is allowed to be:
 // it answers late or not at all, and its notifications get lost, come twice, early,
 // late and in any order.
 type service struct {
-	rnd  *rand.Rand
-	mu   sync.Mutex
-	live map[string]*graph.Call // what is true
-	told map[string]bool        // calls of which a notification arrived
-	made int
+	rnd    *luck
+	server *Server
+	kind   string
+	mu     sync.Mutex
+	live   map[string]*graph.Call // what is true
+	told   map[string]bool        // calls of which a notification arrived
+	made   int
+
+	// What is true of the one call that wants are about.
+	muted     bool
+	recording graph.RecordingStatus
 }
 
 func (v *service) chance(percent int) bool { return v.rnd.IntN(100) < percent }
 
-func (v *service) create(s **Server) func(context.Context, int, *graph.Call) (*graph.Call, error) {
-	return func(_ context.Context, _ int, _ *graph.Call) (*graph.Call, error) {
+// fails is bad luck with a request, before or after it was done.
+func (v *service) fails(what string) (before, after error) {
+	switch {
+	case v.chance(10):
+		return answer(what, http.StatusTooManyRequests), nil
+	case v.chance(8):
+		return answer(what, http.StatusServiceUnavailable), nil
+	case v.chance(8):
+		return nil, errLost
+	case v.chance(8):
+		return nil, answer(what, http.StatusServiceUnavailable)
+	}
+	return nil, nil
+}
+
+func (v *service) create(_ context.Context, _ int, _ *graph.Call) (*graph.Call, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	before, after := v.fails("create call")
+	if before != nil && v.chance(80) {
+		return nil, answer("create call", http.StatusTooManyRequests)
+	}
+	id := v.begins(graph.StateEstablishing)
+	v.script(id)
+	if after != nil {
+		return nil, after
+	}
+	return createdCall(id), nil
+}
+
+func (v *service) begins(state graph.CallState) (id string) {
+	v.made++
+	id = fmt.Sprintf("call-%d", v.made)
+	v.live[id] = &graph.Call{ID: id, State: state}
+	return id
+}
+
+// rings tells the bot of a call, twice if it is bad luck. The call is gone after the deadline.
+func (v *service) rings() {
+	v.mu.Lock()
+	id := v.begins(graph.StateIncoming)
+	twice := v.chance(30)
+	gaveUp := time.Duration(v.rnd.IntN(60)) * time.Second
+	v.mu.Unlock()
+	n := updated(id, graph.StateIncoming)
+	n.ChangeType = graph.Created
+	v.server.takeNewCalls([]graph.Notification{n}, arrival{tenant: testTenant})
+	if twice {
+		v.server.takeNewCalls([]graph.Notification{n}, arrival{tenant: testTenant})
+	}
+	time.AfterFunc(min(answerDeadline, gaveUp), func() {
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		if v.chance(15) {
-			return nil, answer("create call", http.StatusTooManyRequests)
+		if call := v.live[id]; call != nil && call.State == graph.StateIncoming {
+			delete(v.live, id)
+			if v.chance(50) {
+				go v.server.takeCallback(context.Background(), testUID, testTenant, []graph.Notification{deleted(id, 487, 0)})
+			}
 		}
-		v.made++
-		id := fmt.Sprintf("call-%d", v.made)
-		v.live[id] = &graph.Call{ID: id, State: graph.StateEstablishing}
-		v.script(*s, id)
-		switch {
-		case v.chance(10):
-			return nil, errLost
-		case v.chance(10):
-			return nil, answer("create call", http.StatusServiceUnavailable)
-		}
-		return createdCall(id), nil
+	})
+}
+
+func (v *service) answered(_ context.Context, _ int, _ graph.Answer) error {
+	delay := time.Duration(0)
+	v.mu.Lock()
+	if v.chance(20) {
+		delay = time.Duration(v.rnd.IntN(8000)) * time.Millisecond
 	}
+	v.mu.Unlock()
+	time.Sleep(delay)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	before, after := v.fails("answer call")
+	if before != nil {
+		return before
+	}
+	call := v.live["call-1"]
+	if call == nil || call.State != graph.StateIncoming {
+		return answer("answer call", http.StatusNotFound)
+	}
+	call.State = graph.StateEstablishing
+	v.script("call-1")
+	return after
 }
 
 // script sends the notifications of a whole life, each at a random time.
-func (v *service) script(s *Server, id string) {
+func (v *service) script(id string) {
 	life := []graph.Notification{updated(id, graph.StateEstablishing), updated(id, graph.StateEstablished)}
-	if v.chance(30) {
-		life = append(life, rosterOf(id, numbered(waiting(bot()), 1)))
+	if v.kind == "meeting" {
+		if v.chance(30) {
+			life = append(life, rosterOf(id, numbered(waiting(bot()), 1)))
+		}
+		life = append(life, rosterOf(id, numbered(bot(), 2), numbered(person(1), 3)))
 	}
-	life = append(life, rosterOf(id, numbered(bot(), 2), numbered(person(1), 3)), updated(id, graph.StateEstablished, withAudio(graph.MediaActive)))
-	for i := range v.rnd.IntN(4) {
-		life = append(life, rosterOf(id, numbered(bot(), 2), numbered(person(i), 4+i)))
+	life = append(life, updated(id, graph.StateEstablished, withAudio(graph.MediaActive)))
+	if v.kind == "meeting" {
+		for i := range v.rnd.IntN(4) {
+			life = append(life, rosterOf(id, numbered(bot(), 2), numbered(person(i), 4+i)))
+		}
 	}
-	ends := v.chance(70)
-	if ends {
-		life = append(life, updated(id, graph.StateTerminating), deleted(id, 200, 5003))
+	transferred := false
+	if v.kind != "meeting" && v.chance(40) {
+		life = append(life, updated(id, graph.StateTransferring))
+		if transferred = v.chance(50); transferred {
+			life = append(life, updated(id, graph.StateTransferAccepted), deleted(id, 0, 7015))
+		} else {
+			life = append(life, updated(id, graph.StateEstablished, withResult(500, 7000)))
+		}
+	}
+	if !transferred && v.chance(70) {
+		life = append(life, updated(id, graph.StateTerminating), deleted(id, 200, map[bool]int{true: 5003, false: 4521}[v.kind == "meeting"]))
 	}
 	at := time.Duration(0)
 	for _, n := range life {
@@ -76,7 +173,7 @@ func (v *service) script(s *Server, id string) {
 				v.mu.Lock()
 				v.told[id] = true
 				v.mu.Unlock()
-				s.takeCallback(context.Background(), testUID, testTenant, []graph.Notification{n})
+				v.server.takeCallback(context.Background(), testUID, testTenant, []graph.Notification{n})
 			})
 		}
 	}
@@ -90,7 +187,7 @@ func (v *service) becomes(id string, n graph.Notification) {
 	case call == nil || n.Call == nil:
 	case terminal(n):
 		delete(v.live, id)
-	case n.Call.State.Rank() > call.State.Rank():
+	case n.Call.State.Rank() > call.State.Rank(), transferring(call.State) && n.Call.ResultInfo != nil:
 		call.State = n.Call.State
 	}
 }
@@ -118,20 +215,33 @@ func (v *service) hangUp(_ context.Context, try int, id string) error {
 	return nil
 }
 
+// changed is a request for something wanted.
+func (v *service) changed(what string, do func()) (*graph.Operation, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	before, after := v.fails(what)
+	if before != nil {
+		return nil, before
+	}
+	do()
+	return completed(), after
+}
+
 // witness checks every change of a call that can be seen from outside.
 type witness struct {
-	t     *testing.T
-	mu    sync.Mutex // held until the call is known
-	call  *Call
-	last  Snapshot
-	ended int
+	t       *testing.T
+	service *service
+	mu      sync.Mutex // held until the call is known
+	call    *Call
+	last    Snapshot
+	ended   int
 }
 
 func (w *witness) look() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := w.call.Snapshot()
-	if s.State.Rank() < w.last.State.Rank() {
+	if s.State.Rank() < w.last.State.Rank() && !(transferring(w.last.State) && s.State == graph.StateEstablished) {
 		w.t.Errorf("state went back from %s to %s", w.last.State, s.State)
 	}
 	if w.last.Phase == PhaseEnded {
@@ -145,6 +255,14 @@ func (w *witness) look() {
 	}
 	if len(s.Events) > maxEvents {
 		w.t.Errorf("%d events", len(s.Events))
+	}
+	w.service.mu.Lock()
+	if s.Recording == graph.Recording && (w.service.recording != graph.Recording || s.Phase != PhaseEstablished) {
+		w.t.Errorf("media may be persisted in phase %s, and people were told %q", s.Phase, w.service.recording)
+	}
+	w.service.mu.Unlock()
+	if !s.Group && len(s.Participants) > 0 {
+		w.t.Error("a call of two has a roster")
 	}
 	if s.Phase == PhaseEnded {
 		w.ended++
@@ -161,75 +279,148 @@ func (w *witness) look() {
 	w.last = s
 }
 
-// TestWhateverComesACallEndsOnce lets calls live through random bad luck. Each must
-// reach exactly one end and never move back, and no call may be left in the
-// service that nobody holds.
+// begin begins a call of the service's kind; nil if none came about.
+func (v *service) begin(t *testing.T, w *witness) *Call {
+	var c *Call
+	var err error
+	switch v.kind {
+	case "incoming":
+		v.rings() // Started has made the call known to the witness
+		synctest.Wait()
+		return w.call
+	case "adopted":
+		v.mu.Lock()
+		id := v.begins(graph.StateEstablished)
+		v.script(id)
+		v.told[id] = true
+		v.mu.Unlock()
+		c, err = v.server.Adopt(AdoptRequest{UID: testUID, CallID: id, OnChange: w.look})
+	case "placed":
+		c, err = v.server.Join(JoinRequest{UID: testUID, Targets: []graph.InvitationParticipantInfo{user("ada")}, OnChange: w.look})
+	default:
+		c, err = v.server.Join(JoinRequest{UID: testUID, Meeting: testMeeting(), Blob: testBlob, OnChange: w.look})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.call = c
+	w.mu.Unlock()
+	return c
+}
+
+// TestWhateverComesACallEndsOnce lets calls of every kind live through random bad luck. Each must
+// reach exactly one end and never move back, no call may be left in the service that nobody holds, media may be persisted
+// only while people know, and what is wanted must be there in the end.
 func TestWhateverComesACallEndsOnce(t *testing.T) {
-	const seeds = 500
-	reasons := map[EndReason]int{}
-	phases := map[Phase]int{}
-	for seed := range uint64(seeds) {
-		ok := t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				v := &service{rnd: rand.New(rand.NewPCG(seed, 1)), live: map[string]*graph.Call{}, told: map[string]bool{}}
-				leaves, leavesAt := v.chance(50), time.Duration(v.rnd.IntN(120_000))*time.Millisecond
-				var s *Server
-				g := &fakeGraph{
-					create: v.create(&s), get: v.known, del: v.hangUp,
-					alive: func(id string) error { _, err := v.known(id); return err },
-					list: func(id string) ([]graph.Participant, error) {
-						if _, err := v.known(id); err != nil {
-							return nil, err
-						}
-						return []graph.Participant{bot(), person(1)}, nil
-					},
-				}
-				s = newTestServer(t, g)
-				w := &witness{t: t}
-				w.mu.Lock()
-				c, err := s.Join(JoinRequest{
-					UID: testUID, Meeting: testMeeting(), Blob: testBlob,
-					OnChange: w.look,
+	const seeds = 250
+	for kind, expected := range map[string][]EndReason{
+		"meeting":  {EndedByBot, EndMeetingEnded, EndCallLost, EndTimeReached, EndServiceError},
+		"placed":   {EndedByBot, EndRemoteHungUp, EndTransferred, EndCallLost, EndTimeReached, EndServiceError},
+		"incoming": {EndedByBot, EndRemoteHungUp, EndTransferred, EndCallerGaveUp, EndTimeReached},
+		"adopted":  {EndedByBot, EndRemoteHungUp, EndTransferred, EndCallLost, EndTimeReached},
+	} {
+		t.Run(kind, func(t *testing.T) {
+			reasons, phases, settled := map[EndReason]int{}, map[Phase]int{}, 0
+			for seed := range uint64(seeds) {
+				ok := t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) { liveThrough(t, kind, seed, reasons, phases, &settled) })
 				})
-				if err != nil {
-					t.Fatal(err)
+				if !ok {
+					t.FailNow()
 				}
+			}
+			t.Logf("%d seeds: ends %v; after five minutes %v; wants settled %d times", seeds, reasons, phases, settled)
+			for _, r := range expected {
+				if reasons[r] == 0 {
+					t.Errorf("no seed ended with %s: the test does not try what it should", r)
+				}
+			}
+			if settled == 0 {
+				t.Error("no seed got what was wanted: the test does not try what it should")
+			}
+		})
+	}
+}
+
+func liveThrough(t *testing.T, kind string, seed uint64, reasons map[EndReason]int, phases map[Phase]int, settled *int) {
+	v := &service{rnd: newLuck(seed, 1), kind: kind, live: map[string]*graph.Call{}, told: map[string]bool{}, recording: graph.NotRecording}
+	leaves, leavesAt := v.chance(50), time.Duration(v.rnd.IntN(120_000))*time.Millisecond
+	w := &witness{t: t, service: v}
+	g := &fakeGraph{
+		create: v.create, get: v.known, del: v.hangUp, answer: v.answered,
+		alive: func(id string) error { _, err := v.known(id); return err },
+		list: func(id string) ([]graph.Participant, error) {
+			if _, err := v.known(id); err != nil {
+				return nil, err
+			}
+			if kind != "meeting" {
+				t.Error("the roster of a call of two was asked for")
+			}
+			return []graph.Participant{bot(), person(1)}, nil
+		},
+		mute: func(_ int, muted bool) (*graph.Operation, error) {
+			return v.changed("mute", func() { v.muted = muted })
+		},
+		record: func(_ int, status graph.RecordingStatus) (*graph.Operation, error) {
+			if w.call.Snapshot().Recording == graph.Recording {
+				t.Errorf("media may be persisted while %s is being told", status)
+			}
+			return v.changed("update recording status", func() { v.recording = status })
+		},
+	}
+	s := newTestServer(t, g, func(c *Config) {
+		c.Incoming = func(Incoming) Decision {
+			return Decision{Answer: &AnswerRequest{UID: testUID, Blob: testBlob, OnChange: w.look, Started: func(c *Call) {
 				w.call = c
 				w.mu.Unlock()
-				if leaves {
-					time.AfterFunc(leavesAt, func() { c.HangUp(EndedByBot) })
-				}
-				pass(5 * time.Minute) // all notifications have come by now
-				phases[c.Snapshot().Phase]++
-				pass(time.Hour) // and all keepAlives that may have been needed
-				c.HangUp(EndTimeReached)
-				pass(leaveWindow + errandTimeout)
-				select {
-				case <-c.Done():
-				default:
-					t.Fatalf("not over: %+v", c.Snapshot())
-				}
-				if w.ended != 1 {
-					t.Errorf("%d ends were seen, want 1", w.ended)
-				}
-				reasons[w.last.End.Reason]++
-				stop(t, s)
-				// A call whose answer was lost and which never told of itself is beyond reach.
-				for id := range v.live {
-					if v.told[id] || id == c.Snapshot().CallID {
-						t.Errorf("%s is a ghost: it lives on in the service, and nobody holds it", id)
-					}
-				}
-			})
+			}}}
+		}
+	})
+	v.server = s
+	w.mu.Lock()
+	c := v.begin(t, w)
+	var wanted Wants
+	for range 3 {
+		w := Wants{Muted: v.chance(50)}
+		if v.chance(50) {
+			w.Recording = graph.Recording
+		}
+		time.AfterFunc(time.Duration(v.rnd.IntN(90_000))*time.Millisecond, func() {
+			v.mu.Lock()
+			wanted = w
+			v.mu.Unlock()
+			c.Want(w)
 		})
-		if !ok {
-			t.FailNow()
+	}
+	if leaves {
+		time.AfterFunc(leavesAt, func() { c.HangUp(EndedByBot) })
+	}
+	pass(5 * time.Minute) // all notifications have come by now
+	phases[c.Snapshot().Phase]++
+	if snap := c.Snapshot(); snap.Phase == PhaseEstablished {
+		*settled++
+		recording := wanted.Recording == graph.Recording
+		if snap.Muted != (wanted.Muted && snap.Group) || v.muted != snap.Muted || (snap.Recording == graph.Recording) != recording || (v.recording == graph.Recording) != recording {
+			t.Errorf("muted %t and recording %q are true, and told as %t and %q; wanted %+v", v.muted, v.recording, snap.Muted, snap.Recording, wanted)
 		}
 	}
-	t.Logf("%d seeds: ends %v; after five minutes %v", seeds, reasons, phases)
-	for _, r := range []EndReason{EndedByBot, EndMeetingEnded, EndCallLost, EndTimeReached, EndServiceError} {
-		if reasons[r] == 0 {
-			t.Errorf("no seed ended with %s: the test does not try what it should", r)
+	pass(time.Hour) // and all keepAlives that may have been needed
+	c.HangUp(EndTimeReached)
+	pass(leaveWindow + errandTimeout)
+	select {
+	case <-c.Done():
+	default:
+		t.Fatalf("not over: %+v", c.Snapshot())
+	}
+	if w.ended != 1 {
+		t.Errorf("%d ends were seen, want 1", w.ended)
+	}
+	reasons[w.last.End.Reason]++
+	stop(t, s)
+	// A call whose answer was lost and which never told of itself is beyond reach.
+	for id := range v.live {
+		if v.told[id] || id == c.Snapshot().CallID {
+			t.Errorf("%s is a ghost: it lives on in the service, and nobody holds it", id)
 		}
 	}
 }
