@@ -39,12 +39,18 @@ type bench struct {
 	die     context.CancelFunc // ends the process as SIGKILL would
 }
 
-func newBench(t *testing.T, seats int32) *bench {
+func newBench(t *testing.T, seats int32) *bench { t.Helper(); return newBenchOf(t, seats) }
+
+// newBenchOf has a pod that differs from the usual.
+func newBenchOf(t *testing.T, seats int32, change ...func(*callfleetv1.MediaPod)) *bench {
 	t.Helper()
 	cluster := controllertest.Start(t)
 	b := &bench{t: t, api: cluster.Client, ns: cluster.Namespace(t)}
 	b.pod = controllertest.MediaPod(b.ns, "reception", 0).Object()
 	b.pod.Spec.Capacity.Seats = seats
+	for _, c := range change {
+		c(b.pod)
+	}
 	controllertest.Create(t, b.api, b.pod)
 	b.startProcess(cluster)
 	return b
