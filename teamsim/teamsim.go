@@ -35,6 +35,7 @@ import (
 	"github.com/callfleet/callfleet/teamsim/outbound"
 	"github.com/callfleet/callfleet/teamsim/people"
 	"github.com/callfleet/callfleet/teamsim/policy"
+	"github.com/callfleet/callfleet/teamsim/quota"
 	"github.com/callfleet/callfleet/teamsim/servicemedia"
 	"github.com/callfleet/callfleet/teamsim/simclock"
 )
@@ -139,10 +140,14 @@ func assemble(o Options, listener, adminListener net.Listener) (*Server, error) 
 	loginService := &login.Service{Directory: apps, Keys: loginKeys, BaseURL: base}
 	signer := &callback.Signer{Keys: callKeys, Issuer: cmp.Or(o.NotificationIssuer, callback.DefaultIssuer)}
 	sender := callback.NewSender(signer, network, o.NotificationPatience, o.Log.WithName("callback"))
+	sender.Legacy = func(appID string) bool {
+		app, _ := apps.Get(appID)
+		return app.LegacyFirst
+	}
 	meetings := &meeting.Store{Clock: clock, Journal: events}
 	phones, recordings, policies := &people.Registry{Clock: clock}, &servicemedia.Recordings{}, &policy.Set{}
 	callService := &calls.Service{
-		People: phones, Prompts: &servicemedia.Prompts{HTTP: network.PlainClient(0)}, Recordings: recordings, Policies: policies,
+		People: phones, Prompts: &servicemedia.Prompts{HTTP: network.PlainClient(0)}, Recordings: recordings, Policies: policies, Quotas: &quota.Book{Now: clock.Now},
 		BaseURL: base, Login: loginService, Directory: apps, Meetings: meetings, Sender: sender, Network: network, Clock: clock,
 		Journal: events, MediaTimeout: o.MediaTimeout, Log: o.Log.WithName("calls"),
 	}

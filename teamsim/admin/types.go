@@ -30,6 +30,8 @@ type App struct {
 	// InstanceID and PhoneNumber are those of an application instance (resource account), for calls with telephones.
 	InstanceID  string `json:"instanceID,omitempty"`
 	PhoneNumber string `json:"phoneNumber,omitempty"`
+	// LegacyFirst: the channel still sends new calls in the old format first, which a bot has to answer with 204.
+	LegacyFirst bool `json:"legacyFirst,omitempty"`
 }
 
 // NewMeeting describes a meeting to be created.
@@ -40,6 +42,7 @@ type NewMeeting struct {
 	Lobby               bool     `json:"lobby,omitempty"` // bots wait to be admitted
 	GuestsBypassLobby   bool     `json:"guestsBypassLobby,omitempty"`
 	LobbyTimeoutSeconds int      `json:"lobbyTimeoutSeconds,omitempty"` // on the simulated clock; 30 minutes when 0
+	Channel             bool     `json:"channel,omitempty"`             // held in a channel of a team
 	People              []string `json:"people,omitempty"`              // names; they join at once
 }
 
@@ -172,6 +175,7 @@ type Notification struct {
 	Error      string          `json:"error,omitempty"`
 	Done       bool            `json:"done"` // accepted or given up
 	DoneTime   time.Time       `json:"doneTime,omitzero"`
+	Faults     []string        `json:"faults,omitempty"` // what was done to it on purpose
 	Body       json.RawMessage `json:"body"`
 }
 
@@ -195,6 +199,9 @@ type Fault struct {
 	Status            int    `json:"status"`
 	RetryAfterSeconds int    `json:"retryAfterSeconds,omitempty"`
 	Count             int    `json:"count,omitempty"`
+	// With a probability, all matching requests, or Count of them, fail that often.
+	Probability float64 `json:"probability,omitempty"`
+	After       bool    `json:"after,omitempty"` // the request is served, and only the reply is lost
 }
 
 // The ways the token of a notification can be wrong.

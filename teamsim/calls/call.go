@@ -44,6 +44,7 @@ type call struct {
 	from          *Incoming        // nil for a call by the bot
 	queue         *callback.Queue
 	done          chan struct{} // closed when the call has ended
+	entered       chan struct{} // closed when a recorder is in the meeting; nil for others
 
 	mu            sync.Mutex
 	state         string
@@ -73,9 +74,10 @@ type call struct {
 	invited       map[string]*people.Ring // whose phones ring for an invitation, by the participant they will be
 	onHold        string                  // the participant
 	delta         roster.Tracker
-	sharing       string    // content sharing session the bot knows of
-	observedIDs   []string  // participants whom the call records for a policy
-	recording     recording // locks itself, as does the next
+	sharing       string          // content sharing session the bot knows of
+	observedIDs   []string        // participants whom the call records for a policy
+	observedSeen  map[string]bool // and who have been in the meeting
+	recording     recording       // locks itself, as does the next
 	routing       routingGroups
 }
 
@@ -85,7 +87,7 @@ func (c *call) run() {
 	if !c.reach() {
 		return
 	}
-	entry := meeting.Entry{Participant: c.participant(), Member: c}
+	entry := meeting.Entry{Participant: c.participant(), Member: c, Invited: c.from != nil}
 	var leg *whip.Leg
 	if c.request.MediaConfig.appHosted() {
 		if leg = c.connectMedia(); leg == nil {
@@ -204,6 +206,9 @@ func (c *call) Admitted() {
 		return
 	}
 	c.mediaActive, c.inLobby = true, false
+	if c.entered != nil {
+		close(c.entered)
+	}
 	c.notify("updated", "established, media active", c.stateData())
 }
 
@@ -220,6 +225,7 @@ func (c *call) Roster(seen []meeting.Participant) {
 		}
 	}
 	c.notifyRoster(seen)
+	c.notifyLeft(seen)
 }
 
 // Gone implements meeting.Member.
@@ -264,6 +270,7 @@ func (c *call) end(r Result, detail string, asked bool) bool {
 		c.service.Clock.AfterFunc(recordingKept, func() { c.service.Recordings.Forget(c.id) })
 	}
 	c.meeting.Leave(c.participantID)
+	c.recorderGone()
 	c.service.Journal.Add(c.meetingID(), c.id, "CallEnded", r.Message)
 	c.service.Log.Info("call ended", "call", c.id, "code", r.Code, "subcode", r.Subcode, "detail", detail)
 	if leg != nil {

@@ -42,6 +42,9 @@ func (s *Service) create(w http.ResponseWriter, r *request) *apiError {
 		return refusal
 	}
 	app, _ := s.Directory.Get(r.claims.AppID)
+	if refusal := s.book(w, app.ID); refusal != nil {
+		return refusal
+	}
 	c := s.newCall(app, r, body, media)
 	if refusal := s.place(c); refusal != nil {
 		return refusal
@@ -53,9 +56,11 @@ func (s *Service) create(w http.ResponseWriter, r *request) *apiError {
 	s.Journal.Add(c.meetingID(), c.id, "CallCreated", app.Name()+c.purpose())
 	s.Log.Info("call created", "call", c.id, "app", app.ID, "kind", c.kind(), "meeting", c.meetingID())
 	w.Header().Set("Location", s.BaseURL+"/"+r.version+c.path())
-	reply(w, http.StatusCreated, c.resource())
-	_ = http.NewResponseController(w).Flush() // the bot learns the id before its first notification, if it is quick
-	s.background(c.run)
+	made := c.resource()
+	s.launch(c, func() {
+		reply(w, http.StatusCreated, made)
+		_ = http.NewResponseController(w).Flush() // the bot learns the id before its first notification, if it is quick
+	})
 	return nil
 }
 

@@ -3,6 +3,7 @@
 package calls
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"github.com/callfleet/callfleet/teamsim/directory"
 	"github.com/callfleet/callfleet/teamsim/meeting"
 	"github.com/callfleet/callfleet/teamsim/people"
+	"github.com/callfleet/callfleet/teamsim/policy"
 )
 
 // Incoming is somebody calling a bot.
@@ -33,33 +35,47 @@ type Incoming struct {
 	CountryCode, Region string // of the caller
 
 	participantID string
+	recording     *policy.Recording // the policy, if it is known
+	observed      *meeting.Person   // whom it is about; they join by themselves
+	webhook       string            // instead of the app's
 }
 
 // Ring calls a bot, whose webhook is told (reference section 2.4, 1). The bot has 15 s to react, or 5 s if it is to
 // record.
 func (s *Service) Ring(appID string, from Incoming) (callID string, err error) {
-	app, ok := s.Directory.Get(appID)
-	if !ok {
-		return "", fmt.Errorf("no app %s is registered", appID)
-	}
-	if err := from.check(app); err != nil {
+	c, err := s.announce(appID, from)
+	if err != nil {
 		return "", err
 	}
-	c := s.incomingCall(app, from)
-	if !s.add(c) {
-		return "", errors.New("teamsim is stopping")
+	return c.id, nil
+}
+
+func (s *Service) announce(appID string, from Incoming) (*call, error) {
+	app, ok := s.Directory.Get(appID)
+	if !ok {
+		return nil, fmt.Errorf("no app %s is registered", appID)
 	}
+	if from.recording != nil {
+		app.InstanceID = from.recording.InstanceID
+	}
+	if err := from.check(app); err != nil {
+		return nil, err
+	}
+	c := s.incomingCall(app, from)
 	limit := AnswerDeadline
 	if from.PolicyRecording {
 		limit = RecordingDeadline
+	}
+	c.deadline = s.Clock.AfterFunc(limit, func() { c.end(notAnswered, fmt.Sprintf("the bot did not react within %v", limit), false) })
+	if !s.add(c) {
+		return nil, errors.New("teamsim is stopping")
 	}
 	s.Journal.Add(c.meetingID(), c.id, "IncomingCall", from.DisplayName+" calls "+app.Name())
 	c.meeting.WhenOver(c.Gone)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.deadline = s.Clock.AfterFunc(limit, func() { c.end(notAnswered, fmt.Sprintf("the bot did not react within %v", limit), false) })
 	c.notify("created", stateIncoming, c.incomingData())
-	return c.id, nil
+	return c, nil
 }
 
 func (f *Incoming) check(app directory.App) error {
@@ -83,7 +99,7 @@ func (f *Incoming) check(app directory.App) error {
 }
 
 func (s *Service) incomingCall(app directory.App, from Incoming) *call {
-	from.participantID = uuid.NewString()
+	from.participantID = cmp.Or(from.participantID, uuid.NewString())
 	tenant, chain := strings.ToLower(from.TenantID), uuid.NewString()
 	where := from.Meeting
 	switch {
@@ -95,7 +111,7 @@ func (s *Service) incomingCall(app directory.App, from Incoming) *call {
 	}
 	c := &call{
 		service: s, id: uuid.NewString(), app: app, tenantID: tenant, participantID: uuid.NewString(), chainID: chain,
-		scenarioID: chain, direction: directionIncoming, callbackURI: app.WebhookURL, from: &from, meeting: where,
+		scenarioID: chain, direction: directionIncoming, callbackURI: cmp.Or(from.webhook, app.WebhookURL), from: &from, meeting: where,
 		done: make(chan struct{}), state: stateIncoming, created: time.Now(),
 	}
 	c.request.RequestedModalities = []string{"audio"}
@@ -111,7 +127,11 @@ func (s *Service) incomingCall(app directory.App, from Incoming) *call {
 	if from.Phone != "" {
 		caller = meeting.Identity{Kind: meeting.KindPhone, ID: from.Phone, DisplayName: from.DisplayName}
 	}
-	c.expect(caller)
+	if from.observed == nil {
+		c.expect(caller)
+	} else {
+		c.observedIDs, c.entered = []string{from.observed.ID}, make(chan struct{})
+	}
 	for _, name := range from.Others {
 		_ = c.expect(meeting.Identity{ID: uuid.NewString(), DisplayName: name}).Join() // nobody can be there yet
 	}
@@ -205,8 +225,12 @@ func (c *call) incomingData() document {
 
 // policyMetadata is what a recorder is told about why it is called (reference section 7).
 func policyMetadata(f *Incoming) document {
+	identifier := "default"
+	if f.recording != nil {
+		identifier = f.recording.ID
+	}
 	return document{"botData": document{
 		"mediaHostedRegion": f.Region, "user": document{"participationMethod": "Teams", "clientLocation": f.CountryCode},
-		"inviteReasons": []string{"PolicyBasedRecording"}, "policyIdentifier": "default", "pairedRecorders": []any{}, "otherRecorders": []any{},
+		"inviteReasons": []string{"PolicyBasedRecording"}, "policyIdentifier": identifier, "pairedRecorders": []any{}, "otherRecorders": []any{},
 	}}
 }

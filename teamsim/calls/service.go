@@ -21,6 +21,7 @@ import (
 	"github.com/callfleet/callfleet/teamsim/outbound"
 	"github.com/callfleet/callfleet/teamsim/people"
 	"github.com/callfleet/callfleet/teamsim/policy"
+	"github.com/callfleet/callfleet/teamsim/quota"
 	"github.com/callfleet/callfleet/teamsim/servicemedia"
 	"github.com/callfleet/callfleet/teamsim/simclock"
 )
@@ -56,6 +57,7 @@ type Service struct {
 	Prompts      *servicemedia.Prompts
 	Recordings   *servicemedia.Recordings
 	Policies     *policy.Set
+	Quotas       *quota.Book
 	Clock        *simclock.Clock
 	Journal      *journal.Journal
 	MediaTimeout time.Duration
@@ -97,11 +99,15 @@ func (s *Service) background(f func()) {
 	s.running.Go(f)
 }
 
-// find gets a live call of an app. Ids are case-sensitive (reference section 1).
+// find gets a live call of an app. Ids are case-sensitive (reference section 1), but some notifications have them in
+// upper case and without dashes, so a bot may come back with that.
 func (s *Service) find(id, appID string) (*call, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, ok := s.live[id]
+	if !ok {
+		c, ok = s.live[dashed(id)]
+	}
 	return c, ok && c.app.ID == appID
 }
 

@@ -22,7 +22,7 @@ func (c Config) createMeeting(r *http.Request) (any, error) {
 		return nil, err
 	}
 	m, err := c.Meetings.Create(meeting.Options{
-		Subject: in.Subject, TenantID: in.TenantID, OrganizerID: in.OrganizerID, Lobby: in.Lobby,
+		Subject: in.Subject, TenantID: in.TenantID, OrganizerID: in.OrganizerID, Lobby: in.Lobby, Channel: in.Channel,
 		GuestsBypassLobby: in.GuestsBypassLobby, LobbyTimeout: time.Duration(in.LobbyTimeoutSeconds) * time.Second,
 	})
 	if err != nil {
@@ -62,8 +62,12 @@ func moderate(r *http.Request, m *meeting.Meeting) (any, error) {
 		return nil, m.Deny(id)
 	case "remove":
 		return nil, m.Remove(id)
+	case "mute", "unmute":
+		return nil, m.Mute(id, verb == "mute")
+	case "share", "unshare":
+		return nil, m.ShareScreen(id, verb == "share")
 	default:
-		return nil, fmt.Errorf("%q is not admit, deny or remove: %w", verb, errNotFound)
+		return nil, fmt.Errorf("%q is not admit, deny, remove, mute, unmute, share or unshare: %w", verb, errNotFound)
 	}
 }
 

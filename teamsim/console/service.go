@@ -15,6 +15,7 @@ import (
 	"github.com/callfleet/callfleet/teamsim/admin"
 	"github.com/callfleet/callfleet/teamsim/callback"
 	"github.com/callfleet/callfleet/teamsim/calls"
+	"github.com/callfleet/callfleet/teamsim/chaos"
 	"github.com/callfleet/callfleet/teamsim/directory"
 	"github.com/callfleet/callfleet/teamsim/faults"
 )
@@ -132,10 +133,18 @@ func wireNotifications(entries []callback.Entry) []admin.Notification {
 	for _, e := range entries {
 		out = append(out, admin.Notification{
 			Seq: e.Seq, Time: e.Time, CallID: e.CallID, AppID: e.AppID, ChangeType: e.ChangeType, Resource: e.Resource, Summary: e.Summary,
-			URL: e.URL, Attempts: e.Attempts, Status: e.Status, Error: e.Error, Done: e.Done, DoneTime: e.DoneTime, Body: e.Body,
+			URL: e.URL, Attempts: e.Attempts, Status: e.Status, Error: e.Error, Done: e.Done, DoneTime: e.DoneTime, Body: e.Body, Faults: faultNames(e.Faults),
 		})
 	}
 	return out
+}
+
+func faultNames(kinds []chaos.Kind) []string {
+	var names []string
+	for _, k := range kinds {
+		names = append(names, string(k))
+	}
+	return names
 }
 
 func (c Config) events(r *http.Request) (any, error) {
@@ -186,6 +195,7 @@ func (c Config) addFault(r *http.Request) (any, error) {
 func (c Config) clearFaults(*http.Request) (any, error) {
 	c.Faults.Clear()
 	c.Sender.ClearFaults()
+	c.Sender.Chaos.Clear()
 	return nil, nil
 }
 

@@ -28,6 +28,8 @@ type App struct {
 	// InstanceID and PhoneNumber are those of an application instance (a resource account) of the bot, and the number
 	// that is assigned to it, if it has them.
 	InstanceID, PhoneNumber string
+	// LegacyFirst is the channel's setting to send new calls in the old format first (reference section 2.2).
+	LegacyFirst bool
 }
 
 // In says whether the app can get tokens for a tenant.

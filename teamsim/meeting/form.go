@@ -42,11 +42,21 @@ func (s *Store) Open(form Form, subject, tenantID string) *Meeting {
 			drop := over > 0 && old.Over()
 			if drop {
 				over--
+				old.forget()
 			}
 			return drop
 		})
 	}
 	return m
+}
+
+// forget lets go of what people heard here; ended calls are remembered for longer.
+func (m *Meeting) forget() {
+	for _, p := range m.People() {
+		if p.Meeting() == m {
+			p.ResetHeard()
+		}
+	}
 }
 
 // Conversations lists the calls that go on, oldest first.

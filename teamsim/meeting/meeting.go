@@ -106,6 +106,7 @@ type Entry struct {
 	Participant        // ID, Kind, IdentityID, DisplayName, TenantID, CallID are read
 	Member      Member // nil for people
 	Audio       Audio  // nil: neither heard nor hearing
+	Invited     bool   // by somebody inside: no lobby
 }
 
 // Enter lets somebody in, or into the lobby. The member hears which through Admitted and Roster.
@@ -121,7 +122,7 @@ func (m *Meeting) Enter(e Entry) error {
 	p := &participant{Participant: e.Participant, member: e.Member, audio: e.Audio}
 	m.nextSource++
 	p.SourceID, p.Joined = m.nextSource, time.Now()
-	p.InLobby = e.Kind != KindPerson && e.Kind != KindPhone && (m.lobby || e.Kind == KindGuest && !m.guestsBypass)
+	p.InLobby = !e.Invited && e.Kind != KindPerson && e.Kind != KindPhone && e.Kind != KindService && (m.lobby || e.Kind == KindGuest && !m.guestsBypass)
 	m.participants[e.ID] = p
 	if p.InLobby {
 		p.waiting = m.clock.AfterFunc(m.lobbyTimeout, func() { m.expel(p.ID, LobbyTimeout) })

@@ -38,6 +38,7 @@ type Options struct {
 	Lobby             bool   // everybody but people of the tenant waits
 	GuestsBypassLobby bool   // otherwise guests wait even when Lobby is false
 	LobbyTimeout      time.Duration
+	Channel           bool // held in a channel of a team: a reply to a message there
 }
 
 // Info is what does not change about a meeting.
@@ -76,13 +77,18 @@ func (s *Store) Create(o Options) (*Meeting, error) {
 		}
 	}
 	thread := "19:meeting_" + base64.RawURLEncoding.EncodeToString([]byte(uuid.NewString())) + "@thread.v2"
+	message := "0"
+	if o.Channel { // reference section 1.2
+		thread = "19:" + strings.ReplaceAll(uuid.NewString(), "-", "") + "@thread.tacv2"
+		message = fmt.Sprint(time.Now().UnixMilli()) // the root message's id
+	}
 	number, err := rand.Int(rand.Reader, big.NewInt(9e11))
 	if err != nil {
 		return nil, err
 	}
 	info := Info{
 		ID: uuid.NewString(), Subject: cmp.Or(o.Subject, "Meeting"), TenantID: tenant.String(), OrganizerID: organizer.String(),
-		ThreadID: thread, MessageID: "0", JoinMeetingID: fmt.Sprint(number.Int64() + 1e11), Passcode: rand.Text()[:6], JoinToken: rand.Text(), Created: time.Now(),
+		ThreadID: thread, MessageID: message, JoinMeetingID: fmt.Sprint(number.Int64() + 1e11), Passcode: rand.Text()[:6], JoinToken: rand.Text(), Created: time.Now(),
 		VTCID: fmt.Sprint(number.Int64()%9e9 + 1e9),
 	}
 	info.JoinURL, err = longURL(info)
