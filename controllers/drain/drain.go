@@ -28,7 +28,7 @@ import (
 type Facts struct {
 	// MediaPod to be deleted.
 	MediaPod *v1alpha1.MediaPod
-	// Sessions are the names of the unfinished sessions bound to it; see Bound.
+	// Sessions are the names of the unfinished sessions and calls bound to it; see BoundTo.
 	Sessions []string
 }
 
@@ -53,7 +53,7 @@ const (
 	ReasonLiveCalls = "LiveCalls"
 	// ReasonReserved: seats are promised to calls that are about to be.
 	ReasonReserved = "Reserved"
-	// ReasonSessionsBound: a session counts on it.
+	// ReasonSessionsBound: a session or call counts on it.
 	ReasonSessionsBound = "SessionsBound"
 )
 
@@ -78,9 +78,12 @@ func Marked(pod *v1alpha1.MediaPod) bool {
 	return pod.Spec.Drain != nil || !pod.DeletionTimestamp.IsZero()
 }
 
-// Bound reports whether a session counts on the media pod of this name.
-func Bound(session *v1alpha1.MeetingSession, mediaPod string) bool {
-	return session.Status.MediaPod == mediaPod && !session.Status.Phase.Finished()
+// BoundTo is the media pod that a session or call counts on; "" if it counts on none.
+func BoundTo(call v1alpha1.AnyCall) string {
+	if _, status := call.CallParts(); !status.Phase.Finished() {
+		return status.MediaPod
+	}
+	return ""
 }
 
 // Preconditions tie a delete to the very state the verdict was computed from.
@@ -148,7 +151,7 @@ func sessionsBound(f Facts) (string, string) {
 	case n == 0:
 		return "", ""
 	case n > 3:
-		return ReasonSessionsBound, fmt.Sprintf("%d sessions are bound to the pod, %s among them", n, strings.Join(f.Sessions[:3], ", "))
+		return ReasonSessionsBound, fmt.Sprintf("%d sessions and calls are bound to the pod, %s among them", n, strings.Join(f.Sessions[:3], ", "))
 	default:
 		return ReasonSessionsBound, "bound to the pod: " + strings.Join(f.Sessions, ", ")
 	}

@@ -51,7 +51,7 @@ func TestMayDelete(t *testing.T) {
 		"a reserved seat":                {pod: drained().Seats(20, 0, 2), reason: drain.ReasonReserved, says: "2 seats"},
 		"a bound session":                {pod: drained(), sessions: []string{"standup"}, reason: drain.ReasonSessionsBound, says: "standup"},
 		"many bound sessions": {
-			pod: drained(), sessions: []string{"a", "b", "c", "d"}, reason: drain.ReasonSessionsBound, says: "4 sessions are bound to the pod, a, b, c among them",
+			pod: drained(), sessions: []string{"a", "b", "c", "d"}, reason: drain.ReasonSessionsBound, says: "4 sessions and calls are bound to the pod, a, b, c among them",
 		},
 		"no Pod was ever made": {
 			pod:    controllertest.MediaPod("voice", "reception", 0).Draining(v1alpha1.DrainScaleIn, since),
@@ -98,17 +98,23 @@ func TestMayDelete(t *testing.T) {
 	}
 }
 
-func TestBoundEndsWithTheSession(t *testing.T) {
-	session := controllertest.Session("voice", "standup", "reception").BoundTo("reception-0")
-	if !drain.Bound(session.Object(), "reception-0") {
-		t.Error("an assigned session is bound")
+func TestBoundEndsWithTheCall(t *testing.T) {
+	calls := map[string]func(v1alpha1.CallPhase) v1alpha1.AnyCall{
+		"session": func(p v1alpha1.CallPhase) v1alpha1.AnyCall {
+			return controllertest.Session("voice", "standup", "reception").BoundTo("reception-0").Phase(p).Object()
+		},
+		"call": func(p v1alpha1.CallPhase) v1alpha1.AnyCall {
+			return controllertest.Call("voice", "lunch", "reception").BoundTo("reception-0").Phase(p).Object()
+		},
 	}
-	if drain.Bound(session.Object(), "reception-1") {
-		t.Error("a session is bound to its own pod only")
-	}
-	for _, phase := range []v1alpha1.CallPhase{v1alpha1.PhaseCompleted, v1alpha1.PhaseFailed} {
-		if drain.Bound(session.Phase(phase).Object(), "reception-0") {
-			t.Errorf("a session that %s is not bound any more", phase)
+	for kind, in := range calls {
+		if got := drain.BoundTo(in(v1alpha1.PhaseEstablished)); got != "reception-0" {
+			t.Errorf("an established %s counts on %q", kind, got)
+		}
+		for _, phase := range []v1alpha1.CallPhase{v1alpha1.PhaseCompleted, v1alpha1.PhaseFailed} {
+			if got := drain.BoundTo(in(phase)); got != "" {
+				t.Errorf("a %s that is %s counts on %q", kind, phase, got)
+			}
 		}
 	}
 }

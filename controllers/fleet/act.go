@@ -34,6 +34,9 @@ func (r *Reconciler) act(ctx context.Context, seen *observation, next plan) erro
 		}
 		return errors.Join(append(failures, r.letGo(ctx, seen.bot))...)
 	}
+	for _, pod := range next.follows {
+		failures = append(failures, r.follow(ctx, seen, pod))
+	}
 	// What the pods need comes before the pods, and the finalizer before all of it.
 	if err := r.hold(ctx, seen.bot); err != nil {
 		return errors.Join(append(failures, err)...)
@@ -85,6 +88,16 @@ func (r *Reconciler) drain(ctx context.Context, seen *observation, m marking) er
 	return nil
 }
 
+func (r *Reconciler) follow(ctx context.Context, seen *observation, pod *v1alpha1.MediaPod) error {
+	before := pod.DeepCopy()
+	follow(pod, seen.bot)
+	if err := r.client.Patch(ctx, pod, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldOwner); err != nil {
+		before.DeepCopyInto(pod)
+		return fmt.Errorf("giving media pod %s the bot's rules for incoming calls: %w", pod.Name, err)
+	}
+	return nil
+}
+
 func (r *Reconciler) delete(ctx context.Context, seen *observation, d deletion) error {
 	if err := r.client.Delete(ctx, d.pod, drain.Preconditions(d.pod)); err != nil {
 		if apierrors.IsNotFound(err) {
@@ -107,7 +120,7 @@ func mediaPodName(bot *v1alpha1.CallingBot, slot int32) string {
 // instead.
 func newMediaPod(seen *observation, slot int32) *v1alpha1.MediaPod {
 	bot := seen.bot
-	return &v1alpha1.MediaPod{
+	pod := &v1alpha1.MediaPod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace:  bot.Namespace,
 			Name:       mediaPodName(bot, slot),
@@ -121,4 +134,6 @@ func newMediaPod(seen *observation, slot int32) *v1alpha1.MediaPod {
 			FleetConfig: *bot.Spec.FleetConfig.DeepCopy(),
 		},
 	}
+	follow(pod, bot)
+	return pod
 }

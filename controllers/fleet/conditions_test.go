@@ -12,6 +12,7 @@ import (
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/controllers/controllertest"
+	"github.com/callfleet/callfleet/controllers/shorten"
 )
 
 func TestJudge(t *testing.T) {
@@ -217,9 +218,9 @@ func TestPortsExhaustedIsSaid(t *testing.T) {
 }
 
 func TestMessagesFitAnEventsNote(t *testing.T) {
-	long := &complaint{pod: "b-0", reason: v1alpha1.ReasonCredentialsRejected, message: strings.Repeat("ä", longestMessage), stalled: true}
+	long := &complaint{pod: "b-0", reason: v1alpha1.ReasonCredentialsRejected, message: strings.Repeat("ä", shorten.Note), stalled: true}
 	for _, c := range judge(facts{wanted: 1, complaint: long}) {
-		if len(c.Message) > longestMessage || !strings.HasSuffix(c.Message, "ä…") {
+		if len(c.Message) > shorten.Note || !strings.HasSuffix(c.Message, "ä…") {
 			t.Errorf("%s has %d bytes, ending in %q", c.Type, len(c.Message), c.Message[len(c.Message)-8:])
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/shorten"
 )
 
 // event is something to tell about a bot.
@@ -38,5 +39,5 @@ func stalled(reason, message string) event {
 }
 
 func (r *Reconciler) record(bot *v1alpha1.CallingBot, e event) {
-	r.recorder.Eventf(bot, e.related, e.kind, e.reason, e.action, "%s", shorten(e.note))
+	r.recorder.Eventf(bot, e.related, e.kind, e.reason, e.action, "%s", shorten.Bytes(e.note, shorten.Note))
 }

@@ -11,13 +11,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/drain"
 )
 
 // Indexes of the manager's cache. botOfMediaPod is a selectable field, so the API server answers to it too.
 const (
 	botOfMediaPod  = "spec.botRef.name"
 	cachedBotOfPod = "fleet/mediapod-bot"
-	botOfBound     = "fleet/bound-session-bot"
+	botOfBound     = "fleet/bound-call-bot"
 	secretOfBot    = "fleet/bot-secret"
 	caBundleOfBot  = "fleet/bot-ca-bundle"
 )
@@ -29,7 +30,7 @@ type observation struct {
 	revision string
 	// pods are the bot's MediaPods, by slot.
 	pods []v1alpha1.MediaPod
-	// bound are the unfinished sessions bound to each MediaPod, by its name.
+	// bound are the unfinished sessions and calls bound to each MediaPod, by its name.
 	bound map[string][]string
 	// problem keeps new pods from being made; nil if there is none.
 	problem *problem
@@ -52,19 +53,36 @@ func (r *Reconciler) observe(ctx context.Context, pods client.Reader, bot *v1alp
 	if seen.pods, err = r.podsOf(ctx, pods, bot); err != nil {
 		return nil, err
 	}
-	var sessions v1alpha1.MeetingSessionList
-	if err := r.client.List(ctx, &sessions, client.InNamespace(bot.Namespace), client.MatchingFields{botOfBound: bot.Name}); err != nil {
-		return nil, fmt.Errorf("listing sessions: %w", err)
+	if err := r.observeBound(ctx, seen); err != nil {
+		return nil, err
 	}
-	for i := range sessions.Items {
-		session := &sessions.Items[i]
-		seen.bound[session.Status.MediaPod] = append(seen.bound[session.Status.MediaPod], session.Name)
-	}
-
 	if bot.DeletionTimestamp.IsZero() {
 		seen.problem, err = r.missing(ctx, bot)
 	}
 	return seen, err
+}
+
+func (r *Reconciler) observeBound(ctx context.Context, seen *observation) error {
+	of := []client.ListOption{client.InNamespace(seen.bot.Namespace), client.MatchingFields{botOfBound: seen.bot.Name}}
+	note := func(call v1alpha1.AnyCall) {
+		pod := drain.BoundTo(call)
+		seen.bound[pod] = append(seen.bound[pod], call.GetName())
+	}
+	var sessions v1alpha1.MeetingSessionList
+	if err := r.client.List(ctx, &sessions, of...); err != nil {
+		return fmt.Errorf("listing sessions: %w", err)
+	}
+	for i := range sessions.Items {
+		note(&sessions.Items[i])
+	}
+	var calls v1alpha1.CallList
+	if err := r.client.List(ctx, &calls, of...); err != nil {
+		return fmt.Errorf("listing calls: %w", err)
+	}
+	for i := range calls.Items {
+		note(&calls.Items[i])
+	}
+	return nil
 }
 
 // podsOf lists the bot's fleet by slot.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -22,6 +23,8 @@ type plan struct {
 	creates []creation
 	drains  []marking
 	deletes []deletion
+	// follows are the pods that get the bot's present rules for incoming calls, and redirects.
+	follows []*v1alpha1.MediaPod
 	// waits are the draining pods that may not be deleted yet.
 	waits []wait
 }
@@ -73,7 +76,25 @@ func makePlan(seen *observation, now time.Time) plan {
 	if seen.problem == nil {
 		p.creates = creations(seen, fleet, wanted)
 	}
+	for _, pod := range without(slices.Concat(fleet.current, fleet.old), p.drains) {
+		if !followsBot(pod, seen.bot) {
+			p.follows = append(p.follows, pod)
+		}
+	}
 	return p
+}
+
+// followsBot reports whether a pod has the bot's present rules and redirects. One that drains takes no calls and needs
+// none.
+func followsBot(pod *v1alpha1.MediaPod, bot *v1alpha1.CallingBot) bool {
+	return apiequality.Semantic.DeepEqual(pod.Spec.Incoming, bot.Spec.Incoming) &&
+		apiequality.Semantic.DeepEqual(pod.Spec.Signaling.Redirects, bot.Spec.Signaling.Redirects)
+}
+
+// follow gives a pod the bot's rules and redirects.
+func follow(pod *v1alpha1.MediaPod, bot *v1alpha1.CallingBot) {
+	now := bot.DeepCopy()
+	pod.Spec.Incoming, pod.Spec.Signaling.Redirects = now.Spec.Incoming, now.Spec.Signaling.Redirects
 }
 
 // division of a fleet's pods.

@@ -13,12 +13,13 @@ import (
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/controllers/podspec"
+	"github.com/callfleet/callfleet/controllers/shorten"
 )
 
 // missing is the first thing without which a pod of this bot cannot run, or nil.
 func (r *Reconciler) missing(ctx context.Context, bot *v1alpha1.CallingBot) (*problem, error) {
 	if err := podspec.Validate(bot.Spec.Template); err != nil {
-		return &problem{v1alpha1.ReasonTemplateInvalid, "spec.template cannot be used; correct it: " + shorten(err.Error())}, nil
+		return &problem{v1alpha1.ReasonTemplateInvalid, "spec.template cannot be used; correct it: " + shorten.Bytes(err.Error(), shorten.Note)}, nil
 	}
 	ref := bot.Spec.Identity.Credential.ClientSecret
 	found, err := r.keys.find(ctx, secretKind, types.NamespacedName{Namespace: bot.Namespace, Name: ref.Name}, ref.Key)
@@ -50,7 +51,7 @@ func refusalOf(err error) *problem {
 	if !final && !errors.Is(err, errInTheWay) {
 		return nil
 	}
-	return &problem{v1alpha1.ReasonWriteRefused, shorten(err.Error()) + "; remove what forbids it or is in the way"}
+	return &problem{v1alpha1.ReasonWriteRefused, shorten.Bytes(err.Error(), shorten.Note) + "; remove what forbids it or is in the way"}
 }
 
 func caBundleOf(bot *v1alpha1.CallingBot) *v1alpha1.KeyReference {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package fleet keeps as many MediaPods as a CallingBot wants, of the configuration it has now, without ever ending a
-// call: pods that are too many are marked draining and deleted when they are empty.
+// call: pods that are too many are marked draining and deleted when they are empty. Only what decides about calls to come,
+// the rules for incoming ones and the redirects, follows the bot in a pod that runs.
 //
 // A pass observes, plans, acts and publishes. The plan is a pure function of what was observed and the clock.
 package fleet
@@ -50,7 +51,7 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=callfleet.dev,resources=callingbots,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=callfleet.dev,resources=callingbots/status,verbs=patch
 // +kubebuilder:rbac:groups=callfleet.dev,resources=mediapods,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups=callfleet.dev,resources=meetingsessions,verbs=get;list;watch
+// +kubebuilder:rbac:groups=callfleet.dev,resources=meetingsessions;calls,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=secrets;configmaps,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=rolebindings,verbs=get;list;watch;create;patch;delete

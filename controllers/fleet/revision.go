@@ -14,9 +14,16 @@ import (
 // revisionLength in hex digits: 40 bits, of which two configurations of one bot will not share a value.
 const revisionLength = 10
 
-// revisionOf hashes a configuration. The same configuration has the same hash however its template was spelled.
+// revisionOf hashes a configuration. The same configuration has the same hash however its template was spelled, and what
+// follows the bot without new pods is left out.
 func revisionOf(config *v1alpha1.FleetConfig) (string, error) {
-	raw, err := json.Marshal(config)
+	fixed := config.DeepCopy()
+	fixed.Signaling.Redirects = nil
+	if fixed.Media.Hosting == v1alpha1.HostingApplication {
+		// The default, and all there was before the field: naming it must not replace pods.
+		fixed.Media.Hosting = ""
+	}
+	raw, err := json.Marshal(fixed)
 	if err != nil {
 		return "", fmt.Errorf("encoding the configuration: %w", err)
 	}

@@ -52,6 +52,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&corev1.ServiceAccount{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(labelledOnly())).
 		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(labelledOnly())).
 		Watches(&v1alpha1.MeetingSession{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(bindingChanged())).
+		Watches(&v1alpha1.Call{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(bindingChanged())).
 		Watches(&corev1.Secret{}, r.botsThatUse(secretOfBot), builder.OnlyMetadata).
 		Watches(&corev1.ConfigMap{}, r.botsThatUse(caBundleOfBot), builder.OnlyMetadata).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency}).
@@ -67,13 +68,8 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&v1alpha1.MediaPod{}, cachedBotOfPod, func(o client.Object) []string {
 			return []string{o.(*v1alpha1.MediaPod).Spec.BotRef.Name}
 		}},
-		{&v1alpha1.MeetingSession{}, botOfBound, func(o client.Object) []string {
-			session := o.(*v1alpha1.MeetingSession)
-			if pod := session.Status.MediaPod; pod == "" || !drain.Bound(session, pod) {
-				return nil
-			}
-			return []string{session.Spec.BotRef.Name}
-		}},
+		{&v1alpha1.MeetingSession{}, botOfBound, boundBot},
+		{&v1alpha1.Call{}, botOfBound, boundBot},
 		{&v1alpha1.CallingBot{}, secretOfBot, func(o client.Object) []string {
 			return []string{o.(*v1alpha1.CallingBot).Spec.Identity.Credential.ClientSecret.Name}
 		}},
@@ -91,14 +87,25 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	return nil
 }
 
+// boundBot is the bot of a session or call that counts on a media pod.
+func boundBot(o client.Object) []string {
+	call := o.(v1alpha1.AnyCall)
+	if drain.BoundTo(call) == "" {
+		return nil
+	}
+	spec, _ := call.CallParts()
+	return []string{spec.BotRef.Name}
+}
+
 // botOf finds the bot an object is about: by reference, or by label for the built-in kinds.
 func botOf(_ context.Context, o client.Object) []reconcile.Request {
 	var bot string
 	switch o := o.(type) {
 	case *v1alpha1.MediaPod:
 		bot = o.Spec.BotRef.Name
-	case *v1alpha1.MeetingSession:
-		bot = o.Spec.BotRef.Name
+	case v1alpha1.AnyCall:
+		spec, _ := o.CallParts()
+		bot = spec.BotRef.Name
 	default:
 		bot = o.GetLabels()[v1alpha1.LabelBot]
 	}
@@ -120,15 +127,9 @@ func (r *Reconciler) botsThatUse(index string) handler.EventHandler {
 	})
 }
 
-// bindingChanged passes what changes whether a media pod has sessions.
+// bindingChanged passes what changes whether a media pod has sessions or calls.
 func bindingChanged() predicate.Predicate {
-	bound := func(o client.Object) string {
-		session := o.(*v1alpha1.MeetingSession)
-		if session.Status.Phase.Finished() {
-			return ""
-		}
-		return session.Status.MediaPod
-	}
+	bound := func(o client.Object) string { return drain.BoundTo(o.(v1alpha1.AnyCall)) }
 	return predicate.Funcs{
 		CreateFunc:  func(e ctrlevent.CreateEvent) bool { return bound(e.Object) != "" },
 		UpdateFunc:  func(e ctrlevent.UpdateEvent) bool { return bound(e.ObjectOld) != bound(e.ObjectNew) },

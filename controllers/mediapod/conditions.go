@@ -12,10 +12,8 @@ import (
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/controllers/drain"
+	"github.com/callfleet/callfleet/controllers/shorten"
 )
-
-// longestMessage keeps a verbose API server or scheduler from filling the status.
-const longestMessage = 1024
 
 // statusOf computes the controller's part of the status; the agent's part stays as it was, but for the report of a
 // process that is gone.
@@ -31,7 +29,7 @@ func statusOf(f facts, p plan) v1alpha1.MediaPodStatus {
 
 	set := func(kind string, ok bool, reason, message string) {
 		c := metav1.Condition{
-			Type: kind, Status: metav1.ConditionFalse, Reason: reason, Message: shorten(message),
+			Type: kind, Status: metav1.ConditionFalse, Reason: reason, Message: shorten.Bytes(message, shorten.Note),
 			ObservedGeneration: mp.Generation, LastTransitionTime: metav1.NewTime(f.now),
 		}
 		if ok {
@@ -47,8 +45,10 @@ func statusOf(f facts, p plan) v1alpha1.MediaPodStatus {
 		}
 	}
 
-	set(v1alpha1.ConditionEndpointReady, p.endpoint.Endpoint != nil, p.endpoint.Reason, p.endpoint.Message)
-	set(v1alpha1.ConditionCertificateReady, p.certificate.ready, p.certificate.reason, p.certificate.message)
+	if !p.noMedia {
+		set(v1alpha1.ConditionEndpointReady, p.endpoint.Endpoint != nil, p.endpoint.Reason, p.endpoint.Message)
+		set(v1alpha1.ConditionCertificateReady, p.certificate.ready, p.certificate.reason, p.certificate.message)
+	}
 	set(v1alpha1.ConditionPodReady, p.pod.ready, p.pod.reason, p.pod.message)
 	ready := readiness(mp, p, status.Agent)
 	set(v1alpha1.ConditionReady, ready.ready, ready.reason, ready.message)
@@ -77,10 +77,14 @@ func readiness(mp *v1alpha1.MediaPod, p plan, agent *v1alpha1.AgentReport) findi
 	address := finding{
 		ready: p.endpoint.Endpoint != nil, stalled: p.endpoint.Stalled, reason: p.endpoint.Reason, message: p.endpoint.Message,
 	}
+	certificate := p.certificate
+	if p.noMedia {
+		address, certificate = finding{ready: true}, finding{ready: true}
+	}
 	if drain.Marked(mp) {
 		return finding{reason: v1alpha1.ReasonDraining, message: "takes no new calls" + drainCause(mp) + because(p.held, "")}
 	}
-	for _, f := range []finding{address, p.certificate, p.pod} {
+	for _, f := range []finding{address, certificate, p.pod} {
 		if !f.ready && f.stalled {
 			return f
 		}
@@ -90,8 +94,8 @@ func readiness(mp *v1alpha1.MediaPod, p plan, agent *v1alpha1.AgentReport) findi
 		return p.pod // it knows why no node was found
 	case !address.ready:
 		return address
-	case !p.certificate.ready:
-		return p.certificate
+	case !certificate.ready:
+		return certificate
 	case !p.pod.ready && p.pod.reason != v1alpha1.ReasonPodNotReady:
 		return p.pod
 	case agent != nil && !agent.Ready:
@@ -197,11 +201,4 @@ func orElse(text, other string) string {
 		return text
 	}
 	return other
-}
-
-func shorten(message string) string {
-	if len(message) <= longestMessage {
-		return message
-	}
-	return strings.ToValidUTF8(message[:longestMessage-len("…")], "") + "…"
 }

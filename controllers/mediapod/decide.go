@@ -18,6 +18,8 @@ import (
 
 // plan is what a pass will do, and what it has to say.
 type plan struct {
+	// noMedia: the pod has no media port, and needs neither address nor certificate.
+	noMedia     bool
 	endpoint    endpoint.State
 	certificate finding
 	pod         finding
@@ -60,12 +62,14 @@ func (p *plan) lookAgain(after time.Duration) {
 
 // decide makes the plan. It reads nothing but the facts.
 func decide(f facts, image string) plan {
-	p := plan{agentLost: lost(f.mediaPod.Status.Agent, f.pod)}
-	p.endpoint = endpoint.Observe(endpointFacts(f))
-	p.applyService = p.endpoint.Service
-	if f.selfSigned() {
+	p := plan{agentLost: lost(f.mediaPod.Status.Agent, f.pod), noMedia: podspec.ServiceHosted(f.mediaPod)}
+	switch {
+	case p.noMedia:
+	case f.selfSigned():
+		decideEndpoint(f, &p)
 		decideIssuing(f, &p)
-	} else {
+	default:
+		decideEndpoint(f, &p)
 		judgeSecret(f, &p)
 	}
 	verdict := drain.MayDelete(drain.Facts{MediaPod: asPublished(f, p), Sessions: f.sessions})
@@ -80,6 +84,11 @@ func decide(f facts, image string) plan {
 		p.lookAgain(later)
 	}
 	return p
+}
+
+func decideEndpoint(f facts, p *plan) {
+	p.endpoint = endpoint.Observe(endpointFacts(f))
+	p.applyService = p.endpoint.Service
 }
 
 func endpointFacts(f facts) endpoint.Facts {
@@ -206,9 +215,9 @@ func decidePod(f facts, p *plan, image string, verdict drain.Verdict) {
 		p.relabel = f.pod.DeletionTimestamp.IsZero() && !p.deletePod && !labelled(f.pod, f.mediaPod)
 	case verdict.Allowed:
 		p.pod = finding{reason: v1alpha1.ReasonPodPending, message: "the Pod is gone and not made again: the media pod is drained"}
-	case p.endpoint.Port == 0 || (!p.endpoint.PodFirst && p.endpoint.Endpoint == nil):
+	case !p.noMedia && (p.endpoint.Port == 0 || !p.endpoint.PodFirst && p.endpoint.Endpoint == nil):
 		p.pod = finding{reason: v1alpha1.ReasonPodPending, message: "the Pod is made when the address is known"}
-	case !p.certificate.ready && !(p.endpoint.PodFirst && f.selfSigned()):
+	case !p.noMedia && !p.certificate.ready && !(p.endpoint.PodFirst && f.selfSigned()):
 		p.pod = finding{reason: v1alpha1.ReasonPodPending, message: "the Pod is made when the certificate is there"}
 	default:
 		pod, err := podspec.Render(podspec.Input{MediaPod: f.mediaPod, Image: image, MediaPort: p.endpoint.Port})

@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/shorten"
 )
 
 // event is something that happened to a MediaPod and that people may want to know afterwards.
@@ -34,8 +35,12 @@ func podRemoved(phase string) event {
 	return event{corev1.EventTypeWarning, "PodRemoved", "DeletePod", "removed the Pod, which has " + phase}
 }
 
-func processLost(why string) event {
-	return event{corev1.EventTypeWarning, "ProcessLost", "DropReport", "the process is gone, and with it the calls it held: " + why}
+func processLost(p plan) event {
+	note := "the process is gone, and with it the calls it held: "
+	if p.noMedia {
+		note = "the process is gone; the calls it held go on, and another takes them over: "
+	}
+	return event{corev1.EventTypeWarning, "ProcessLost", "DropReport", note + p.agentLost}
 }
 
 func drained() event {
@@ -53,5 +58,5 @@ func stalled(reason, message string) event {
 
 // emit keeps to the length of a note that the events API takes, which is that of our messages.
 func (r *Reconciler) emit(mp *v1alpha1.MediaPod, e event) {
-	r.Recorder.Eventf(mp, nil, e.kind, e.reason, e.action, "%s", shorten(e.note))
+	r.Recorder.Eventf(mp, nil, e.kind, e.reason, e.action, "%s", shorten.Bytes(e.note, shorten.Note))
 }

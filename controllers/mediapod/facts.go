@@ -36,7 +36,7 @@ type facts struct {
 	leaf secretFacts
 	// authority is the Secret of the bot's authority; only with selfSigned.
 	authority secretFacts
-	// sessions that are bound and not finished; only while the MediaPod is being emptied.
+	// sessions are the sessions and calls that are bound and not finished; only while the MediaPod is being emptied.
 	sessions []string
 }
 
@@ -103,7 +103,7 @@ func getPod(ctx context.Context, reader client.Reader, mp *v1alpha1.MediaPod) (*
 }
 
 func (r *Reconciler) observeService(ctx context.Context, f *facts) error {
-	if f.mediaPod.Spec.Media.Endpoint.Type != v1alpha1.EndpointClusterIP {
+	if podspec.ServiceHosted(f.mediaPod) || f.mediaPod.Spec.Media.Endpoint.Type != v1alpha1.EndpointClusterIP {
 		return nil
 	}
 	service := &corev1.Service{}
@@ -161,6 +161,9 @@ func (r *Reconciler) observePorts(ctx context.Context, f *facts) error {
 
 func (r *Reconciler) observeSecrets(ctx context.Context, f *facts) (err error) {
 	mp := f.mediaPod
+	if podspec.ServiceHosted(mp) {
+		return nil
+	}
 	if f.leaf, err = r.secrets.read(ctx, r.Metadata, r.APIReader, mp.Namespace, podspec.CertificateSecretName(mp)); err != nil {
 		return err
 	}
@@ -179,9 +182,20 @@ func (r *Reconciler) observeSessions(ctx context.Context, f *facts) error {
 		return fmt.Errorf("listing sessions: %w", err)
 	}
 	for i := range sessions.Items {
-		if drain.Bound(&sessions.Items[i], f.mediaPod.Name) {
-			f.sessions = append(f.sessions, sessions.Items[i].Name)
-		}
+		f.noteBound(&sessions.Items[i])
+	}
+	calls := &v1alpha1.CallList{}
+	if err := r.Client.List(ctx, calls, client.InNamespace(f.mediaPod.Namespace)); err != nil {
+		return fmt.Errorf("listing calls: %w", err)
+	}
+	for i := range calls.Items {
+		f.noteBound(&calls.Items[i])
 	}
 	return nil
+}
+
+func (f *facts) noteBound(call v1alpha1.AnyCall) {
+	if drain.BoundTo(call) == f.mediaPod.Name {
+		f.sessions = append(f.sessions, call.GetName())
+	}
 }

@@ -36,7 +36,7 @@ func (r *Reconciler) publish(ctx context.Context, f facts, p plan) error {
 func turns(before, after *v1alpha1.MediaPodStatus, p plan) []event {
 	var list []event
 	if before.Agent != nil && after.Agent == nil {
-		list = append(list, processLost(p.agentLost))
+		list = append(list, processLost(p))
 	}
 	if is := meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionStalled); is != nil {
 		was := meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionStalled)

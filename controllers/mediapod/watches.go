@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/drain"
 	"github.com/callfleet/callfleet/controllers/endpoint"
 	"github.com/callfleet/callfleet/controllers/podspec"
 )
@@ -56,6 +57,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.usersOfSecret)).
 		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(r.podsOnNode), builder.WithPredicates(addressChanges)).
 		Watches(&v1alpha1.MeetingSession{}, bindingChanges).
+		Watches(&v1alpha1.Call{}, bindingChanges).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Complete(r)
 }
@@ -63,7 +65,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 // usersOfSecret finds the MediaPods that show a certificate from this Secret, or one signed by the authority in it.
 func (r *Reconciler) usersOfSecret(ctx context.Context, secret client.Object) []reconcile.Request {
 	return r.mediaPods(ctx, func(mp *v1alpha1.MediaPod) bool {
-		return podspec.CertificateSecretName(mp) == secret.GetName() ||
+		return !podspec.ServiceHosted(mp) && podspec.CertificateSecretName(mp) == secret.GetName() ||
 			(mp.Spec.Media.Certificate.SelfSigned != nil && authoritySecretName(mp.Spec.BotRef.Name) == secret.GetName())
 	}, client.InNamespace(secret.GetNamespace()))
 }
@@ -99,8 +101,8 @@ var addressChanges = predicate.Funcs{
 	},
 }
 
-// bindingChanges wakes the MediaPod that a session was bound to, or was released from: an emptied one may be waiting.
-// Everything else that happens in a session, up to once a second, is of no interest here.
+// bindingChanges wakes the MediaPod that a session or call was released from: an emptied one may be waiting. Everything
+// else that happens in a call, up to once a second, is of no interest here.
 var bindingChanges = handler.Funcs{
 	UpdateFunc: func(_ context.Context, e ctrlevent.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 		before, after := boundTo(e.ObjectOld), boundTo(e.ObjectNew)
@@ -116,10 +118,11 @@ var bindingChanges = handler.Funcs{
 }
 
 func boundTo(object client.Object) string {
-	if session, ok := object.(*v1alpha1.MeetingSession); ok && !session.Status.Phase.Finished() {
-		return session.Status.MediaPod
+	call, ok := object.(v1alpha1.AnyCall)
+	if !ok {
+		return ""
 	}
-	return ""
+	return drain.BoundTo(call)
 }
 
 func enqueue(q workqueue.TypedRateLimitingInterface[reconcile.Request], session metav1.Object, pod string) {

@@ -19,6 +19,8 @@ const (
 
 	// SignalingPort is plain HTTP inside the cluster; only the router talks to it.
 	SignalingPort int32 = 9441
+	// ControlPort is HTTPS, reached through the API server's pod proxy: what people have done in a call.
+	ControlPort int32 = 9442
 	// HealthPort serves /healthz, /readyz and /metrics.
 	HealthPort int32 = 8080
 
@@ -98,15 +100,20 @@ func environment(in Input) []corev1.EnvVar {
 	number := func(name string, value int32) corev1.EnvVar {
 		return corev1.EnvVar{Name: name, Value: strconv.Itoa(int(value))}
 	}
-	return []corev1.EnvVar{
+	list := []corev1.EnvVar{
 		fieldRef("POD_NAMESPACE", "metadata.namespace"),
 		fieldRef("POD_UID", "metadata.uid"),
 		fieldRef("POD_IP", "status.podIP"),
 		{Name: "MEDIAPOD_NAME", Value: in.MediaPod.Name},
-		number("MEDIA_PORT", in.MediaPort),
-		number("SIGNALING_PORT", SignalingPort),
-		number("HEALTH_PORT", HealthPort),
 	}
+	if !ServiceHosted(in.MediaPod) {
+		list = append(list, number("MEDIA_PORT", in.MediaPort))
+	}
+	return append(list,
+		number("SIGNALING_PORT", SignalingPort),
+		number("CONTROL_PORT", ControlPort),
+		number("HEALTH_PORT", HealthPort),
+	)
 }
 
 func ports(in Input) []corev1.ContainerPort {
@@ -115,12 +122,18 @@ func ports(in Input) []corev1.ContainerPort {
 		// The same number outside and inside: ICE candidates cannot carry a port mapping.
 		hostPort = in.MediaPort
 	}
-	return []corev1.ContainerPort{
-		{Name: mediaTCP, ContainerPort: in.MediaPort, HostPort: hostPort, Protocol: corev1.ProtocolTCP},
-		{Name: mediaUDP, ContainerPort: in.MediaPort, HostPort: hostPort, Protocol: corev1.ProtocolUDP},
-		{Name: "signaling", ContainerPort: SignalingPort, Protocol: corev1.ProtocolTCP},
-		{Name: "health", ContainerPort: HealthPort, Protocol: corev1.ProtocolTCP},
+	var list []corev1.ContainerPort
+	if !ServiceHosted(in.MediaPod) {
+		list = append(list,
+			corev1.ContainerPort{Name: mediaTCP, ContainerPort: in.MediaPort, HostPort: hostPort, Protocol: corev1.ProtocolTCP},
+			corev1.ContainerPort{Name: mediaUDP, ContainerPort: in.MediaPort, HostPort: hostPort, Protocol: corev1.ProtocolUDP},
+		)
 	}
+	return append(list,
+		corev1.ContainerPort{Name: "signaling", ContainerPort: SignalingPort, Protocol: corev1.ProtocolTCP},
+		corev1.ContainerPort{Name: "control", ContainerPort: ControlPort, Protocol: corev1.ProtocolTCP},
+		corev1.ContainerPort{Name: "health", ContainerPort: HealthPort, Protocol: corev1.ProtocolTCP},
+	)
 }
 
 func volumes(mp *v1alpha1.MediaPod) []corev1.Volume {
@@ -130,11 +143,13 @@ func volumes(mp *v1alpha1.MediaPod) []corev1.Volume {
 			SecretName: credential.Name,
 			Items:      []corev1.KeyToPath{{Key: credential.Key, Path: "clientSecret"}},
 		}}},
+	}
+	if !ServiceHosted(mp) {
 		// Not optional: on HostPort endpoints the certificate is made only when the node is known, and the missing Secret
 		// holds the container until then.
-		{Name: "tls", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
+		list = append(list, corev1.Volume{Name: "tls", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
 			SecretName: CertificateSecretName(mp),
-		}}},
+		}}})
 	}
 	if bundle := caBundle(mp); bundle != nil {
 		list = append(list, corev1.Volume{Name: "ca", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
@@ -146,9 +161,9 @@ func volumes(mp *v1alpha1.MediaPod) []corev1.Volume {
 }
 
 func mounts(mp *v1alpha1.MediaPod) []corev1.VolumeMount {
-	list := []corev1.VolumeMount{
-		{Name: "credentials", MountPath: CredentialsDirectory, ReadOnly: true},
-		{Name: "tls", MountPath: TLSDirectory, ReadOnly: true},
+	list := []corev1.VolumeMount{{Name: "credentials", MountPath: CredentialsDirectory, ReadOnly: true}}
+	if !ServiceHosted(mp) {
+		list = append(list, corev1.VolumeMount{Name: "tls", MountPath: TLSDirectory, ReadOnly: true})
 	}
 	if caBundle(mp) != nil {
 		list = append(list, corev1.VolumeMount{Name: "ca", MountPath: CADirectory, ReadOnly: true})

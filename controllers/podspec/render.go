@@ -21,7 +21,8 @@ type Input struct {
 	MediaPod *v1alpha1.MediaPod
 	// Image of the container "mediapod".
 	Image string
-	// MediaPort is the port of the media socket, TCP and UDP; on HostPort endpoints also the node's.
+	// MediaPort is the port of the media socket, TCP and UDP; on HostPort endpoints also the node's. Pods of a fleet whose
+	// media the service hosts have none.
 	MediaPort int32
 }
 
@@ -84,6 +85,12 @@ func IsEarlier(owner metav1.OwnerReference, mediaPod string) bool {
 
 // ServiceAccountName is the account the media pods of a bot run as.
 func ServiceAccountName(bot string) string { return bot + "-mediapod" }
+
+// ServiceHosted reports whether Microsoft handles the media of the fleet's calls: its pods have no media port, and so no
+// public address and no certificate.
+func ServiceHosted(mp *v1alpha1.MediaPod) bool {
+	return mp.Spec.Media.Hosting == v1alpha1.HostingService
+}
 
 // CertificateSecretName is the Secret the media port's certificate is read from.
 func CertificateSecretName(mp *v1alpha1.MediaPod) string {

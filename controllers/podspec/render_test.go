@@ -47,6 +47,10 @@ func template(json string) func(*v1alpha1.MediaPod) {
 
 func hostPort(mp *v1alpha1.MediaPod) { mp.Spec.Media.Endpoint.Type = v1alpha1.EndpointHostPort }
 
+func serviceHosted(mp *v1alpha1.MediaPod) {
+	mp.Spec.Media = v1alpha1.Media{Hosting: v1alpha1.HostingService}
+}
+
 func render(t *testing.T, port int32, change ...func(*v1alpha1.MediaPod)) *corev1.Pod {
 	t.Helper()
 	pod, err := Render(Input{MediaPod: sample(change...), Image: "callfleet/mediapod:v1", MediaPort: port})
@@ -58,8 +62,9 @@ func render(t *testing.T, port int32, change ...func(*v1alpha1.MediaPod)) *corev
 
 func TestRenderedPodsAreAsReviewed(t *testing.T) {
 	tests := map[string]*corev1.Pod{
-		"windows": render(t, 8445),
-		"linux":   render(t, 8445, template(`{"spec":{"os":{"name":"linux"}}}`)),
+		"windows":        render(t, 8445),
+		"linux":          render(t, 8445, template(`{"spec":{"os":{"name":"linux"}}}`)),
+		"service-hosted": render(t, 0, serviceHosted, template(`{"spec":{"os":{"name":"linux"}}}`)),
 		"windows-hostport-full": render(t, 28553, hostPort, func(mp *v1alpha1.MediaPod) {
 			mp.Spec.Media.Certificate = v1alpha1.MediaCertificate{SecretName: "media-wildcard"}
 			mp.Spec.Identity.Custom = &v1alpha1.CustomCloud{CABundle: &v1alpha1.KeyReference{Name: "roots", Key: "bundle.pem"}}

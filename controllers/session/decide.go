@@ -10,6 +10,7 @@ import (
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/controllers/session/placement"
+	"github.com/callfleet/callfleet/controllers/shorten"
 )
 
 const (
@@ -286,7 +287,7 @@ func stopped(s *subject, now time.Time) *v1alpha1.CallEnd {
 		}
 		return &v1alpha1.CallEnd{
 			Reason: v1alpha1.EndNoSeatInTime, Failed: true,
-			Message: truncate("endTime passed while the session waited for a media pod; "+why, endMessageMax),
+			Message: shorten.Characters("endTime passed while the session waited for a media pod; "+why, endMessageMax),
 		}
 	}
 	return nil

@@ -10,10 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/shorten"
 )
-
-// eventNoteMax is the API's bound on an event's note, in bytes; four of them may make a character.
-const eventNoteMax = 1024 / 4
 
 // happening is an event about a session.
 type happening struct {
@@ -102,5 +100,5 @@ func (r *Reconciler) announce(s *subject, h happening) {
 	if h.pod != "" {
 		related = &v1alpha1.MediaPod{ObjectMeta: metav1.ObjectMeta{Namespace: s.object.GetNamespace(), Name: h.pod}}
 	}
-	r.Recorder.Eventf(s.object, related, h.severity, h.reason, h.action, "%s", truncate(h.note, eventNoteMax))
+	r.Recorder.Eventf(s.object, related, h.severity, h.reason, h.action, "%s", shorten.Bytes(h.note, shorten.Note))
 }

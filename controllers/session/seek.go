@@ -8,6 +8,7 @@ import (
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/controllers/session/placement"
+	"github.com/callfleet/callfleet/controllers/shorten"
 )
 
 const (
@@ -63,7 +64,7 @@ func seek(s *subject, f facts, refused *refusal) decision {
 
 func refusedMessage(s *subject, r refusal) string {
 	return fmt.Sprintf("media pod %s did not take the %s: %s. Another pod is looked for; %s is asked again after %s",
-		r.pod.Name, s.kind.noun, truncate(strings.TrimRight(r.message, "."), podMessageMax), r.pod.Name, refusalLasts)
+		r.pod.Name, s.kind.noun, shorten.Characters(strings.TrimRight(r.message, "."), podMessageMax), r.pod.Name, refusalLasts)
 }
 
 func botMessage(s *subject, f botFacts) string {
@@ -127,6 +128,6 @@ func (p podFacts) describe() string {
 	case p.message == "":
 		return fmt.Sprintf("%s: %s", p.name.Name, p.reason)
 	default:
-		return fmt.Sprintf("%s: %s (%s)", p.name.Name, p.reason, truncate(p.message, podMessageMax))
+		return fmt.Sprintf("%s: %s (%s)", p.name.Name, p.reason, shorten.Characters(p.message, podMessageMax))
 	}
 }

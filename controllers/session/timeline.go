@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/shorten"
 )
 
 // Timeline events of the controller.
@@ -38,7 +39,7 @@ func record(timeline []v1alpha1.TimelineEvent, at time.Time, event, detail strin
 	out := make([]v1alpha1.TimelineEvent, 0, len(timeline)+1)
 	out = append(out, timeline...)
 	out = append(out, v1alpha1.TimelineEvent{
-		Time: metav1.NewMicroTime(at.Truncate(time.Microsecond)), Event: event, Detail: truncate(detail, timelineDetailMax),
+		Time: metav1.NewMicroTime(at.Truncate(time.Microsecond)), Event: event, Detail: shorten.Characters(detail, timelineDetailMax),
 	})
 	if surplus := len(out) - timelineMax; surplus > 0 {
 		out = append(out[:timelineHead], out[timelineHead+surplus:]...)
@@ -54,16 +55,4 @@ func lastOf(timeline []v1alpha1.TimelineEvent, event string) (time.Time, bool) {
 		}
 	}
 	return time.Time{}, false
-}
-
-// truncate keeps a text within a bound of the schema, which counts characters.
-func truncate(s string, limit int) string {
-	runes := 0
-	for i := range s {
-		if runes == limit-1 && len(s) > i+1 {
-			return s[:i] + "…"
-		}
-		runes++
-	}
-	return s
 }

@@ -4,10 +4,8 @@ package session
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
 )
@@ -40,17 +38,5 @@ func TestRecordLeavesTheOldTimelineAlone(t *testing.T) {
 	_ = record(old, time.Unix(2, 0), "b", "")
 	if len(old) != 1 || old[0].Event != "a" {
 		t.Errorf("the old timeline changed: %v", old)
-	}
-}
-
-func TestTruncate(t *testing.T) {
-	for _, s := range []string{"", "short", strings.Repeat("x", 10), strings.Repeat("x", 11), strings.Repeat("é", 9), strings.Repeat("日本", 20)} {
-		got := truncate(s, 10)
-		if n := utf8.RuneCountInString(got); n > 10 || !utf8.ValidString(got) {
-			t.Errorf("%q became %q with %d characters", s, got, n)
-		}
-		if utf8.RuneCountInString(s) < 10 && got != s {
-			t.Errorf("%q became %q for no reason", s, got)
-		}
 	}
 }
