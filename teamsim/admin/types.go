@@ -58,6 +58,7 @@ type Meeting struct {
 	ShortJoinURL  string        `json:"shortJoinURL"`
 	JoinMeetingID string        `json:"joinMeetingID"`
 	Passcode      string        `json:"passcode"`
+	VTCID         string        `json:"vtcID"`
 	Lobby         bool          `json:"lobby"`
 	Created       time.Time     `json:"created"`
 	Participants  []Participant `json:"participants"`

@@ -129,7 +129,7 @@ func (c Config) meetings() []admin.Meeting {
 func wireMeeting(m *meeting.Meeting) admin.Meeting {
 	out := admin.Meeting{
 		ID: m.ID, Subject: m.Subject, TenantID: m.TenantID, OrganizerID: m.OrganizerID, ThreadID: m.ThreadID, MessageID: m.MessageID,
-		JoinURL: m.JoinURL, ShortJoinURL: m.ShortJoinURL, JoinMeetingID: m.JoinMeetingID, Passcode: m.Passcode,
+		JoinURL: m.JoinURL, ShortJoinURL: m.ShortJoinURL, JoinMeetingID: m.JoinMeetingID, Passcode: m.Passcode, VTCID: m.VTCID,
 		Lobby: m.Lobby(), Created: m.Created, Participants: []admin.Participant{},
 	}
 	for _, p := range m.Participants() {
