@@ -252,7 +252,7 @@ func (c *Call) transfer(ctx context.Context, api ActionAPI, s Snapshot, a Transf
 	if a.ReplacesCallID != "" {
 		target.ReplacesCallID = a.ReplacesCallID
 	}
-	if err := api.TransferCall(ctx, s.ScenarioID, s.CallID, graph.Transfer{Target: target, Transferee: a.Transferee}); err != nil {
+	if err := api.TransferCall(ctx, s.ScenarioID, s.CallID, graph.Transfer{Target: target, Transferee: identified(s, a.Transferee)}); err != nil {
 		return Result{}, err
 	}
 	select {
