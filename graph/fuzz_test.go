@@ -5,6 +5,7 @@ package graph
 import (
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -15,6 +16,9 @@ func FuzzParseNotifications(f *testing.F) {
 	f.Add([]byte(one(`{"changeType":"Deleted","resource":"/app/calls/c/operations/o","resourceData":{"status":"Completed","resultInfo":{"code":1e400}}}`)))
 	f.Add([]byte(one(`{"resourceUrl":"/communications/calls/c/participants","resourceData":{"@odata.type":"#microsoft.graph.deltaParticipants","sequenceNumber":"9","participants":[null,{"id":null}]}}`)))
 	f.Add([]byte(one(`{"resourceData":{"@odata.type":"#microsoft.graph.call","id":"c","mediaConfig":{},"meetingInfo":{"token":1}}}`)))
+	for _, body := range documentedShapes {
+		f.Add([]byte(body))
+	}
 	f.Add(roster(2))
 	f.Add([]byte(`{"value":null}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -44,6 +48,18 @@ func FuzzParseNotifications(f *testing.F) {
 					t.Errorf("%v is not explained", n.Call.ResultInfo)
 				}
 			}
+			if n.Operation != nil {
+				if e := ExplainOperationEnd(n.Operation); e.Reason == "" || e.Sentence == "" || e.Class == "" {
+					t.Errorf("%v is not explained", n.Operation)
+				}
+			}
+			if n.Call != nil {
+				n.Call.RecordsByPolicy()
+				if n.Call.ToneInfo != nil {
+					n.Call.ToneInfo.Tone.Key()
+				}
+			}
+			_, _ = n.String(), NormalID(n.Resource.CallID)
 			for _, p := range n.Participants { // what was understood can be said again
 				if _, err := json.Marshal(p); err != nil {
 					t.Error(err)
@@ -88,6 +104,43 @@ func FuzzParseJoinURL(f *testing.F) {
 		m.Apply(&call)
 		if _, err := json.Marshal(call); err != nil {
 			t.Errorf("%s cannot be sent: %v", dump(m), err)
+		}
+	})
+}
+
+func FuzzOnlineMeeting(f *testing.F) {
+	f.Add([]byte(documentedMeeting))
+	f.Add([]byte(`{"chatInfo":{},"participants":{"organizer":{"identity":{"user":{"id":null}}}},"joinMeetingIdSettings":{"joinMeetingId":"1 2"}}`))
+	f.Add([]byte(`{"joinWebUrl":"https://teams.microsoft.com/meet/123456?p=x","participants":null}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var m OnlineMeeting
+		if decode(body, &m) != nil {
+			return
+		}
+		joined, err := m.Meeting()
+		if err != nil {
+			return
+		}
+		if err := joined.Validate(); err != nil {
+			t.Errorf("%s: %v", dump(joined), err)
+		}
+	})
+}
+
+func FuzzParseTones(f *testing.F) {
+	f.Add("12*# a-D,0")
+	f.Add("x")
+	f.Fuzz(func(t *testing.T, keys string) {
+		parsed, err := ParseTones(keys)
+		if err != nil {
+			return
+		}
+		again := ""
+		for _, tone := range parsed {
+			again += tone.Key()
+		}
+		if back, err := ParseTones(again); err != nil || !slices.Equal(back, parsed) {
+			t.Errorf("%q became %q", keys, again)
 		}
 	})
 }
