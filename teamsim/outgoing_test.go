@@ -288,3 +288,34 @@ func TestJoiningByTheTokenOfAnInvitation(t *testing.T) {
 		t.Errorf("a made-up token: %d %v", r.Status, r.Body)
 	}
 }
+
+func TestJoiningAMeetingInAChannel(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	b := newBot(t, s).trusted()
+	m := s.meeting(func(n *admin.NewMeeting) { n.Channel = true })
+	if !strings.HasSuffix(m.ThreadID, "@thread.tacv2") || m.MessageID == "0" || !strings.Contains(m.JoinURL, "thread.tacv2/"+m.MessageID) {
+		t.Errorf("coordinates: %s %s %s", m.ThreadID, m.MessageID, m.JoinURL)
+	}
+	id := s.join(joinBody(m, b))
+	b.waitFor("updated roster 1")
+	if got := in(s.do("GET", "/v1.0/communications/calls/"+id, nil).Body, "chatInfo")["messageId"]; got != m.MessageID {
+		t.Errorf("messageId = %v", got)
+	}
+	body := joinBody(m, b)
+	in(body, "chatInfo")["messageId"] = "0"
+	if r := s.do("POST", "/v1.0/communications/calls", body); r.Status != http.StatusNotFound {
+		t.Errorf("without the root message: %d", r.Status)
+	}
+}
+
+func TestABotThatDiesInACallBetweenTwo(t *testing.T) {
+	t.Parallel()
+	s := start(t, impatient)
+	b := s.reachable(allRoles...)
+	_, id := s.answered(b, appHosted(b), nil)
+	b.killMedia()
+	b.waitFor("deleted terminated 410/301005")
+	eventually(t, "the caller to be gone", func() bool { return !s.call(id).People[0].Here }, func() string { return "" })
+	s.noGhosts()
+}

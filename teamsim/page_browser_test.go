@@ -91,3 +91,31 @@ func browse(t *testing.T, url string) (dom string, console []string) {
 	}
 	return stdout.String(), console
 }
+
+func TestThePageShowsCallsAndPhonesThatRing(t *testing.T) {
+	s := start(t)
+	b := s.reachable(callRoles...)
+	_, id := s.answered(b, serviceHosted(), nil)
+	s.reacts(graceID, "Grace <b>", admin.Ignores)
+	s.join(callBody(b, serviceHosted(), user(graceID, "")))
+	eventually(t, "the ringing", func() bool { r, err := s.admin.Ringing(t.Context()); return err == nil && len(r) == 1 }, func() string { return "" })
+
+	dom, complaints := browse(t, s.info.AdminURL+"/")
+	for what, want := range map[string]string{
+		"caller":    `from <span class="">Ada</span>`,
+		"hosting":   "by the service",
+		"hang up":   `data-act="/calls/` + id + `/hangup"`,
+		"the phone": "Grace &lt;b&gt; · call rings",
+		"answering": `data-act="/users/` + graceID + `/react" data-body="&quot;Answer&quot;"`,
+	} {
+		if !strings.Contains(dom, want) {
+			t.Errorf("%s: the page lacks %q", what, want)
+		}
+	}
+	if len(complaints) > 0 {
+		t.Errorf("the browser complains:\n%s", strings.Join(complaints, "\n"))
+	}
+	if t.Failed() {
+		t.Logf("the page:\n%s", dom)
+	}
+}
