@@ -4,6 +4,7 @@ package signaling
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -215,11 +216,32 @@ func TestAFullQueueIsSaidSoAndMadeUpFor(t *testing.T) {
 }
 
 func FuzzHandler(f *testing.F) {
-	g := &fakeGraph{}
-	s := newTestServer(f, g)
+	g := &forgetfulGraph{}
+	s := newTestServer(f, g, func(c *Config) {
+		c.Incoming = func(in Incoming) Decision {
+			switch len(in.CallID) % 5 {
+			case 0:
+				return Decision{Answer: &AnswerRequest{UID: testUID, ParticipantCapacity: 2}}
+			case 1:
+				return Decision{Full: true}
+			case 2:
+				return Decision{Location: "https://eu.example/calls"}
+			case 3:
+				return Decision{Redirect: &graph.Redirect{}}
+			}
+			return Decision{}
+		}
+		c.Orphan = func(_ context.Context, uid, _ string) Orphan { return Orphan{Later: len(uid)%2 == 0} }
+	})
 	f.Cleanup(func() { _ = s.Shutdown(f.Context()) })
 	f.Add(callbackPath+testUID, []byte(wire(f, testCallID, map[string]any{"state": "established"})))
 	f.Add(callbackPath+testUID, []byte(wire(f, testCallID+"/participants", []any{map[string]any{"id": nil}})))
+	f.Add(callbackPath+testUID, []byte(wire(f, testCallID, map[string]any{"@odata.type": "#microsoft.graph.participantJoiningNotification", "call": map[string]any{"id": "x"}})))
+	f.Add(callbackPath+testUID, []byte(wire(f, testCallID+"/operations/1", map[string]any{"status": "Completed"})))
+	f.Add(callbackPath+testUID, []byte(wire(f, "/app/calls/12345/participants", map[string]any{"sequenceNumber": "3", "participants": []any{nil}})))
+	f.Add(callbackPath+testUID, []byte(wire(f, "12345", map[string]any{"state": "established", "toneInfo": map[string]any{"sequenceId": -1}})))
+	f.Add(otherPodPath+testUID, []byte(wire(f, testCallID, nil)))
+	f.Add(newCallPath, []byte(ring(f, "12345", "1234", "123")))
 	f.Add(newCallPath, []byte(`{"value":[{"changeType":"created","resourceUrl":"/app/calls/x"}]}`))
 	f.Add(newCallPath, []byte(`{"value":[null,1,"",{}]}`))
 	f.Fuzz(func(t *testing.T, path string, body []byte) {
@@ -230,9 +252,29 @@ func FuzzHandler(f *testing.F) {
 		w := httptest.NewRecorder()
 		s.Handler().ServeHTTP(w, r)
 		switch w.Code {
-		case 202, 204, 400, 404, 413:
+		case 200, 202, 204, 302, 400, 404, 413, 503:
 		default:
 			t.Errorf("answered %d", w.Code)
 		}
+		if w.Code == http.StatusOK && !json.Valid(w.Body.Bytes()) {
+			t.Errorf("answered %q", w.Body)
+		}
 	})
+}
+
+// forgetfulGraph does everything and remembers nothing of it.
+type forgetfulGraph struct{ GraphAPI }
+
+func (forgetfulGraph) AnswerCall(context.Context, string, string, graph.Answer) error { return nil }
+func (forgetfulGraph) RejectCall(context.Context, string, string, graph.RejectReason) error {
+	return nil
+}
+func (forgetfulGraph) RedirectCall(context.Context, string, string, graph.Redirect) error { return nil }
+func (forgetfulGraph) DeleteCall(context.Context, string, string) error                   { return nil }
+func (forgetfulGraph) KeepAlive(context.Context, string, string) error                    { return nil }
+func (forgetfulGraph) GetCall(_ context.Context, _, id string) (*graph.Call, error) {
+	return &graph.Call{ID: id}, nil
+}
+func (forgetfulGraph) ListParticipants(context.Context, string, string) ([]graph.Participant, error) {
+	return nil, nil
 }

@@ -288,9 +288,9 @@ func (s *Server) answer(in Incoming, req AnswerRequest) error {
 	if req.ScenarioID == "" {
 		req.ScenarioID = uuid.NewString()
 	}
-	within := answerDeadline
+	within, observed := answerDeadline, ""
 	if in.PolicyRecording {
-		within = policyDeadline
+		within, observed = policyDeadline, in.Call.IncomingContext.ObservedParticipantID
 	}
 	media := mediaConfig(req.Blob, req.PreFetch)
 	_, err := s.hold(plan{
@@ -298,7 +298,7 @@ func (s *Server) answer(in Incoming, req AnswerRequest) error {
 		setting: setting{
 			origin: originIncoming, group: in.Group, hosting: media.Hosting, tenant: in.TenantID, scenario: req.ScenarioID,
 			callID: in.CallID, chainID: in.ChainID, callback: s.callbackURI(req.UID),
-			keepAliveEvery: s.cfg.KeepAliveEvery, answerWithin: within, capacity: req.ParticipantCapacity,
+			keepAliveEvery: s.cfg.KeepAliveEvery, answerWithin: within, capacity: req.ParticipantCapacity, observed: observed,
 		},
 		answer: graph.Answer{
 			CallbackURI: s.callbackURI(req.UID), AcceptedModalities: modalities(req.Modalities), MediaConfig: media,

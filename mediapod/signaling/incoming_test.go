@@ -535,6 +535,7 @@ func TestParticipantsShareACallOfPolicyRecording(t *testing.T) {
 			{"the fourth", func() string { return ask("p-4") }, anew},
 			{"after one left", func() string { tell(t, s, left, left); return ask("p-4") }, accept},
 			{"and no more", func() string { return ask("p-5") }, anew},
+			{"after the first left", func() string { left.Resource.ID = "p-1"; tell(t, s, left); return ask("p-5") }, accept},
 			{"while leaving", func() string { d.call(t).HangUp(EndedByBot); synctest.Wait(); return ask("p-2") }, anew},
 		}
 		for _, step := range steps {

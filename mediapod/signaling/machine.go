@@ -139,6 +139,7 @@ func newMachine(w world, s setting, now time.Time) *machine {
 	m.joining.since, m.movedAt = now, now
 	m.wants.begin(s)
 	m.tones.begin(s)
+	m.sharing.begin(s.observed)
 	return m
 }
 

@@ -9,11 +9,13 @@ import (
 	"github.com/callfleet/callfleet/graph"
 )
 
-// sharing is who shares a call of policy recording: the first one called the bot into it, others may join
+// sharing is who shares a call of policy recording: the bot was called into it for the first one, others may join
 // (Graph, "participantJoiningNotification").
 type sharing struct {
-	joined map[string]bool // by what names them; the first one is not in it
+	there map[string]bool // by what names them
 }
+
+func (s *sharing) begin(first string) { s.there = map[string]bool{graph.NormalID(first): true} }
 
 // joinVerdict is what to say to another participant who would share the call.
 type joinVerdict int
@@ -29,30 +31,31 @@ func (m *machine) mayJoin(now time.Time, n graph.Notification) joinVerdict {
 	switch {
 	case m.ended() || m.leaving.reason != "" || m.capacity <= 1:
 		return joinNewBot
-	case key != "" && m.sharing.joined[key]:
+	case key != "" && m.sharing.there[key]:
 		return joinAccept
-	case len(m.sharing.joined)+1 >= m.capacity || !m.world.acceptsMore():
+	case len(m.sharing.there) >= m.capacity || !m.world.acceptsMore():
 		return joinNewBot
 	}
-	if m.sharing.joined == nil {
-		m.sharing.joined = make(map[string]bool)
-	}
 	if key == "" {
-		key = fmt.Sprint("unnamed ", len(m.sharing.joined))
+		key = fmt.Sprint("unnamed ", len(m.sharing.there))
 	}
-	m.sharing.joined[key] = true
-	m.event(now, EventSharing, fmt.Sprintf("%d share the call", len(m.sharing.joined)+1))
+	m.sharing.there[key] = true
+	m.tellSharing(now)
 	return joinAccept
+}
+
+func (m *machine) tellSharing(now time.Time) {
+	m.event(now, EventSharing, fmt.Sprintf("%d recorded in this call", len(m.sharing.there)))
 }
 
 // sharerLeft takes the word that one of them is gone.
 func (m *machine) sharerLeft(now time.Time, n graph.Notification) outcome {
 	key := sharerKey(n)
-	if !m.sharing.joined[key] {
+	if !m.sharing.there[key] {
 		return outcomeDuplicate
 	}
-	delete(m.sharing.joined, key)
-	m.event(now, EventSharing, fmt.Sprintf("%d share the call", len(m.sharing.joined)+1))
+	delete(m.sharing.there, key)
+	m.tellSharing(now)
 	return outcomeApplied
 }
 

@@ -34,6 +34,7 @@ type setting struct {
 	ringing        time.Duration // how long a placed call rings; zero: as long as the service lets it
 	answerWithin   time.Duration // of an incoming call
 	capacity       int           // participants who may share a call of policy recording
+	observed       string        // id of the first of them
 
 	before AdoptedState // of adopted calls
 }
