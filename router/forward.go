@@ -236,7 +236,11 @@ func (x *exchange) answer(o outcome) {
 	}
 	defer o.discard()
 	copyHeader(x.w.Header(), o.resp.Header, nil)
-	if o.resp.StatusCode >= http.StatusBadRequest && x.body != nil && !x.body.complete() {
+	switch {
+	case o.resp.StatusCode < http.StatusBadRequest, x.body == nil, x.body.complete():
+	case o.resp.StatusCode == http.StatusUnauthorized && small(x.in):
+		x.w.Header().Del("Connection")
+	default:
 		x.w.Header().Set("Connection", "close") // rather than read on for nothing
 	}
 	x.w.WriteHeader(o.resp.StatusCode)
@@ -272,6 +276,12 @@ func unavailable(w http.ResponseWriter, why string) {
 	w.Header().Set("Retry-After", "1")
 	refuse(w, http.StatusServiceUnavailable, why)
 }
+
+// smallBody is read on for, by net/http, when its request is refused for want of a token.
+const smallBody = 16 << 10
+
+// small: to read the rest costs less than the TLS handshake of a new connection, which is what a flood would make next.
+func small(in *http.Request) bool { return 0 <= in.ContentLength && in.ContentLength <= smallBody }
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, 8<<10); return &b }}
 

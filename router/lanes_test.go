@@ -18,7 +18,7 @@ var (
 	other   = netip.MustParseAddr("192.0.2.2")
 )
 
-func small(change func(*laneLimit)) *lanes {
+func narrow(change func(*laneLimit)) *lanes {
 	limit := laneLimit{inFlight: 2, waiting: 3, everywhere: 100, patience: time.Second}
 	if change != nil {
 		change(&limit)
@@ -28,7 +28,7 @@ func small(change func(*laneLimit)) *lanes {
 
 func TestLaneServesInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := small(nil)
+		l := narrow(nil)
 		var mu sync.Mutex
 		var order []int
 		for i := range 6 {
@@ -67,7 +67,7 @@ func TestLaneServesInTurn(t *testing.T) {
 
 func TestLaneLosesPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := small(func(limit *laneLimit) { limit.inFlight = 1 })
+		l := narrow(func(limit *laneLimit) { limit.inFlight = 1 })
 		if !l.enter(t.Context(), here, flooder) {
 			t.Fatal("an empty lane is full")
 		}
@@ -89,7 +89,7 @@ func TestLaneLosesPatience(t *testing.T) {
 
 func TestOneSourceLeavesRoomForOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := small(func(limit *laneLimit) { limit.perSource = 3 })
+		l := narrow(func(limit *laneLimit) { limit.perSource = 3 })
 		admitted := make(chan bool, 11)
 		for range 10 {
 			go func() { admitted <- l.enter(t.Context(), here, flooder) }()
@@ -115,7 +115,7 @@ func TestOneSourceLeavesRoomForOthers(t *testing.T) {
 }
 
 func TestBoundEverywhere(t *testing.T) {
-	l := small(func(limit *laneLimit) { limit.everywhere = 1 })
+	l := narrow(func(limit *laneLimit) { limit.everywhere = 1 })
 	if !l.enter(t.Context(), here, other) || l.enter(t.Context(), there, other) {
 		t.Error("the bound over all bots does not hold")
 	}

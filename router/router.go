@@ -93,7 +93,10 @@ func (r *Router) admit(w http.ResponseWriter, req *http.Request, rt route) {
 		bearer, ok := bearerOf(req)
 		if !ok {
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			refuse(w, http.StatusUnauthorized, "a token of the calling service is needed")
+			if !small(req) {
+				w.Header().Set("Connection", "close")
+			}
+			http.Error(w, "a token of the calling service is needed", http.StatusUnauthorized)
 			return
 		}
 		token, lane.class = r.proven.key(rt.bot, bearer), laneUnproven

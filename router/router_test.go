@@ -60,6 +60,9 @@ func TestJunkBothersNoPod(t *testing.T) {
 			t.Errorf("token %q: answer %d, %v", token, resp.StatusCode, resp.Header)
 		}
 	}
+	if resp := send(t, srv, http.MethodPost, newCalls, "x", strings.NewReader("short")); resp.Close {
+		t.Error("the connection is closed after a short request without a token: the next one costs a handshake")
+	}
 	if got := f.arrived(); got != nil {
 		t.Errorf("pods were bothered: %v", got)
 	}

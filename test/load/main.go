@@ -27,18 +27,22 @@ import (
 	"github.com/callfleet/callfleet/test/rig"
 )
 
+// floodConnections send junk side by side.
+const floodConnections = 200
+
 func main() {
 	joins := flag.Int("joins", 10, "how many sessions to join, one after the other")
+	rate := flag.Int("calls", 50, "how many calls a second come in, for ten seconds")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *joins); err != nil {
+	if err := run(ctx, *joins, *rate); err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, joins int) (err error) {
+func run(ctx context.Context, joins, rate int) (err error) {
 	dir, err := os.MkdirTemp("", "callfleet-load-")
 	if err != nil {
 		return err
@@ -66,6 +70,24 @@ func run(ctx context.Context, joins int) (err error) {
 		return err
 	}
 
+	callee, cold, err := startCallee(ctx, r)
+	if err != nil {
+		return err
+	}
+	calm, err := callee.answering(ctx, rate, 10*time.Second)
+	if err != nil {
+		return err
+	}
+	storm, err := flood(ctx, r, floodConnections)
+	if err != nil {
+		return err
+	}
+	stormy, err := callee.answering(ctx, rate, 10*time.Second)
+	storm.end()
+	if err != nil {
+		return fmt.Errorf("in the flood: %w", err)
+	}
+
 	out := tabwriter.NewWriter(os.Stdout, 2, 0, 2, ' ', 0)
 	fmt.Fprintln(out, "MEASURED\tFIGURE\tTARGET")
 	up := r.Took["control plane and node"] + r.Took["operator and router"]
@@ -75,8 +97,16 @@ func run(ctx context.Context, joins int) (err error) {
 	fmt.Fprintf(out, "session created to Established, median of %d\t%d ms\t1500 ms\n", joins, median(established).Milliseconds())
 	fmt.Fprintf(out, "session created to Established, slowest\t%d ms\t\n", slices.Max(established).Milliseconds())
 	fmt.Fprintf(out, "API writes of a session until Established, median\t%d\t\n", median(writes))
+	fmt.Fprintf(out, "first call of a pod just Ready, to its answer\t%.1f ms\t5000 ms\n", ms(cold))
+	calm.print(out, fmt.Sprintf("%d calls/s", rate), "50 ms")
+	fmt.Fprintf(out, "junk sent at the same time, from %d connections\t%.0f/s\t\n", floodConnections, storm.rate())
+	stormy.print(out, fmt.Sprintf("%d calls/s in the flood", rate), "5000 ms")
+	fmt.Fprintf(out, "the same, p99 in the flood to p99 without\tx%.1f\t\n", ms(quantile(stormy.took, .99))/ms(quantile(calm.took, .99)))
+	fmt.Fprintf(out, "router: resident in the flood, at most\t%d MB\t256 MB\n", storm.memory>>20)
 	return out.Flush()
 }
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 var errWatchEnded = errors.New("the watch ended before what it waited for")
 
@@ -122,14 +152,19 @@ func watchStarts(ctx context.Context, r *rig.Rig, bot *callfleetv1.CallingBot) (
 	}
 }
 
-// residentMemory reads VmRSS (bytes) of a media pod's process after it has settled.
+// residentMemory is what a media pod's process takes (bytes) after it has settled.
 func residentMemory(ctx context.Context, r *rig.Rig, pod string) (int64, error) {
 	select {
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	case <-time.After(5 * time.Second):
 	}
-	pid, err := r.Cluster.ContainerPID(ctx, rig.Namespace, pod, "mediapod")
+	return memoryOf(ctx, r, rig.Namespace, pod, "mediapod")
+}
+
+// memoryOf reads VmRSS of a container's process.
+func memoryOf(ctx context.Context, r *rig.Rig, namespace, pod, container string) (int64, error) {
+	pid, err := r.Cluster.ContainerPID(ctx, namespace, pod, container)
 	if err != nil {
 		return 0, err
 	}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/utils/ptr"
+
+	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/teamsim/admin"
+	"github.com/callfleet/callfleet/test/rig"
+)
+
+// answeringApp is the registration of the bot that is called. Its media is the service's, so that what is measured is
+// signalling.
+const (
+	answeringBot = "answering"
+	answeringApp = "6f1f6c0e-5d0f-4a37-9f6b-0a8f2b1c7d55"
+	callerID     = "550fae72-d251-43ec-868c-373732c2704f"
+)
+
+// answers are how long it took from a call's ringing to the answer's arrival at the service, sorted.
+type answers struct {
+	took     []time.Duration
+	rung     int
+	rejected int
+}
+
+func (a *answers) print(out io.Writer, how, target string) {
+	fmt.Fprintf(out, "incoming call to its answer at the service, %s, p50 of %d\t%.1f ms\t\n", how, a.rung, ms(quantile(a.took, .5)))
+	fmt.Fprintf(out, "incoming call to its answer at the service, %s, p99\t%.1f ms\t%s\n", how, ms(quantile(a.took, .99)), target)
+	fmt.Fprintf(out, "incoming call to its answer at the service, %s, slowest\t%.1f ms\t15000 ms\n", how, ms(quantile(a.took, 1)))
+	fmt.Fprintf(out, "calls not answered, %s\t%d\t0\n", how, a.rejected)
+}
+
+// startCallee starts the bot that is called, and calls it as soon as its pod is Ready.
+func startCallee(ctx context.Context, r *rig.Rig) (*rung, time.Duration, error) {
+	bot, err := answeringBotOf(ctx, r)
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := r.StartBot(ctx, bot); err != nil {
+		return nil, 0, err
+	}
+	calls := &rung{teams: r.Teams}
+	first, err := calls.series(ctx, func() (int, error) { return 1, calls.ring(ctx) })
+	if err != nil {
+		return nil, 0, fmt.Errorf("the first call of a pod just Ready: %w", err)
+	}
+	return calls, first.took[0], nil
+}
+
+// answering calls the bot so many times a second.
+func (c *rung) answering(ctx context.Context, perSecond int, period time.Duration) (*answers, error) {
+	fmt.Fprintf(os.Stderr, "==> %d calls a second for %s\n", perSecond, period)
+	return c.series(ctx, func() (int, error) {
+		var group errgroup.Group
+		n := 0
+		tick := time.NewTicker(time.Second / time.Duration(perSecond))
+		defer tick.Stop()
+		for end := time.Now().Add(period); time.Now().Before(end); <-tick.C {
+			n++
+			group.Go(func() error { return c.ring(ctx) })
+			if n%perSecond == 0 {
+				group.Go(func() error { return c.look(ctx) }) // and hang up those that were answered
+			}
+		}
+		return n, group.Wait()
+	})
+}
+
+// series makes calls and waits until all of them are over.
+func (c *rung) series(ctx context.Context, ring func() (int, error)) (*answers, error) {
+	if err := c.begin(ctx); err != nil {
+		return nil, err
+	}
+	n, err := ring()
+	if err != nil {
+		return nil, fmt.Errorf("ringing: %w", err)
+	}
+	if err := c.await(ctx, n, 30*time.Second); err != nil {
+		return nil, err
+	}
+	a := &answers{took: c.took(), rung: n}
+	if len(a.took) == 0 {
+		return nil, errors.New("no call was answered")
+	}
+	a.rejected = n - len(a.took)
+	return a, nil
+}
+
+func answeringBotOf(ctx context.Context, r *rig.Rig) (*callfleetv1.CallingBot, error) {
+	if err := r.Teams.PutApp(ctx, admin.App{
+		ID: answeringApp, TenantID: rig.TenantID, DisplayName: "Answering", Secret: rig.Secret, Roles: rig.Roles,
+		WebhookURL: "https://" + r.WebhookHost + "/" + rig.Namespace + "/" + answeringBot + "/calls",
+	}); err != nil {
+		return nil, err
+	}
+	if err := r.Teams.SetQuota(ctx, answeringApp, admin.Quota{Concurrent: 2000}); err != nil {
+		return nil, err
+	}
+	bot, err := r.Bot()
+	if err != nil {
+		return nil, err
+	}
+	bot.Name, bot.Spec.Replicas = answeringBot, ptr.To[int32](1)
+	bot.Spec.Identity.AppID = answeringApp
+	bot.Spec.Media = callfleetv1.Media{Hosting: callfleetv1.HostingService}
+	bot.Spec.Capacity.Seats = 2000
+	bot.Spec.Incoming = []callfleetv1.IncomingRule{{
+		Action: callfleetv1.IncomingAnswer, Call: &callfleetv1.IncomingTemplate{TTLSecondsAfterFinished: ptr.To[int32](10)},
+	}}
+	return bot, nil
+}
+
+// rung are the calls of a series. All times are the service's own.
+type rung struct {
+	teams *admin.Client
+
+	mu       sync.Mutex
+	seen     int64 // sequence number of the last event
+	at       map[string]time.Time
+	answered map[string]time.Time
+	ended    map[string]bool
+}
+
+func (c *rung) ring(ctx context.Context) error {
+	_, err := c.teams.Ring(ctx, admin.IncomingCall{AppID: answeringApp, TenantID: rig.TenantID, UserID: callerID, DisplayName: "Ada"})
+	return err
+}
+
+// begin forgets what was before.
+func (c *rung) begin(ctx context.Context) error {
+	events, err := c.teams.Events(ctx, c.seen)
+	if err == nil && len(events) > 0 {
+		c.seen = events[len(events)-1].Seq
+	}
+	c.at, c.answered, c.ended = map[string]time.Time{}, map[string]time.Time{}, map[string]bool{}
+	return err
+}
+
+// look reads what happened since, and hangs up the calls that were answered.
+func (c *rung) look(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	events, err := c.teams.Events(ctx, c.seen)
+	if err != nil {
+		return err
+	}
+	for _, e := range events {
+		c.seen = max(c.seen, e.Seq)
+		switch e.What {
+		case "IncomingCall":
+			c.at[e.CallID] = e.Time
+		case "CallAnswered":
+			c.answered[e.CallID] = e.Time
+			go func() { _ = c.teams.HangUp(ctx, e.CallID, "") }() // it may be over already
+		case "CallEnded":
+			c.ended[e.CallID] = true
+			if c.answered[e.CallID].IsZero() {
+				fmt.Fprintf(os.Stderr, "    a call ended without an answer: %s\n", e.Detail)
+			}
+		}
+	}
+	return nil
+}
+
+// await looks until so many calls are over.
+func (c *rung) await(ctx context.Context, n int, patience time.Duration) error {
+	for end := time.Now().Add(patience); ; {
+		if err := c.look(ctx); err != nil {
+			return err
+		}
+		c.mu.Lock()
+		over := len(c.ended)
+		c.mu.Unlock()
+		if over >= n {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%d of %d calls are not over after %s", n-over, n, patience)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func (c *rung) took() []time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var took []time.Duration
+	for id, at := range c.answered {
+		if rang, known := c.at[id]; known {
+			took = append(took, at.Sub(rang))
+		}
+	}
+	slices.Sort(took)
+	return took
+}
+
+func quantile(sorted []time.Duration, q float64) time.Duration {
+	return sorted[int(q*float64(len(sorted)-1))]
+}
