@@ -52,9 +52,11 @@ type Job struct {
 // Player is what a bot with service-hosted media says and hears. It is safe for concurrent use; its frames are drawn by
 // the mixer of the meeting.
 type Player struct {
-	mu     sync.Mutex
-	queue  []*Job
-	closed bool
+	mu      sync.Mutex
+	queue   []*Job
+	closed  bool
+	ends    []func() // to be told, in this order
+	telling bool
 }
 
 // New returns a player with nothing to do.
@@ -76,7 +78,7 @@ func (p *Player) add(j *Job, bargeIn bool) *Job {
 		p.cancel()
 	}
 	if p.closed {
-		go j.done(j.cancelled())
+		p.tell(j, j.cancelled())
 		return j
 	}
 	p.queue = append(p.queue, j)
@@ -112,9 +114,30 @@ func (p *Player) Close() {
 func (p *Player) cancel() {
 	ended := p.queue
 	p.queue = nil
-	go func() { // in their order
-		for _, j := range ended {
-			j.done(j.cancelled())
+	for _, j := range ended {
+		p.tell(j, j.cancelled())
+	}
+}
+
+// tell says how a job ended, without the lock and after those that ended before; the caller holds the lock.
+func (p *Player) tell(j *Job, e Ending) {
+	p.ends = append(p.ends, func() { j.done(e) })
+	if p.telling {
+		return
+	}
+	p.telling = true
+	go func() {
+		for {
+			p.mu.Lock()
+			if len(p.ends) == 0 {
+				p.telling = false
+				p.mu.Unlock()
+				return
+			}
+			next := p.ends[0]
+			p.ends = p.ends[1:]
+			p.mu.Unlock()
+			next()
 		}
 	}()
 }
@@ -130,7 +153,7 @@ func (j *Job) cancelled() Ending {
 func (p *Player) end(j *Job, e Ending) {
 	if i := slices.Index(p.queue, j); i >= 0 {
 		p.queue = slices.Delete(p.queue, i, i+1)
-		go j.done(e)
+		p.tell(j, e)
 	}
 }
 
