@@ -80,6 +80,10 @@ func TestRun(t *testing.T) {
 		if image := pod.Spec.Containers[0].Image; image != o.mediaPodImage {
 			t.Errorf("the pod runs %s, want %s", image, o.mediaPodImage)
 		}
+		// A call that came in, from its pod's report to its end.
+		call := controllertest.Create(t, cluster.Client, controllertest.IncomingCall(ns, "caller", "reception").
+			Held("reception-0", "i", v1alpha1.HostingApplication).Ended(v1alpha1.EndRemoteHungUp, false, false).TTL(0).Object())
+		controllertest.AwaitGone(t, cluster.Client, call)
 		// Scaled away and deleted, through all finalizers.
 		controllertest.Create(t, cluster.Client, controllertest.Session(ns, "standup", "reception").Object())
 		if err := cluster.Client.Delete(ctx, bot); err != nil {
