@@ -81,15 +81,24 @@ func applyConditions(s *subject, d decision, now metav1.Time) {
 		meta.SetStatusCondition(&s.status.Conditions, c)
 	}
 	for _, conditionType := range remove {
+		if d.verdict == keep && agentsAttention(s.condition(conditionType)) {
+			continue
+		}
 		meta.RemoveStatusCondition(&s.status.Conditions, conditionType)
 	}
 	stampConditions(s)
 }
 
+// agentsAttention: NeedsAttention with a reason that the agent gives, and takes back. It goes with the call it is about.
+func agentsAttention(c *metav1.Condition) bool {
+	return c != nil && c.Type == v1alpha1.ConditionNeedsAttention &&
+		(c.Reason == v1alpha1.ReasonInviteFailed || c.Reason == v1alpha1.ReasonRefused)
+}
+
 // stampConditions makes the controller's conditions speak of the generation the status speaks of.
 func stampConditions(s *subject) {
 	for _, conditionType := range ownConditions {
-		if c := s.condition(conditionType); c != nil {
+		if c := s.condition(conditionType); c != nil && !agentsAttention(c) {
 			c.ObservedGeneration = s.status.ObservedGeneration
 		}
 	}
