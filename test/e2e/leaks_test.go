@@ -32,8 +32,8 @@ func remember(ctx context.Context, o client.Object) {
 	}
 	var status any
 	switch o := o.(type) {
-	case *callfleetv1.MeetingSession:
-		status = o.Status
+	case call:
+		_, status = o.CallParts()
 	case *callfleetv1.CallingBot:
 		status = o.Status
 	default:

@@ -5,6 +5,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -59,13 +60,18 @@ func meeting(t *testing.T, change ...func(*admin.NewMeeting)) (admin.Meeting, ad
 // session applies the sample session for a meeting; it is gone when the test is over.
 func session(t *testing.T, m admin.Meeting, change ...func(*callfleetv1.MeetingSession)) *callfleetv1.MeetingSession {
 	t.Helper()
-	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-", ",", "", "'", "").Replace(strings.TrimPrefix(t.Name(), "Test")))
-	s := value[*callfleetv1.MeetingSession](t)(world.Session(name[:min(len(name), 60)], m.JoinURL))
+	s := value[*callfleetv1.MeetingSession](t)(world.Session(objectName(t), m.JoinURL))
 	for _, c := range change {
 		c(s)
 	}
 	create(t, s)
 	return s
+}
+
+// objectName is made from the name of the test.
+func objectName(t *testing.T) string {
+	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-", ",", "", "'", "").Replace(strings.TrimPrefix(t.Name(), "Test")))
+	return strings.TrimRight(name[:min(len(name), 60)], "-")
 }
 
 // startBot applies a bot and waits until it serves; it and its fleet are gone when the test is over.
@@ -106,24 +112,64 @@ func awaitGone(ctx context.Context, o client.Object) error {
 	}
 }
 
-// awaitPhase waits for a phase of a session.
-func awaitPhase(t *testing.T, s *callfleetv1.MeetingSession, want callfleetv1.CallPhase) {
+// call is an object of either kind of call.
+type call interface {
+	client.Object
+	CallParts() (*callfleetv1.CallSpec, *callfleetv1.CallStatus)
+}
+
+// awaitPhase waits for a phase of a session or call.
+func awaitPhase(t *testing.T, c call, want callfleetv1.CallPhase) {
 	t.Helper()
-	must(t, world.Await(t.Context(), s, patience, "phase "+string(want), func() error {
-		if s.Status.Phase != want {
-			return fmt.Errorf("phase is %q, endReason %q, conditions %s", s.Status.Phase, s.Status.EndReason, conditions(s.Status.Conditions))
+	awaitStatus(t, c, "phase "+string(want), func(st *callfleetv1.CallStatus) bool { return st.Phase == want })
+}
+
+// awaitStatus waits for something to be so in the status of a session or call.
+func awaitStatus(t *testing.T, c call, what string, so func(*callfleetv1.CallStatus) bool) {
+	t.Helper()
+	must(t, world.Await(t.Context(), c, patience, what, func() error {
+		_, st := c.CallParts()
+		if !so(st) {
+			return fmt.Errorf("phase is %q, endReason %q, conditions %s, status %s", st.Phase, st.EndReason, conditions(st.Conditions), inJSON(st))
 		}
 		return nil
 	}))
 }
 
-func awaitCondition(t *testing.T, s *callfleetv1.MeetingSession, kind string, status metav1.ConditionStatus, reason string) metav1.Condition {
+// awaitEnd waits for a phase that is final and for the reason.
+func awaitEnd(t *testing.T, c call, phase callfleetv1.CallPhase, why callfleetv1.EndReason) {
+	t.Helper()
+	awaitPhase(t, c, phase)
+	if _, st := c.CallParts(); st.EndReason != why {
+		t.Errorf("endReason %q, want %s; Finished: %s", st.EndReason, why, conditions(st.Conditions))
+	}
+}
+
+func inJSON(v any) string {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(raw)
+}
+
+// change patches the spec of a session or call.
+func change(t *testing.T, c call, how func(*callfleetv1.CallSpec)) {
+	t.Helper()
+	before := c.DeepCopyObject().(client.Object)
+	spec, _ := c.CallParts()
+	how(spec)
+	must(t, world.Client.Patch(t.Context(), c, client.MergeFrom(before)))
+}
+
+func awaitCondition(t *testing.T, s call, kind string, status metav1.ConditionStatus, reason string) metav1.Condition {
 	t.Helper()
 	var got metav1.Condition
 	must(t, world.Await(t.Context(), s, patience, kind+"="+string(status)+"/"+reason, func() error {
-		c := meta.FindStatusCondition(s.Status.Conditions, kind)
+		_, st := s.CallParts()
+		c := meta.FindStatusCondition(st.Conditions, kind)
 		if c == nil || c.Status != status || (reason != "" && c.Reason != reason) {
-			return errors.New("conditions are " + conditions(s.Status.Conditions))
+			return errors.New("conditions are " + conditions(st.Conditions))
 		}
 		got = *c
 		return nil
@@ -148,15 +194,10 @@ func inMeeting(t *testing.T, m admin.Meeting, change ...func(*callfleetv1.Meetin
 }
 
 // end sets desiredState and waits for the end.
-func end(t *testing.T, s *callfleetv1.MeetingSession) {
+func end(t *testing.T, c call) {
 	t.Helper()
-	before := s.DeepCopy()
-	s.Spec.DesiredState = callfleetv1.DesiredEnded
-	must(t, world.Client.Patch(t.Context(), s, client.MergeFrom(before)))
-	awaitPhase(t, s, callfleetv1.PhaseCompleted)
-	if s.Status.EndReason != callfleetv1.EndedByBot {
-		t.Errorf("endReason %q, want EndedByBot", s.Status.EndReason)
-	}
+	change(t, c, func(spec *callfleetv1.CallSpec) { spec.DesiredState = callfleetv1.DesiredEnded })
+	awaitEnd(t, c, callfleetv1.PhaseCompleted, callfleetv1.EndedByBot)
 }
 
 func speech(t *testing.T, name string) ([]byte, wav.Clip) {
@@ -224,4 +265,23 @@ func calls(t *testing.T, m admin.Meeting) []admin.Call {
 		}
 	}
 	return out
+}
+
+// poll calls check until it has nothing to say; it returns the last thing said if that takes too long.
+func poll(ctx context.Context, patience time.Duration, check func() error) error {
+	deadline := time.Now().Add(patience)
+	for {
+		err := check()
+		if err == nil || time.Now().After(deadline) || ctx.Err() != nil {
+			return err
+		}
+		<-time.After(50 * time.Millisecond)
+	}
+}
+
+// cleaning is a context for what is done when a test is over and its own context has ended.
+func cleaning(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
 }

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/teamsim/admin"
 )
 
 // Sample reads one of config/samples into out.
@@ -42,6 +43,34 @@ func (r *Rig) Bot() (*callfleetv1.CallingBot, error) {
 	custom.Issuers = []string{r.Info.Issuer}
 	bot.Spec.Signaling.Host = r.WebhookHost
 	return bot, nil
+}
+
+// ServiceBot is a bot of its own registration whose media the service hosts.
+func (r *Rig) ServiceBot(name, appID string) (*callfleetv1.CallingBot, error) {
+	bot, err := r.Bot()
+	if err != nil {
+		return nil, err
+	}
+	bot.Name = name
+	bot.Spec.Identity.AppID = callfleetv1.GUID(appID)
+	bot.Spec.Media = callfleetv1.Media{Hosting: callfleetv1.HostingService}
+	return bot, nil
+}
+
+// Webhook is the calling webhook to register for a bot.
+func (r *Rig) Webhook(bot *callfleetv1.CallingBot) string {
+	return "https://" + r.WebhookHost + "/" + bot.Namespace + "/" + bot.Name + "/calls"
+}
+
+// Register makes a bot known to the local Teams, with its webhook and every role.
+func (r *Rig) Register(ctx context.Context, bot *callfleetv1.CallingBot, change ...func(*admin.App)) error {
+	app := admin.App{
+		ID: string(bot.Spec.Identity.AppID), TenantID: TenantID, DisplayName: bot.Name, Secret: Secret, Roles: Roles, WebhookURL: r.Webhook(bot),
+	}
+	for _, c := range change {
+		c(&app)
+	}
+	return r.Teams.PutApp(ctx, app)
 }
 
 // Session is the sample session for a meeting.

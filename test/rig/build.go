@@ -14,7 +14,7 @@ import (
 // build compiles our binaries into bin/. The compiler's own cache makes this a matter of a second when nothing changed.
 func (r *Rig) build(ctx context.Context, _ Options) error {
 	args := []string{"build", "-trimpath", "-o", filepath.Join(r.Root, "bin") + string(filepath.Separator),
-		"./cmd/manager", "./cmd/router", "./cmd/mediapod", "./cmd/teamsim", "./hack/devcluster"}
+		"./cmd/manager", "./cmd/router", "./cmd/mediapod", "./cmd/teamsim", "./cmd/kubectl-callfleet", "./hack/devcluster"}
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = r.Root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")

@@ -12,7 +12,7 @@ import (
 
 // podPorts are what our pods listen on. Each has an address of its own, so they are in nobody's way, but a program that
 // listens on all addresses of the machine is in theirs.
-var podPorts = []int{8080, 8081, 8443, 8445, 9441}
+var podPorts = []int{8080, 8081, 8443, 8445, 9441, 9442}
 
 // podAddress is one that no pod gets (the first of the first cluster's range).
 const podAddress = "127.64.0.1"

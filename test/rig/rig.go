@@ -36,8 +36,11 @@ const (
 	Secret    = "local-teams-only"
 )
 
-// Roles are the Graph application permissions the bot has in the local Teams.
-var Roles = []string{"Calls.JoinGroupCall.All", "Calls.AccessMedia.All"}
+// Roles are the Graph application permissions the bot has in the local Teams: all that the calls API knows of.
+var Roles = []string{
+	"Calls.Initiate.All", "Calls.InitiateGroupCall.All", "Calls.JoinGroupCall.All", "Calls.JoinGroupCallAsGuest.All",
+	"Calls.AccessMedia.All", "OnlineMeetings.ReadWrite.All",
+}
 
 // Options say how a rig is set up.
 type Options struct {
