@@ -38,7 +38,7 @@ func TestACommandReachesTheCall(t *testing.T) {
 	}{
 		"transfer to a user":      {words("transfer ms/standup " + jane), signaling.Transfer{Target: user}},
 		"transfer to a phone":     {words("transfer ms/standup +12065550100"), signaling.Transfer{Target: target(graph.IdentitySet{Phone: &graph.Identity{ID: "+12065550100"}})}},
-		"transfer to a bot":       {words("transfer ms/standup app:" + jane), signaling.Transfer{Target: target(graph.IdentitySet{ApplicationInstance: &graph.Identity{ID: jane}})}},
+		"transfer to a bot":       {words("transfer ms/standup app:" + jane), signaling.Transfer{Target: target(graph.IdentitySet{Application: &graph.Identity{ID: jane}})}},
 		"transfer a participant":  {[]string{"transfer", "ms/standup", jane, "--participant", "jane doe"}, signaling.Transfer{Target: user, Transferee: &graph.ParticipantInfo{ParticipantID: "p1"}}},
 		"consultative":            {words("transfer ms/standup user:" + jane + " --consult ms/standup"), signaling.Transfer{Target: user, ReplacesCallID: "graph-call"}},
 		"consultative, by its id": {words("transfer ms/standup " + jane + " --consult c-1"), signaling.Transfer{Target: user, ReplacesCallID: "c-1"}},

@@ -19,6 +19,7 @@ import (
 	"github.com/callfleet/callfleet/graph"
 	"github.com/callfleet/callfleet/mediapod/control/wire"
 	"github.com/callfleet/callfleet/mediapod/prompts"
+	"github.com/callfleet/callfleet/mediapod/rules"
 	"github.com/callfleet/callfleet/mediapod/signaling"
 )
 
@@ -147,15 +148,7 @@ func (s *Server) action(ctx context.Context, name wire.Action, body wire.Request
 }
 
 func transfer(b *wire.Transfer) signaling.Transfer {
-	t := signaling.Transfer{ReplacesCallID: b.ReplacesCallID}
-	switch {
-	case b.To.User != "":
-		t.Target.Identity.User = &graph.Identity{ID: string(b.To.User)}
-	case b.To.Phone != "":
-		t.Target.Identity.Phone = &graph.Identity{ID: string(b.To.Phone)}
-	case b.To.Application != "":
-		t.Target.Identity.ApplicationInstance = &graph.Identity{ID: string(b.To.Application)}
-	}
+	t := signaling.Transfer{ReplacesCallID: b.ReplacesCallID, Target: graph.InvitationParticipantInfo{Identity: rules.Party(b.To)}}
 	if b.Participant != "" {
 		t.Transferee = &graph.ParticipantInfo{ParticipantID: b.Participant}
 	}

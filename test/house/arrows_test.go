@@ -51,7 +51,7 @@ var grounds = []ground{
 
 	{folder: "mediapod", ours: []string{"api", "graph", "audio"}, foreign: []ban{noPion, noManager}},
 	{folder: "mediapod/media", ours: []string{"audio"}, foreign: []ban{noKubernetes, noAPIServer}},
-	{folder: "mediapod/control", ours: []string{"api", "graph", "mediapod/prompts", "mediapod/signaling"}, foreign: []ban{noPion, noManager}},
+	{folder: "mediapod/control", ours: []string{"api", "graph", "mediapod/prompts", "mediapod/rules", "mediapod/signaling"}, foreign: []ban{noPion, noManager}},
 	{folder: "mediapod/signaling", ours: []string{"graph"}, foreign: []ban{noKubernetes, noAPIServer, noPion}},
 
 	{folder: "router", ours: []string{"api"}, foreign: []ban{noPion, noManager}},
