@@ -41,9 +41,23 @@ func TestNeedsAttentionHasTwoWriters(t *testing.T) {
 			if got != tc.want {
 				t.Errorf("reason %q, want %q", got, tc.want)
 			}
+			if at := time.Unix(0, 0); got == v1alpha1.ReasonAgentSilent && !c.LastTransitionTime.Time.Equal(at) {
+				t.Errorf("silent since %s, want %s: the call would be given up at once", c.LastTransitionTime, at)
+			}
 			if got == tc.there && got != "" && c.ObservedGeneration != 7 {
 				t.Errorf("the agent's condition was stamped with generation %d", c.ObservedGeneration)
 			}
 		})
+	}
+}
+
+// TestARefusalOutlivesAProcess: a call that goes on without one goes on with what was refused to it.
+func TestARefusalOutlivesAProcess(t *testing.T) {
+	c := controllertest.IncomingCall("voice", "caller", "reception").Held("reception-0", "i", v1alpha1.HostingService).
+		Condition(v1alpha1.ConditionNeedsAttention, "True", v1alpha1.ReasonRefused, "muting").Object()
+	s := calls.subject(c)
+	apply(s, decide(s, facts{}, noon), noon)
+	if c := s.condition(v1alpha1.ConditionNeedsAttention); !s.orphaned() || c == nil || c.Reason != v1alpha1.ReasonRefused {
+		t.Errorf("orphaned: %t, NeedsAttention: %+v", s.orphaned(), c)
 	}
 }

@@ -78,10 +78,14 @@ func applyConditions(s *subject, d decision, now metav1.Time) {
 	set, remove := conditionsAfter(d, s.kind.noun)
 	for _, c := range set {
 		c.ObservedGeneration, c.LastTransitionTime = s.status.ObservedGeneration, now
+		if was := s.condition(c.Type); was != nil && c.Type == v1alpha1.ConditionNeedsAttention && was.Reason != c.Reason {
+			// How long an agent has been silent is counted from here, not from when something else was first amiss.
+			was.LastTransitionTime = now
+		}
 		meta.SetStatusCondition(&s.status.Conditions, c)
 	}
 	for _, conditionType := range remove {
-		if d.verdict == keep && agentsAttention(s.condition(conditionType)) {
+		if (d.verdict == keep || s.orphaned()) && agentsAttention(s.condition(conditionType)) {
 			continue
 		}
 		meta.RemoveStatusCondition(&s.status.Conditions, conditionType)
