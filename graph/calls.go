@@ -53,8 +53,8 @@ func (c *Client) missingRoles(ctx context.Context, features ...Feature) []string
 	}
 	var missing []string
 	for _, feature := range features {
-		for _, any := range feature.Missing(have) {
-			missing = append(missing, any.String())
+		for _, roles := range feature.Missing(have) {
+			missing = append(missing, roles.String())
 		}
 	}
 	return missing

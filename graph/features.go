@@ -100,9 +100,9 @@ func (f Feature) Roles() []AnyOf {
 // Missing are the elements of Roles that a token with these roles does not meet.
 func (f Feature) Missing(have []string) []AnyOf {
 	var missing []AnyOf
-	for _, any := range featureRoles[f] {
-		if !any.grantedBy(have) {
-			missing = append(missing, any)
+	for _, roles := range featureRoles[f] {
+		if !roles.grantedBy(have) {
+			missing = append(missing, roles)
 		}
 	}
 	return missing

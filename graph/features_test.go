@@ -24,8 +24,8 @@ func TestFeaturesNeedRoles(t *testing.T) {
 		"calling users is not calling rooms": {FeatureGroupCalls, []string{RoleInitiate}, "Calls.InitiateGroupCall.All"},
 	} {
 		var missing []string
-		for _, any := range c.feature.Missing(c.have) {
-			missing = append(missing, any.String())
+		for _, roles := range c.feature.Missing(c.have) {
+			missing = append(missing, roles.String())
 		}
 		if got := strings.Join(missing, ", "); got != c.missing {
 			t.Errorf("%s: missing %q, want %q", name, got, c.missing)
@@ -39,8 +39,8 @@ func TestEveryFeatureIsNamedOnce(t *testing.T) {
 		t.Errorf("%q", all)
 	}
 	for _, f := range all {
-		for _, any := range f.Roles() {
-			if len(any) == 0 {
+		for _, roles := range f.Roles() {
+			if len(roles) == 0 {
 				t.Errorf("%s: a need that nothing meets", f)
 			}
 		}

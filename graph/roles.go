@@ -67,13 +67,13 @@ func (r *rolesClaim) UnmarshalJSON(data []byte) error {
 
 // RequiredRoles lists the roles without which Graph refuses to create the call.
 func RequiredRoles(call *Call) []string {
-	var roles []string
+	var needed []string
 	for _, feature := range FeaturesOf(call) {
-		for _, any := range feature.Roles() {
-			roles = append(roles, any.String())
+		for _, roles := range feature.Roles() {
+			needed = append(needed, roles.String())
 		}
 	}
-	return roles
+	return needed
 }
 
 // MissingRoles lists those of required that are not among have.
