@@ -204,7 +204,8 @@ func TestHoldMusicIsForOneAtATime(t *testing.T) {
 func TestLargeGalleryIsAParticipant(t *testing.T) {
 	s := start(t)
 	e := newEar(t, s)
-	path, _ := e.joined(s.meeting(nil))
+	m := s.meeting(nil)
+	path, _ := e.joined(m)
 	if end := e.operation(s.begun(path+"/addLargeGalleryView", doc{"clientContext": "g"}, http.StatusAccepted)); end["status"] != "completed" {
 		t.Errorf("operation %v", end)
 	}
@@ -217,6 +218,10 @@ func TestLargeGalleryIsAParticipant(t *testing.T) {
 		return app["ApplicationType"] == "LargeGallery-V2" && stream["mediaType"] == "video" && stream["direction"] == "sendReceive" &&
 			strings.Contains(fmt.Sprint(all[1]["metadata"]), "audienceView")
 	})
+	s.do("DELETE", path, nil)
+	if now, err := s.admin.Meeting(t.Context(), m.ID); err != nil || len(now.Participants) > 0 {
+		t.Errorf("after the bot went: %+v %v", now.Participants, err)
+	}
 }
 
 func TestScreenSharingShowsInRosterAndSessions(t *testing.T) {

@@ -20,6 +20,8 @@ type recorder struct {
 	capacity int
 	joining  func() (int, any) // the reply to a participant joining
 	silent   bool
+
+	answering sync.WaitGroup
 }
 
 func newRecorder(t *testing.T, s *sim, policy admin.RecordingPolicy) *recorder {
@@ -37,6 +39,8 @@ func newRecorder(t *testing.T, s *sim, policy admin.RecordingPolicy) *recorder {
 func (r *recorder) react(_ string, n doc) (int, any) {
 	switch {
 	case n["changeType"] == "created" && !r.silent:
+		r.answering.Add(1)
+		defer r.answering.Done()
 		id := data(n)["@odata.id"].(string)
 		answer := r.sim.do("POST", "/v1.0"+id+"/answer", doc{
 			"callbackUri": r.server.URL + "/call", "acceptedModalities": []string{"audio"}, "participantCapacity": r.capacity,
@@ -51,10 +55,11 @@ func (r *recorder) react(_ string, n doc) (int, any) {
 	return http.StatusAccepted, nil
 }
 
-func (s *sim) policyJoin(m admin.Meeting, user string) admin.PolicyJoined {
-	s.t.Helper()
-	out, err := s.admin.PolicyJoin(s.t.Context(), m.ID, admin.PolicyJoin{UserID: user, DisplayName: user[len(user)-1:]})
-	s.must(err)
+func (r *recorder) join(m admin.Meeting, user string) admin.PolicyJoined {
+	r.t.Helper()
+	out, err := r.sim.admin.PolicyJoin(r.t.Context(), m.ID, admin.PolicyJoin{UserID: user, DisplayName: user[len(user)-1:]})
+	r.sim.must(err)
+	r.answering.Wait() // the user may be in before the bot has read the reply to its answer
 	return out
 }
 
@@ -62,7 +67,7 @@ func TestAPolicyUserJoinsWhenTheRecorderHas(t *testing.T) {
 	s := start(t)
 	r := newRecorder(t, s, admin.RecordingPolicy{RequiredBefore: true})
 	m := s.meeting(func(n *admin.NewMeeting) { n.Lobby = true })
-	out := s.policyJoin(m, ada)
+	out := r.join(m, ada)
 	if !out.Joined || len(out.Records) != 1 || out.Records[0].Outcome != "NewCall" {
 		t.Fatalf("joined: %+v", out)
 	}
@@ -103,8 +108,8 @@ func TestWhatARecorderSaysToTheSecondUser(t *testing.T) {
 			r := newRecorder(t, s, admin.RecordingPolicy{RequiredBefore: true})
 			r.joining = func() (int, any) { return c.status, c.body }
 			m := s.meeting(nil)
-			first := s.policyJoin(m, ada)
-			out := s.policyJoin(m, grace)
+			first := r.join(m, ada)
+			out := r.join(m, grace)
 			if out.Joined != c.joined || out.Records[0].Outcome != c.outcome || (out.Records[0].CallID == first.Records[0].CallID) != true {
 				t.Fatalf("second: %+v", out)
 			}
@@ -133,8 +138,8 @@ func TestARecorderMayAskForANewCallElsewhere(t *testing.T) {
 		return 200, doc{"@odata.type": "#microsoft.graph.inviteNewBotResponse", "inviteUri": r.server.URL + "/second"}
 	}
 	m := s.meeting(nil)
-	first := s.policyJoin(m, ada)
-	out := s.policyJoin(m, grace)
+	first := r.join(m, ada)
+	out := r.join(m, grace)
 	if out.Records[0].Outcome != "NewCall" || out.Records[0].CallID == first.Records[0].CallID || !out.Joined {
 		t.Fatalf("second: %+v", out)
 	}
@@ -148,7 +153,7 @@ func TestWithoutCapacityAndInARaceEverybodyGetsACall(t *testing.T) {
 			r := newRecorder(t, s, admin.RecordingPolicy{})
 			r.capacity = capacity
 			m := s.meeting(nil)
-			if a, b := s.policyJoin(m, ada), s.policyJoin(m, grace); a.Records[0].CallID == b.Records[0].CallID || b.Records[0].Outcome != "NewCall" {
+			if a, b := r.join(m, ada), r.join(m, grace); a.Records[0].CallID == b.Records[0].CallID || b.Records[0].Outcome != "NewCall" {
 				t.Errorf("%+v, %+v", a, b)
 			}
 		})
@@ -169,7 +174,7 @@ func TestWithoutCapacityAndInARaceEverybodyGetsACall(t *testing.T) {
 		var joins sync.WaitGroup
 		var out [2]admin.PolicyJoined
 		for i, user := range []string{ada, grace} {
-			joins.Go(func() { out[i] = s.policyJoin(m, user) })
+			joins.Go(func() { out[i] = r.join(m, user) })
 		}
 		joins.Wait()
 		if out[0].Records[0].CallID == out[1].Records[0].CallID || !out[0].Joined || !out[1].Joined {
@@ -187,7 +192,7 @@ func TestNoRecorderNoUserIfThePolicySaysSo(t *testing.T) {
 			s.must(s.admin.SetClockSpeed(t.Context(), 50))
 			r := newRecorder(t, s, admin.RecordingPolicy{RequiredBefore: c.required})
 			r.silent = true
-			out := s.policyJoin(s.meeting(nil), ada)
+			out := r.join(s.meeting(nil), ada)
 			if out.Joined == c.required || out.Records[0].Outcome != "Unanswered" || !strings.Contains(out.Records[0].Detail, "5s") {
 				t.Errorf("%+v", out)
 			}
@@ -200,9 +205,9 @@ func TestARecorderThatGoesTakesTheUserAlong(t *testing.T) {
 	for name, required := range map[string]bool{"required": true, "not required": false} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t)
-			newRecorder(t, s, admin.RecordingPolicy{RequiredDuring: required})
+			r := newRecorder(t, s, admin.RecordingPolicy{RequiredDuring: required})
 			m := s.meeting(nil)
-			out := s.policyJoin(m, ada)
+			out := r.join(m, ada)
 			if r := s.do("DELETE", "/v1.0/communications/calls/"+out.Records[0].CallID, nil); r.Status != http.StatusNoContent {
 				t.Fatalf("hang up: %d", r.Status)
 			}

@@ -73,6 +73,7 @@ type call struct {
 	tones         toneSubscription
 	invited       map[string]*people.Ring // whose phones ring for an invitation, by the participant they will be
 	onHold        string                  // the participant
+	gallery       string                  // the participant the large gallery view is
 	delta         roster.Tracker
 	sharing       string          // content sharing session the bot knows of
 	observedIDs   []string        // participants whom the call records for a policy
@@ -270,6 +271,7 @@ func (c *call) end(r Result, detail string, asked bool) bool {
 		c.service.Clock.AfterFunc(recordingKept, func() { c.service.Recordings.Forget(c.id) })
 	}
 	c.meeting.Leave(c.participantID)
+	c.leaveBehind()
 	c.recorderGone()
 	c.service.Journal.Add(c.meetingID(), c.id, "CallEnded", r.Message)
 	c.service.Log.Info("call ended", "call", c.id, "code", r.Code, "subcode", r.Subcode, "detail", detail)

@@ -74,11 +74,32 @@ func (c *call) enterGallery() error {
 	if err != nil {
 		return err
 	}
+	id := uuid.NewString()
+	c.mu.Lock()
+	c.gallery = id
+	over := c.state == stateTerminated
+	c.mu.Unlock()
+	if over {
+		return meeting.ErrOver
+	}
 	return c.meeting.Enter(meeting.Entry{Participant: meeting.Participant{
-		ID: uuid.NewString(), Kind: meeting.KindService, IdentityID: uuid.NewString(), DisplayName: "Large Gallery", TenantID: c.tenantID,
+		ID: id, Kind: meeting.KindService, IdentityID: uuid.NewString(), DisplayName: "Large Gallery", TenantID: c.tenantID,
 		ApplicationType: galleryType, Metadata: string(metadata),
 		Streams: []meeting.Stream{{Type: meeting.Video, Label: "main-video", Direction: "sendReceive"}},
 	}})
+}
+
+// leaveBehind takes back what a bot that has gone brought about: its large gallery view, and somebody on hold.
+func (c *call) leaveBehind() {
+	c.mu.Lock()
+	gallery, onHold := c.gallery, c.onHold
+	c.mu.Unlock()
+	if gallery != "" {
+		c.meeting.Leave(gallery)
+	}
+	if onHold != "" {
+		_ = c.meeting.Unhold(onHold) // or has left as well
+	}
 }
 
 // routeContentSharing serves GET …/contentSharingSessions[/{id}] (reference section 1.3).
