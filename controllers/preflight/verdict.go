@@ -13,6 +13,7 @@ import (
 
 	"github.com/callfleet/callfleet/api/selftest"
 	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/shorten"
 	"github.com/callfleet/callfleet/graph"
 )
 
@@ -51,11 +52,7 @@ type word struct {
 }
 
 func (w word) of(conditionType string) metav1.Condition {
-	message := w.message
-	if len(message) > longestMessage {
-		message = strings.ToValidUTF8(message[:longestMessage-len("…")], "") + "…"
-	}
-	return metav1.Condition{Type: conditionType, Status: w.status, Reason: w.reason, Message: message}
+	return metav1.Condition{Type: conditionType, Status: w.status, Reason: w.reason, Message: shorten.Bytes(w.message, longestMessage)}
 }
 
 func yes(reason, format string, args ...any) word {

@@ -33,12 +33,15 @@ type answers struct {
 	took     []time.Duration
 	rung     int
 	rejected int
+	// late is how long after its time each call was made, sorted: what the machine itself did to whoever wanted to run.
+	late []time.Duration
 }
 
 func (a *answers) print(out io.Writer, how, target string) {
 	fmt.Fprintf(out, "incoming call to its answer at the service, %s, p50 of %d\t%.1f ms\t\n", how, a.rung, ms(quantile(a.took, .5)))
 	fmt.Fprintf(out, "incoming call to its answer at the service, %s, p99\t%.1f ms\t%s\n", how, ms(quantile(a.took, .99)), target)
 	fmt.Fprintf(out, "incoming call to its answer at the service, %s, slowest\t%.1f ms\t15000 ms\n", how, ms(quantile(a.took, 1)))
+	fmt.Fprintf(out, "the same p99, to that of a timer's lateness on this machine meanwhile (%.1f ms)\tx%.1f\t\n", ms(quantile(a.late, .99)), ms(quantile(a.took, .99))/ms(quantile(a.late, .99)))
 	fmt.Fprintf(out, "calls not answered, %s\t%d\t0\n", how, a.rejected)
 }
 
@@ -62,12 +65,18 @@ func startCallee(ctx context.Context, r *rig.Rig) (*rung, time.Duration, error) 
 // answering calls the bot so many times a second.
 func (c *rung) answering(ctx context.Context, perSecond int, period time.Duration) (*answers, error) {
 	fmt.Fprintf(os.Stderr, "==> %d calls a second for %s\n", perSecond, period)
-	return c.series(ctx, func() (int, error) {
+	var late []time.Duration
+	a, err := c.series(ctx, func() (int, error) {
 		var group errgroup.Group
-		n := 0
-		tick := time.NewTicker(time.Second / time.Duration(perSecond))
-		defer tick.Stop()
-		for end := time.Now().Add(period); time.Now().Before(end); <-tick.C {
+		n, start := 0, time.Now()
+		for time.Since(start) < period {
+			due := start.Add(time.Duration(n) * time.Second / time.Duration(perSecond))
+			select {
+			case <-ctx.Done():
+				return n, errors.Join(ctx.Err(), group.Wait())
+			case <-time.After(time.Until(due)):
+			}
+			late = append(late, time.Since(due))
 			n++
 			group.Go(func() error { return c.ring(ctx) })
 			if n%perSecond == 0 {
@@ -76,6 +85,12 @@ func (c *rung) answering(ctx context.Context, perSecond int, period time.Duratio
 		}
 		return n, group.Wait()
 	})
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(late)
+	a.late = late
+	return a, nil
 }
 
 // series makes calls and waits until all of them are over.
