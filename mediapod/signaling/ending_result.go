@@ -28,7 +28,7 @@ var resultReasons = map[string]EndReason{
 	graph.ReasonNoRoute:             EndCalleeUnreachable,
 	graph.ReasonCallingDisabled:     EndCalleeUnreachable,
 	graph.ReasonCalleeUnavailable:   EndCalleeUnreachable,
-	graph.ReasonBusy:                EndCalleeUnreachable,
+	graph.ReasonBusy:                EndCallDeclined,
 }
 
 // groupReasons are those of meetings and group calls.

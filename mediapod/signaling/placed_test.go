@@ -188,7 +188,7 @@ func TestCallsOfTwo(t *testing.T) {
 		"over without a word":   {steps: []graph.Notification{updated(testCallID, graph.StateEstablished), deleted(testCallID, 0, 0)}, want: EndRemoteHungUp},
 		"declined":              {steps: []graph.Notification{updated(testCallID, graph.StateRinging), deleted(testCallID, 603, 0)}, want: EndCallDeclined, failed: true},
 		"hung up on":            {steps: []graph.Notification{deleted(testCallID, 200, 4521)}, want: EndCallDeclined, failed: true},
-		"busy":                  {steps: []graph.Notification{deleted(testCallID, 486, 0)}, want: EndCalleeUnreachable, failed: true},
+		"busy":                  {steps: []graph.Notification{deleted(testCallID, 486, 0)}, want: EndCallDeclined, failed: true},
 		"no sign of life":       {steps: []graph.Notification{deleted(testCallID, 408, 10057)}, want: EndNoAnswer, failed: true},
 		"rang for too long":     {steps: []graph.Notification{updated(testCallID, graph.StateRinging), deleted(testCallID, 408, 1)}, want: EndNoAnswer, failed: true},
 		"signed in nowhere":     {steps: []graph.Notification{deleted(testCallID, 480, 10037)}, want: EndCalleeUnreachable, failed: true},
