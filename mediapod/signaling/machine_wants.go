@@ -345,11 +345,13 @@ func (m *machine) serverMuted(self *graph.Participant) bool {
 // refusals are those that still stand in the way of what is wanted.
 func (w *wants) refusals() []Refusal {
 	var list []Refusal
-	for what, p := range map[string]*pursuit{WantMuted: &w.mute, WantScreenSharing: &w.share, WantRecording: &w.record} {
+	for _, p := range []struct {
+		what string
+		*pursuit
+	}{{WantMuted, &w.mute}, {WantRecording, &w.record}, {WantScreenSharing, &w.share}} {
 		if p.message != "" {
-			list = append(list, Refusal{what, p.message})
+			list = append(list, Refusal{p.what, p.message})
 		}
 	}
-	slices.SortFunc(list, func(a, b Refusal) int { return compareText(a.What, b.What) })
 	return list
 }

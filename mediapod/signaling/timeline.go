@@ -4,11 +4,16 @@ package signaling
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
-// maxEvents bounds the timeline of a call.
-const maxEvents = 50
+const (
+	// maxEvents bounds the timeline of a call.
+	maxEvents = 50
+	// maxDetail is what an entry of the timeline in a status takes.
+	maxDetail = 512
+)
 
 // The events of a timeline.
 const (
@@ -62,6 +67,9 @@ type Event struct {
 type timeline struct{ events []Event }
 
 func (t *timeline) add(now time.Time, event, detail string) {
+	if len(detail) > maxDetail {
+		detail = strings.ToValidUTF8(detail[:maxDetail-len("…")], "") + "…"
+	}
 	if len(t.events) >= maxEvents {
 		t.events = slices.Concat(t.events[:t.expendable()], t.events[t.expendable()+1:])
 	}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package signaling
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/callfleet/callfleet/graph"
+)
+
+func TestAnswersThatFail(t *testing.T) {
+	notFound := answer("answer call", http.StatusNotFound)
+	tests := map[string]struct {
+		errs     []error // of one try after the other; the last one stays
+		get      func(string) (*graph.Call, error)
+		slow     time.Duration
+		want     EndReason
+		answers  int
+		rejected bool
+		elsewhere,
+		established bool
+	}{
+		"gone before it was answered": {errs: []error{notFound}, get: func(string) (*graph.Call, error) { return nil, errGone }, want: EndCallerGaveUp, answers: 1},
+		"refused":                     {errs: []error{answer("answer call", http.StatusForbidden)}, want: EndPermissionMissing, answers: 1, rejected: true},
+		"failing, then taken":         {errs: []error{answer("answer call", 503), answer("answer call", 503), nil}, answers: 3, established: true},
+		"failing all the time":        {errs: []error{answer("answer call", 503)}, want: EndServiceError, answers: 30, rejected: true},
+		"an earlier try was taken": {
+			errs: []error{errLost, notFound}, answers: 2, established: true,
+			get: func(id string) (*graph.Call, error) { return updated(id, graph.StateEstablishing).Call, nil },
+		},
+		"another pod was quicker": {
+			errs: []error{answer("answer call", http.StatusConflict)}, answers: 1, want: EndCallLost, elsewhere: true,
+			get: func(id string) (*graph.Call, error) {
+				c := updated(id, graph.StateEstablished).Call
+				c.CallbackURI = "https://bots.example/voice/reception/pods/reception-1/calls/" + testUID
+				return c, nil
+			},
+		},
+		"unknown for a moment": {
+			errs: []error{notFound, nil}, answers: 2, established: true,
+			get: func(id string) (*graph.Call, error) { return updated(id, graph.StateIncoming).Call, nil },
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := &fakeGraph{get: tt.get, answer: func(_ context.Context, try int, _ graph.Answer) error {
+					time.Sleep(tt.slow)
+					return tt.errs[min(try, len(tt.errs))-1]
+				}}
+				d := &desk{decide: answerIt}
+				s := newTestServer(t, g, withDesk(d))
+				defer stop(t, s)
+				post(s, newCallPath, ring(t, testCallID))
+				pass(answerDeadline + time.Second)
+				c := d.call(t)
+				if got := g.count("answer", testCallID); got != tt.answers {
+					t.Errorf("%d answers, want %d", got, tt.answers)
+				}
+				if got := g.count("reject as busy", testCallID) == 1; got != tt.rejected {
+					t.Errorf("turned away: %t, want %t", got, tt.rejected)
+				}
+				if tt.established {
+					tell(t, s, updated(testCallID, graph.StateEstablished))
+					wantPhase(t, c, PhaseEstablished)
+					return
+				}
+				snap := wantEnd(t, c, tt.want)
+				if snap.End.Elsewhere != tt.elsewhere || g.count("delete", testCallID) != 0 {
+					t.Errorf("end %+v, asked %v", snap.End, g.asked)
+				}
+			})
+		})
+	}
+}
+
+func TestAnAnswerAfterTheDeadlineIsTooLate(t *testing.T) {
+	for name, tt := range map[string]struct {
+		n    graph.Notification
+		slow time.Duration
+		want EndReason
+	}{
+		"policy recording, after its 5 s":  {n: recordedRing(testCallID), slow: policyDeadline, want: EndAnsweredTooLate},
+		"policy recording, before its 5 s": {n: recordedRing(testCallID), slow: policyDeadline - time.Second, want: EndCallerGaveUp},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := &fakeGraph{
+					answer: func(context.Context, int, graph.Answer) error {
+						time.Sleep(tt.slow)
+						return answer("answer call", http.StatusNotFound)
+					},
+					get: func(string) (*graph.Call, error) { return nil, errGone },
+				}
+				d := &desk{decide: answerIt}
+				s := newTestServer(t, g, withDesk(d))
+				defer stop(t, s)
+				s.takeNewCalls([]graph.Notification{tt.n}, arrival{tenant: testTenant})
+				synctest.Wait()
+				pass(policyDeadline + time.Second)
+				wantEnd(t, d.call(t), tt.want)
+			})
+		})
+	}
+}
+
+func TestTheCallerGivesUp(t *testing.T) {
+	tests := map[string]func(t *testing.T, s *Server){
+		"told at the call's own address": func(t *testing.T, s *Server) { tell(t, s, deleted(testCallID, 200, 0)) },
+		"told at the webhook": func(t *testing.T, s *Server) {
+			s.takeNewCalls([]graph.Notification{deleted(testCallID, 487, 0)}, arrival{tenant: testTenant})
+		},
+	}
+	for name, giveUp := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				taken := make(chan struct{})
+				g := &fakeGraph{answer: func(context.Context, int, graph.Answer) error { <-taken; return answer("answer call", 404) }}
+				d := &desk{decide: answerIt}
+				s := newTestServer(t, g, withDesk(d))
+				defer stop(t, s)
+				post(s, newCallPath, ring(t, testCallID))
+				synctest.Wait()
+				giveUp(t, s)
+				synctest.Wait()
+				close(taken)
+				if end := wantEnd(t, d.call(t), EndCallerGaveUp).End; end.Failed {
+					t.Errorf("end %+v, want no fault", end)
+				}
+			})
+		})
+	}
+}
+
+func TestHangingUpWhileAnswering(t *testing.T) {
+	tests := map[string]struct {
+		err      error
+		hungUp   bool
+		rejected bool
+	}{
+		"the answer is taken": {hungUp: true},
+		"the answer fails":    {err: answer("answer call", 503), rejected: true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				now := make(chan struct{})
+				g := &fakeGraph{answer: func(context.Context, int, graph.Answer) error { <-now; return tt.err }}
+				d := &desk{decide: answerIt}
+				s := newTestServer(t, g, withDesk(d))
+				defer stop(t, s)
+				post(s, newCallPath, ring(t, testCallID))
+				synctest.Wait()
+				c := d.call(t)
+				c.HangUp(EndedByBot)
+				synctest.Wait()
+				wantPhase(t, c, PhaseLeaving)
+				close(now)
+				pass(terminatedWait)
+				wantEnd(t, c, EndedByBot)
+				if got := g.count("delete", testCallID) == 1; got != tt.hungUp {
+					t.Errorf("hung up: %t, want %t", got, tt.hungUp)
+				}
+				if got := g.count("reject as busy", testCallID) == 1; got != tt.rejected {
+					t.Errorf("rejected: %t, want %t", got, tt.rejected)
+				}
+			})
+		})
+	}
+}
