@@ -85,7 +85,7 @@ func TestWhoseCallsGoOnHere(t *testing.T) {
 				tc.check(t, m.status())
 				return
 			}
-			await(t, "the adoption", func() bool { calls.mu.Lock(); defer calls.mu.Unlock(); return len(calls.adopts) == 1 })
+			await(t, "the adoption", func() bool { return calls.adopted() == 1 })
 			want := signaling.AdoptRequest{
 				UID: "uid-1", CallID: "call-1", ChainID: "chain-1", ScenarioID: "scenario-1", Group: true,
 				Before: signaling.AdoptedState{Established: time.Unix(1001, 0), Recording: graph.Recording},
@@ -222,7 +222,7 @@ func TestAStoppingProcessHandsItsCallsOn(t *testing.T) {
 		t.Errorf("released %v", calls.released)
 	}
 	a.changed(m.newest())
-	if len(calls.adopts) != 0 {
+	if calls.adopted() != 0 {
 		t.Error("a stopping process took its call back")
 	}
 }
@@ -262,7 +262,7 @@ func TestACallThatIsTakenOverIsLetGo(t *testing.T) {
 			await(t, "the call to be let go", func() bool {
 				a.mu.Lock()
 				defer a.mu.Unlock()
-				return a.runners["uid-1"] == nil || len(calls.adopts) > 0
+				return a.runners["uid-1"] == nil || calls.adopted() > 0
 			})
 			if call.leaving() != tc.hangUp {
 				t.Errorf("hung up: %v", call.leaving())

@@ -154,6 +154,8 @@ func (r *runner) listen(sound mediaCall, spec callfleetv1.CallSpec, now time.Tim
 func (r *runner) worthTelling(now time.Time) bool {
 	s := r.story
 	switch {
+	case s.Signal.End != nil: // the last word is about to follow, unless it is another's to say
+		return false
 	case s.Signal.Phase == signaling.PhaseJoining && now.Sub(s.Created) < joinQuiet:
 		return false
 	case s.Taken != nil && !s.Flowing.Good() && r.toldAt.IsZero() && s.Signal.Phase == signaling.PhaseEstablished &&

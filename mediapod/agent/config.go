@@ -57,11 +57,8 @@ func ConfigFromEnv(getenv func(string) string) (Config, error) {
 		PodUID:        text("POD_UID"),
 		SignalingPort: port("SIGNALING_PORT"),
 		HealthPort:    port("HEALTH_PORT"),
-		ControlPort:   9442,
+		ControlPort:   port("CONTROL_PORT"),
 		MountRoot:     getenv("CONTAINER_SANDBOX_MOUNT_POINT"),
-	}
-	if getenv("CONTROL_PORT") != "" {
-		cfg.ControlPort = port("CONTROL_PORT")
 	}
 	if getenv("MEDIA_PORT") != "" {
 		cfg.MediaPort = port("MEDIA_PORT")

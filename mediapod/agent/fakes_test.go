@@ -37,7 +37,7 @@ func (s *service) Join(req signaling.JoinRequest) (signalCall, error) {
 	defer s.mu.Unlock()
 	s.joins = append(s.joins, req)
 	c := &fakeCall{done: make(chan struct{}), onChange: req.OnChange, stays: s.holdEnd}
-	c.snap = signaling.Snapshot{Phase: signaling.PhaseJoining, ScenarioID: req.ScenarioID, Created: time.Now()}
+	c.snap = signaling.Snapshot{Phase: signaling.PhaseJoining, ScenarioID: req.ScenarioID, Created: time.Now(), Group: len(req.Targets) != 1}
 	s.calls[req.UID] = c
 	if !s.holdJoin {
 		go c.establish()
@@ -103,6 +103,12 @@ func (s *service) call(t *testing.T, uid string) *fakeCall {
 		return c != nil
 	})
 	return c
+}
+
+func (s *service) adopted() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.adopts)
 }
 
 func (s *service) joined() int {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,12 +28,19 @@ import (
 )
 
 type login struct {
-	asked []policy.TokenRequestOptions
-	err   error
+	mu     sync.Mutex
+	asked  []policy.TokenRequestOptions
+	err    error
+	closed string // a tenant that gives no token
 }
 
 func (l *login) GetToken(_ context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.asked = append(l.asked, o)
+	if l.closed != "" && o.TenantID == l.closed {
+		return azcore.AccessToken{}, errors.New("AADSTS65001: nobody consented")
+	}
 	return azcore.AccessToken{}, l.err
 }
 
@@ -56,6 +64,37 @@ func TestTheWarmTokenIsTheOneCallsUse(t *testing.T) {
 	_, _ = client.GetCall(t.Context(), "", "call-1")
 	if len(l.asked) != 2 || l.asked[0].EnableCAE != l.asked[1].EnableCAE || l.asked[0].Scopes[0] != l.asked[1].Scopes[0] {
 		t.Errorf("asked for %+v", l.asked)
+	}
+}
+
+// TestTokensOfAllowedTenantsAreWarmToo: a call of theirs leaves no time to fetch one. A tenant without consent keeps
+// nobody else from being served.
+func TestTokensOfAllowedTenantsAreWarmToo(t *testing.T) {
+	const one, two = "72F988BF-86f1-41af-91ab-2d7cd011db47", "aa1122bb-0000-4000-8000-000000000001"
+	l := &login{closed: two}
+	w := warmth{
+		credential: l, scope: graph.Public.Scope(), tenants: []string{one, two}, keys: &keys{}, log: logr.Discard(),
+		unreachable: func() string { return "" }, clock: clock.RealClock{},
+	}
+	if h := w.try(t.Context()); !h.ready {
+		t.Fatalf("health %+v", h)
+	}
+	client, err := graph.NewClient(graph.ClientOptions{Credential: l, MaxRetries: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	warm := map[string]bool{}
+	for _, o := range l.asked {
+		warm[o.TenantID] = o.EnableCAE
+	}
+	l.err, l.asked = errors.New("no further than the token"), nil
+	_, _ = client.ForTenant(one).GetCall(t.Context(), "", "call-1")
+	if len(warm) != 3 || len(l.asked) != 1 || !warm[l.asked[0].TenantID] {
+		t.Errorf("warm are the tokens of %v, a call asks for %+v", warm, l.asked)
+	}
+	l.closed, l.err = "", errors.New("no token at home")
+	if h := w.try(t.Context()); h.ready {
+		t.Error("ready without a token of its own")
 	}
 }
 

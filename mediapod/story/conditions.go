@@ -5,6 +5,7 @@ package story
 import (
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
@@ -14,11 +15,17 @@ import (
 )
 
 func (s Story) conditions() []metav1.Condition {
-	conditions := []metav1.Condition{s.connected(), s.flowing()}
-	if recording, asked := s.recording(); asked {
-		conditions = append(conditions, recording)
+	return []metav1.Condition{s.connected(), s.flowing()}
+}
+
+// tellRecording tells of it once it was asked for, and from then on.
+func (s Story) tellRecording(st *v1alpha1.CallStatus, generation int64) {
+	c, asked := s.recording()
+	if !asked && meta.FindStatusCondition(st.Conditions, v1alpha1.ConditionRecording) == nil {
+		return
 	}
-	return conditions
+	c.ObservedGeneration = generation
+	meta.SetStatusCondition(&st.Conditions, c)
 }
 
 func (s Story) connected() metav1.Condition {

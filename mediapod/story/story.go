@@ -96,6 +96,7 @@ func (s Story) Tell(st *v1alpha1.CallStatus, generation int64) {
 		c.ObservedGeneration = generation
 		meta.SetStatusCondition(&st.Conditions, c)
 	}
+	s.tellRecording(st, generation)
 	s.tellAttention(st, generation)
 }
 
