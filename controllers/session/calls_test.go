@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/controllers/controllertest"
@@ -229,5 +230,56 @@ func (w *world) passCalls(d time.Duration, calls ...*v1alpha1.Call) {
 	w.clock.SetTime(w.clock.Now().Add(d))
 	for _, c := range calls {
 		w.nudge(c)
+	}
+}
+
+// TestAPodWithManyCallsIsLost: every call of a process that dies gets another pod, soon, and none is left out or counted
+// twice.
+func TestAPodWithManyCallsIsLost(t *testing.T) {
+	const count = 200
+	w := newWorld(t, count, count/2, count)
+	for i := range count {
+		controllertest.Create(t, w.Client, controllertest.IncomingCall(w.ns, fmt.Sprintf("caller-%03d", i), bot).
+			Held("reception-0", instanceOf("reception-0"), v1alpha1.HostingService).Object())
+	}
+	perPod := func() map[string]int {
+		var list v1alpha1.CallList
+		if err := w.Client.List(context.Background(), &list, client.InNamespace(w.ns)); err != nil {
+			t.Fatal(err)
+		}
+		perPod := map[string]int{}
+		for _, c := range list.Items {
+			if c.Status.Call == nil || c.Status.Call.ID == "" || c.Status.Phase != v1alpha1.PhaseEstablished {
+				t.Fatalf("call %s is forgotten: phase %s, %+v", c.Name, c.Status.Phase, c.Status.Call)
+			}
+			if len(c.Finalizers) > 0 {
+				perPod[c.Status.MediaPod]++
+			}
+		}
+		return perPod
+	}
+	controllertest.Eventually(t, "all are held", func() error {
+		if got := perPod(); got["reception-0"] != count {
+			return fmt.Errorf("%v", got)
+		}
+		return nil
+	})
+	w.manager.Writes.AwaitQuiet(t, 300*time.Millisecond)
+	writes, begin := w.manager.Writes.Len(), time.Now()
+	w.setInstance("reception-0", "")
+	controllertest.Eventually(t, "all are given to others", func() error {
+		got := perPod()
+		if got["reception-1"] > count/2 || got["reception-2"] > count {
+			t.Fatalf("seats are oversold: %v", got)
+		}
+		if got["reception-1"]+got["reception-2"] != count {
+			return fmt.Errorf("%v", got)
+		}
+		return nil
+	})
+	t.Logf("%d calls were given to other pods within %s", count, time.Since(begin))
+	w.manager.Writes.AwaitQuiet(t, 300*time.Millisecond)
+	if n := w.manager.Writes.Len() - writes; n > count {
+		t.Errorf("%d writes for %d calls", n, count)
 	}
 }
