@@ -153,9 +153,6 @@ func (s *Service) routeCall(w http.ResponseWriter, r *request, c *call, rest []s
 	if serve, known := callParts[name]; known {
 		return serve(c, w, r, rest[1:])
 	}
-	if what, real := otherOperations[name]; real {
-		return notSimulated(what)
-	}
 	return badRequest("Resource not found for the segment '%s'.", rest[0])
 }
 
@@ -186,9 +183,6 @@ var callParts = map[string]func(*call, http.ResponseWriter, *request, []string) 
 	"contentsharingsessions": (*call).routeContentSharing,
 	"audioroutinggroups":     (*call).routeRoutingGroups,
 }
-
-// otherOperations exist in Graph (reference sections 1.1, 1.3 and 1.4) but not here.
-var otherOperations = map[string]string{}
 
 func method(r *request, want string, serve func() *apiError) *apiError {
 	if r.Method != want {
