@@ -69,8 +69,11 @@ func endOfCall(result *graph.ResultInfo, is circumstances) End {
 	case graph.ClassNormalEnd:
 		return plainEnd(e, is)
 	case graph.ClassCallee:
-		if is.incoming && !is.established {
+		switch {
+		case is.incoming && !is.established:
 			return EndFor(EndCallerGaveUp)
+		case r.Code == codeCancelled:
+			return EndFor(EndNoAnswer) // it rang until the service took it back
 		}
 		return explained(EndCalleeUnreachable, e)
 	case graph.ClassMediaUnreachable:
@@ -87,9 +90,6 @@ func endOfCall(result *graph.ResultInfo, is circumstances) End {
 		return explained(EndServiceError, e)
 	case graph.ClassThrottled:
 		return explained(EndThrottled, e)
-	}
-	if is.incoming && !is.established && r.Code == codeCancelled {
-		return EndFor(EndCallerGaveUp)
 	}
 	return explained(EndUnknown, e)
 }
