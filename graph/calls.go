@@ -21,7 +21,7 @@ func (c *Client) CreateCall(ctx context.Context, scenarioID string, call *Call) 
 		return nil, err
 	}
 	created := new(Call)
-	resp, err := c.do(ctx, op, scenarioID, call, created, secretsOf(call)...)
+	answered, err := c.do(ctx, op, scenarioID, call, created, secretsOf(call)...)
 	if err != nil {
 		var refused *Error
 		if errors.As(err, &refused) {
@@ -33,7 +33,7 @@ func (c *Client) CreateCall(ctx context.Context, scenarioID string, call *Call) 
 		return nil, err
 	}
 	if created.ID == "" {
-		created.ID = ParseResource(resp.Header.Get("Location")).CallID
+		created.ID = ParseResource(answered.header.Get("Location")).CallID
 	}
 	if created.ID == "" {
 		return nil, errors.New("create call: the answer names no call id")

@@ -159,8 +159,14 @@ type operation struct {
 	feature Feature // whose roles are missing when it is forbidden
 }
 
+// reply is an answer that is a success.
+type reply struct {
+	header http.Header
+	body   []byte
+}
+
 // do sends the request and decodes the answer into out, if out is not nil.
-func (c *Client) do(ctx context.Context, op operation, scenarioID string, in, out any, secrets ...string) (*http.Response, error) {
+func (c *Client) do(ctx context.Context, op operation, scenarioID string, in, out any, secrets ...string) (reply, error) {
 	retry := c.retry
 	if op.once {
 		retry.ShouldRetry = notYetDone
@@ -171,7 +177,7 @@ func (c *Client) do(ctx context.Context, op operation, scenarioID string, in, ou
 	}
 	req, err := runtime.NewRequest(policy.WithRetryOptions(ctx, retry), op.method, target)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", op.name, withoutURL(err))
+		return reply{}, fmt.Errorf("%s: %w", op.name, withoutURL(err))
 	}
 	header := req.Raw().Header
 	header.Set("Accept", "application/json")
@@ -181,31 +187,29 @@ func (c *Client) do(ctx context.Context, op operation, scenarioID string, in, ou
 	if in != nil {
 		// MarshalAsJSON keeps the encoded body and rewinds it for every try.
 		if err := runtime.MarshalAsJSON(req, in); err != nil {
-			return nil, fmt.Errorf("%s: encode request: %w", op.name, err)
+			return reply{}, fmt.Errorf("%s: encode request: %w", op.name, err)
 		}
 	}
 	resp, err := c.pipeline.Do(req)
 	if err != nil {
-		return nil, c.requestError(op, req.Raw(), err)
+		return reply{}, c.requestError(op, req.Raw(), err)
 	}
+	defer resp.Body.Close()
 	if !runtime.HasStatusCode(resp, op.ok...) {
 		refused := newError(op, resp, secrets)
 		if refused.StatusCode == http.StatusForbidden && op.feature != "" {
 			refused.MissingRoles = c.missingRoles(ctx, op.feature)
 		}
-		return nil, refused
-	}
-	if out == nil {
-		return resp, nil
+		return reply{}, refused
 	}
 	body, err := runtime.Payload(resp)
-	if err == nil {
+	if err == nil && out != nil {
 		err = decode(body, out)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: read the answer: %w", op.name, err)
+		return reply{}, fmt.Errorf("%s: read the answer: %w", op.name, err)
 	}
-	return resp, nil
+	return reply{resp.Header, body}, nil
 }
 
 func (c *Client) requestError(op operation, req *http.Request, err error) error {

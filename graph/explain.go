@@ -50,14 +50,12 @@ func Explain(r ResultInfo) Explanation {
 			r = parsed
 		}
 	}
-	e, exact := endCodes[codes{r.Code, r.Subcode}]
-	if !exact {
-		phone := false
-		if e, phone = explainPhone(r); !phone {
-			e = lookUp(endCodes, endCodeRanges, r)
+	if _, exact := endCodes[codes{r.Code, r.Subcode}]; !exact {
+		if e, ok := explainPhone(r); ok {
+			return withRawText(e, r)
 		}
 	}
-	return withRawText(e, r)
+	return withRawText(lookUp(endCodes, endCodeRanges, r), r)
 }
 
 // ExplainOperation says how an operation, such as playing a prompt, ended.

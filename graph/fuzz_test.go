@@ -55,8 +55,8 @@ func FuzzParseNotifications(f *testing.F) {
 			}
 			if n.Call != nil {
 				n.Call.RecordsByPolicy()
-				if n.Call.ToneInfo != nil {
-					n.Call.ToneInfo.Tone.Key()
+				if tone := n.Call.ToneInfo; tone != nil && tone.Tone != "" && tone.Tone.Key() == "" {
+					t.Errorf("%q has no key", tone.Tone)
 				}
 			}
 			_, _ = n.String(), NormalID(n.Resource.CallID)

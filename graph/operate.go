@@ -6,8 +6,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 )
 
 // operate sends a request that is answered with an operation. One that has not Ended is ended by a notification.
@@ -16,20 +14,18 @@ func (c *Client) operate(ctx context.Context, spec OperationSpec, scenarioID str
 	if err != nil {
 		return nil, err
 	}
-	resp, err := c.do(ctx, op, scenarioID, in, nil)
+	answered, err := c.do(ctx, op, scenarioID, in, nil)
 	if err != nil {
 		return nil, err
 	}
 	done := new(Operation)
-	body, err := runtime.Payload(resp)
-	if err == nil && len(bytes.TrimSpace(body)) > 0 { // Location alone says enough
-		err = decode(body, done)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: read the answer: %w", spec.Name, err)
+	if len(bytes.TrimSpace(answered.body)) > 0 { // Location alone says enough
+		if err := decode(answered.body, done); err != nil {
+			return nil, fmt.Errorf("%s: read the answer: %w", spec.Name, err)
+		}
 	}
 	if done.ID == "" {
-		done.ID = ParseResource(resp.Header.Get("Location")).ID
+		done.ID = ParseResource(answered.header.Get("Location")).ID
 	}
 	return done, nil
 }
