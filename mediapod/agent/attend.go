@@ -22,7 +22,8 @@ const (
 	// joinQuiet is how long a call may be joining before that is news: the claim said it already.
 	joinQuiet = 600 * time.Millisecond
 	// flowQuiet is how long a call that came in may be established before that is news: whether its media flows mostly
-	// follows at once, and nobody waits for the object of a call they did not make.
+	// follows at once, and nobody waits for the object of a call they did not make. Where the service hosts the media, it
+	// is what another process would go on from, and is told at once.
 	flowQuiet = time.Second
 	// settleTime is how long after the call is established "no packets" and "silence" are no news yet.
 	settleTime = 3 * time.Second
@@ -158,7 +159,7 @@ func (r *runner) worthTelling(now time.Time) bool {
 		return false
 	case s.Signal.Phase == signaling.PhaseJoining && now.Sub(s.Created) < joinQuiet:
 		return false
-	case s.Taken != nil && !s.Flowing.Good() && r.toldAt.IsZero() && s.Signal.Phase == signaling.PhaseEstablished &&
+	case s.Taken != nil && s.Hosting == callfleetv1.HostingApplication && !s.Flowing.Good() && r.toldAt.IsZero() && s.Signal.Phase == signaling.PhaseEstablished &&
 		now.Sub(s.Signal.Established) < flowQuiet:
 		return false
 	}
