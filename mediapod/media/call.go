@@ -54,7 +54,7 @@ type Call struct {
 	roundTripMs atomicFloat
 	connectedAt atomic.Int64 // UnixNano
 	muted       atomic.Bool
-	wasFlowing  bool         // belongs to the engine's watcher
+	wasFlowing  bool // belongs to the engine's watcher
 	wasDone     bool
 
 	mu      sync.Mutex
