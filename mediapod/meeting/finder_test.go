@@ -99,7 +99,7 @@ func TestWhichMeetingASessionIsIn(t *testing.T) {
 	tests := map[string]struct {
 		meeting v1alpha1.Meeting
 		graph   error
-		secrets safe
+		secrets *safe
 		want    graph.Meeting
 		asked   string
 		// why it ends without a meeting; the message has the words.
@@ -124,18 +124,18 @@ func TestWhichMeetingASessionIsIn(t *testing.T) {
 		"coordinates that are none": {meeting: v1alpha1.Meeting{Coordinates: &v1alpha1.MeetingCoordinates{ThreadID: "secretthread", OrganizerID: organizer}}, why: v1alpha1.EndInvalidMeeting, words: "thread ID"},
 		"a conference id":           {meeting: v1alpha1.Meeting{VideoTeleconferenceID: "42"}, want: scheduled, asked: "vtc 42"},
 		"a meeting to be made":      {meeting: v1alpha1.Meeting{Create: &v1alpha1.NewMeeting{Organizer: organizer, Subject: "tea"}}, want: scheduled, asked: "create " + organizer + " uid-1 tea"},
-		"a token":                   {meeting: v1alpha1.Meeting{Token: &v1alpha1.KeyReference{Name: "t", Key: "token"}}, secrets: safe{data: map[string][]byte{"token": []byte("secret")}}, want: graph.Meeting{Token: "secret"}},
+		"a token":                   {meeting: v1alpha1.Meeting{Token: &v1alpha1.KeyReference{Name: "t", Key: "token"}}, secrets: &safe{data: map[string][]byte{"token": []byte("secret")}}, want: graph.Meeting{Token: "secret"}},
 		"a token that is not there": {meeting: v1alpha1.Meeting{Token: &v1alpha1.KeyReference{Name: "t", Key: "token"}}, why: v1alpha1.EndInvalidMeeting, words: `key "token"`},
 		"a token that may not be read": {
-			meeting: v1alpha1.Meeting{Token: &v1alpha1.KeyReference{Name: "t", Key: "token"}}, secrets: safe{err: apierrors.NewForbidden(secret, "t", errors.New("no"))},
+			meeting: v1alpha1.Meeting{Token: &v1alpha1.KeyReference{Name: "t", Key: "token"}}, secrets: &safe{err: apierrors.NewForbidden(secret, "t", errors.New("no"))},
 			why: v1alpha1.EndInvalidMeeting, words: `grant the verb get on that Secret to the service account "reception-mediapod"`,
 		},
 		"a token nobody made": {
-			meeting: v1alpha1.Meeting{Token: &v1alpha1.KeyReference{Name: "t", Key: "token"}}, secrets: safe{err: apierrors.NewNotFound(secret, "t")},
+			meeting: v1alpha1.Meeting{Token: &v1alpha1.KeyReference{Name: "t", Key: "token"}}, secrets: &safe{err: apierrors.NewNotFound(secret, "t")},
 			why: v1alpha1.EndInvalidMeeting, words: "does not exist",
 		},
 		"a token while the API server is away": {
-			meeting: v1alpha1.Meeting{Token: &v1alpha1.KeyReference{Name: "t", Key: "token"}}, secrets: safe{err: apierrors.NewServiceUnavailable("starting")},
+			meeting: v1alpha1.Meeting{Token: &v1alpha1.KeyReference{Name: "t", Key: "token"}}, secrets: &safe{err: apierrors.NewServiceUnavailable("starting")},
 			why: v1alpha1.EndInvalidMeeting, again: true,
 		},
 		"nothing": {why: v1alpha1.EndInvalidMeeting},
@@ -143,8 +143,11 @@ func TestWhichMeetingASessionIsIn(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			g := &calendar{err: tc.graph}
+			if tc.secrets == nil {
+				tc.secrets = &safe{}
+			}
 			f := &Finder{
-				Graph: g, Secrets: &tc.secrets, Account: "reception-mediapod", HomeTenant: tenant,
+				Graph: g, Secrets: tc.secrets, Account: "reception-mediapod", HomeTenant: tenant,
 				Clock: clocktesting.NewFakeClock(time.Now()), Log: testr.New(t),
 			}
 			got, end := f.Find(t.Context(), session(tc.meeting))
