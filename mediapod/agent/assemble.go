@@ -77,7 +77,7 @@ func assemble(life context.Context, pod *callfleetv1.MediaPod, at surroundings) 
 	if p.prompts, err = prompts.New(prompts.Config{ConfigMaps: at.cluster, HTTP: web, BaseURL: baseURL(pod), Clock: clk, Log: at.log.WithName("prompts")}); err != nil {
 		return nil, err
 	}
-	a := newAgent(life, pod.Name, at.cfg.PodUID, clk, at.log.WithName("agent"), newMetrics(at.metrics))
+	a := newAgent(life, pod.Name, at.cfg.PodUID, at.cfg.clock(), at.log.WithName("agent"), newMetrics(at.metrics))
 	a.objects, a.pods, a.prompts = at.cluster, at.cluster, p.prompts
 	a.meetings = &meeting.Finder{
 		Graph: client, Secrets: at.cluster, Account: pod.Spec.BotRef.Name + "-mediapod", HomeTenant: string(id.TenantID), Clock: clk, Log: a.log,
@@ -119,7 +119,7 @@ func (p *parts) listen(pod *callfleetv1.MediaPod, client *graph.Client, cloud gr
 		HomeTenant: string(id.TenantID), AllowedTenants: tenantsOf(id)[1:], BaseURL: baseURL(pod), MediaPod: pod.Name,
 		Graph: graphOf(client, id), Verifier: verifier,
 		Incoming: p.agent.incoming, Full: p.agent.full, AcceptsMore: p.agent.acceptsMore,
-		Clock: clk, Log: at.log.WithName("signaling"), Registerer: at.metrics,
+		Clock: at.cfg.clock(), Log: at.log.WithName("signaling"), Registerer: at.metrics,
 	}
 	if hostingOf(pod) == callfleetv1.HostingService {
 		cfg.Orphan = p.agent.orphan

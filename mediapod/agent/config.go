@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"k8s.io/utils/clock"
 )
 
 // Config is everything the process is told from outside. The operator renders it as environment variables.
@@ -25,6 +27,16 @@ type Config struct {
 	// MountRoot is put before every mounted path (CONTAINER_SANDBOX_MOUNT_POINT). It is empty in a container and set
 	// where pods run as processes of their host.
 	MountRoot string
+	// Clock is what calls are timed by: keepAlives, deadlines, leave rules. Tokens, certificates and media stay on real time.
+	// nil: real time.
+	Clock clock.WithTicker
+}
+
+func (c Config) clock() clock.WithTicker {
+	if c.Clock == nil {
+		return clock.RealClock{}
+	}
+	return c.Clock
 }
 
 // Mounted directories of a media pod.

@@ -5,6 +5,7 @@
 package rig
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,6 +51,11 @@ type Options struct {
 	Keep bool
 	// Progress gets a line for each step; nil: silence.
 	Progress io.Writer
+	// Images says which binary runs for an image (manager, router, mediapod) instead of the one of this repository.
+	Images map[string]string
+	// BackOff is how long a container waits that crashes for the second time; 0: as kubelet has it. With it, the node agent
+	// runs in this process.
+	BackOff time.Duration
 }
 
 // Rig is Callfleet on one machine.
@@ -132,12 +138,13 @@ func (r *Rig) Close() error {
 func (r *Rig) startCluster(ctx context.Context, o Options) error {
 	images := map[string]string{}
 	for _, name := range []string{"manager", "router", "mediapod"} {
-		images["callfleet/"+name+":dev"] = r.bin(name)
+		images["callfleet/"+name+":dev"] = cmp.Or(o.Images[name], r.bin(name))
 	}
-	c, err := cluster.Start(ctx, cluster.Options{
-		Dir: r.Dir, Images: images, Progress: r.progress, Log: logr.Discard(),
-		Detach: o.Keep, NodeCommand: []string{r.bin("devcluster"), "node-agent"},
-	})
+	options := cluster.Options{Dir: r.Dir, Images: images, Progress: r.progress, Log: logr.Discard(), Detach: o.Keep, BackOff: o.BackOff}
+	if o.BackOff == 0 {
+		options.NodeCommand = []string{r.bin("devcluster"), "node-agent"}
+	}
+	c, err := cluster.Start(ctx, options)
 	if err != nil {
 		return err
 	}
