@@ -21,6 +21,8 @@ func (c *cli) actionCommand(cmd *cobra.Command) *cobra.Command {
 	cmd.Flags().StringVar(&c.asServiceAccount, "as-service-account", "",
 		"Act as this service account of the namespace, for which a token good for ten minutes is made; for kubeconfigs without a token")
 	c.completeFlag(cmd, "as-service-account", c.serviceAccounts)
+	cmd.Flags().BoolVar(&c.direct, "direct", false,
+		"dial the media pod's own address, where the API server cannot: on a development cluster, or from inside the pods' network")
 	if cmd.ValidArgsFunction == nil {
 		cmd.ValidArgsFunction = c.completeArgs(c.liveCalls, nil)
 	}

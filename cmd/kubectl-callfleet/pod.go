@@ -5,31 +5,38 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
 	"github.com/callfleet/callfleet/api/client"
+	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/mediapod/control/wire"
 )
 
 // maxAnswer bounds what is read of an answer that is no recording.
 const maxAnswer = 1 << 20
 
-// pod is the control endpoint of the media pod that has a call, through the API server's proxy.
+// pod is the control endpoint of the media pod that has a call, through the API server's proxy unless it is dialled directly.
 type pod struct {
 	target      *target
 	cluster     *cluster
 	port        int
 	http        *http.Client
 	credentials http.Header
+	// direct is the address of the pod's own port, empty to go through the API server.
+	direct string
 }
 
 // reach prepares to act in a call.
@@ -40,6 +47,13 @@ func (c *cli) reach(ctx context.Context, cl *cluster, t *target) (*pod, error) {
 	credentials, err := c.credentials(ctx, cl)
 	if err != nil {
 		return nil, err
+	}
+	if c.direct {
+		address, err := cl.podAddress(ctx, t, c.port)
+		if err != nil {
+			return nil, err
+		}
+		return &pod{target: t, cluster: cl, port: c.port, http: directClient(), credentials: credentials, direct: address}, nil
 	}
 	web, err := rest.HTTPClientFor(cl.config)
 	if err != nil {
@@ -80,12 +94,7 @@ func (p *pod) recording(ctx context.Context, id string) (io.ReadCloser, error) {
 
 // do sends a request and gives the answer if it is a success.
 func (p *pod) do(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
-	name := fmt.Sprintf("https:%s:%d", p.target.status.MediaPod, p.port)
-	req := p.cluster.core.Verb(method).Namespace(p.target.namespace).Resource("pods").Name(name).SubResource("proxy").Suffix(path)
-	if p.target.resource == client.Calls {
-		req = req.Param(wire.ParamCall, p.target.name)
-	}
-	r, err := http.NewRequestWithContext(ctx, method, req.URL().String(), bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, method, p.url(method, path), bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +119,44 @@ func (p *pod) do(ctx context.Context, method, path string, body []byte) (*http.R
 	defer resp.Body.Close()
 	raw, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	return nil, p.refusal(resp.StatusCode, raw)
+}
+
+// url of a path of the control endpoint, through the API server or not.
+func (p *pod) url(method, path string) string {
+	if p.direct != "" {
+		u := url.URL{Scheme: "https", Host: p.direct, Path: path}
+		if p.target.resource == client.Calls {
+			u.RawQuery = url.Values{wire.ParamCall: {p.target.name}}.Encode()
+		}
+		return u.String()
+	}
+	name := fmt.Sprintf("https:%s:%d", p.target.status.MediaPod, p.port)
+	req := p.cluster.core.Verb(method).Namespace(p.target.namespace).Resource("pods").Name(name).SubResource("proxy").Suffix(path)
+	if p.target.resource == client.Calls {
+		req = req.Param(wire.ParamCall, p.target.name)
+	}
+	return req.URL().String()
+}
+
+// podAddress is where the control port of the pod that has a call is.
+func (cl *cluster) podAddress(ctx context.Context, t *target, port int) (string, error) {
+	mp := &callfleetv1.MediaPod{}
+	err := cl.callfleet.Get().Namespace(t.namespace).Resource(client.MediaPods).Name(t.status.MediaPod).Do(ctx).Into(mp)
+	if err != nil {
+		return "", fmt.Errorf("finding the address of media pod %s: %w", t.status.MediaPod, err)
+	}
+	if mp.Status.PodIP == "" {
+		return "", fail(exitNotFound, "media pod %s has no address at present; try again in a moment", mp.Name)
+	}
+	return net.JoinHostPort(mp.Status.PodIP, strconv.Itoa(port)), nil
+}
+
+// directClient takes whatever certificate the pod shows, which it made itself, as the API server's proxy does.
+func directClient() *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13},
+		DialContext:     (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+	}}
 }
 
 // undialed reports whether a request never left.
@@ -142,5 +189,8 @@ func (p *pod) refusal(code int, raw []byte) error {
 	case code == http.StatusNotFound:
 		return fail(exitNotFound, "pod %s is gone: %s; see kubectl callfleet calls for where %s is now", name, says, p.target)
 	}
-	return fail(exitFailed, "the API server cannot reach port %d of pod %s (%d: %s); is the pod running, and may the API server reach it (network policies)?", p.port, name, code, says)
+	if p.direct != "" {
+		return fail(exitFailed, "what answers at %s is no media pod of Callfleet (%d: %s)", p.direct, code, says)
+	}
+	return fail(exitFailed, "the API server cannot reach port %d of pod %s (%d: %s); is the pod running, and may the API server reach it (network policies)? From where pods can be dialled, --direct goes around it", p.port, name, code, says)
 }

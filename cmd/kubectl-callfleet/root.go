@@ -26,6 +26,8 @@ type cli struct {
 
 	// port of the media pods' control endpoint.
 	port int
+	// direct dials the media pod itself.
+	direct bool
 	// asServiceAccount is whose token goes to the media pod.
 	asServiceAccount string
 	// output is "", json or yaml; calls knows wide and name too.

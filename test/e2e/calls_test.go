@@ -146,12 +146,6 @@ func TestACallerIsAnsweredAndHeard(t *testing.T) {
 	if c.Status.Direction != callfleetv1.CallIncoming || c.Status.Call.ID != id {
 		t.Errorf("direction %q, call %+v", c.Status.Direction, c.Status.Call)
 	}
-	must(t, world.Await(t.Context(), c, patience, "the bot to own the Call", func() error {
-		if owners := c.OwnerReferences; len(owners) != 1 || owners[0].Kind != "CallingBot" || owners[0].Name != rig.BotName {
-			return fmt.Errorf("owners %+v", owners)
-		}
-		return nil
-	}))
 	grace := awaitSim(t, id, "somebody in the call", func(c admin.Call) bool { return len(c.People) > 0 && c.MediaActive }).People[0]
 	clearVoice(t, "echo to a caller", speakAndListen(t, grace))
 	awaitCondition(t, c, callfleetv1.ConditionMediaFlowing, metav1.ConditionTrue, callfleetv1.ReasonFlowing)
@@ -164,6 +158,12 @@ func TestACallerIsAnsweredAndHeard(t *testing.T) {
 	}
 	must(t, world.Teams.HangUp(t.Context(), id, ""))
 	awaitEnd(t, c, callfleetv1.PhaseCompleted, callfleetv1.EndRemoteHungUp)
+	must(t, world.Await(t.Context(), c, patience, "the bot to own the Call", func() error {
+		if owners := c.OwnerReferences; len(owners) != 1 || owners[0].Kind != "CallingBot" || owners[0].Name != rig.BotName {
+			return fmt.Errorf("owners %+v", owners)
+		}
+		return nil
+	}))
 	if ttl := c.Spec.TTLSecondsAfterFinished; ttl == nil || *ttl != 3600 {
 		t.Errorf("ttlSecondsAfterFinished is %v, want an hour", ttl)
 	}
