@@ -16,6 +16,8 @@ PUSH     ?=
 
 # Time for each fuzz target; runs of each benchmark.
 FUZZTIME  ?= 20s
+# The same for the three that "make test" runs; .ci/run gives them a minute.
+WIREFUZZTIME ?= 5s
 BENCHTIME ?= 1s
 # KEEP=1 leaves the demo running.
 KEEP ?=
@@ -54,28 +56,29 @@ demo-down: ## End a demo that was left running
 	@[ ! -d .devcluster/demo ] || $(GO) run ./hack/demo -down
 
 .PHONY: test
-test: ## Run everything: verify, vet, unit, API server and end-to-end tests
+test: ## Run everything: verify, vet, unit, API server, fuzz and end-to-end tests
 	@began=$$(date +%s); \
-	if $(MAKE) verify vet test-unit e2e; then \
+	if $(MAKE) verify vet test-unit fuzz-wire e2e; then \
 		echo "==> make test: everything passed, after $$(( $$(date +%s) - began )) s"; \
 	else \
 		echo "==> make test: FAILED, after $$(( $$(date +%s) - began )) s; the first error is above" >&2; exit 1; \
 	fi
 
 .PHONY: build
-build: ## Build manager, router, mediapod and teamsim into bin/
-	$(GOBUILD) -o bin/ ./cmd/manager ./cmd/router ./cmd/mediapod ./cmd/teamsim
+build: ## Build manager, router, mediapod, teamsim and kubectl-callfleet into bin/
+	$(GOBUILD) -o bin/ ./cmd/manager ./cmd/router ./cmd/mediapod ./cmd/teamsim ./cmd/kubectl-callfleet
 
 .PHONY: build-windows
 build-windows: ## Cross-build bin/mediapod.exe
 	GOOS=windows GOARCH=amd64 $(GOBUILD) -o bin/mediapod.exe ./cmd/mediapod
 
 .PHONY: generate
-generate: ## Write generated code, CRDs and the manager's role anew
+generate: ## Write generated code, CRDs, the manager's role and docs/graph-coverage.md anew
 	@echo "==> generating"
 	@$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/v1alpha1
 	@$(CONTROLLER_GEN) crd paths=./api/v1alpha1 output:crd:dir=config/crd/bases
 	@$(CONTROLLER_GEN) rbac:roleName=callfleet-manager paths=./controllers/... paths=./cmd/manager output:rbac:dir=config/rbac
+	@$(GO) run ./hack/coverage
 
 ##@ Tests, one by one
 
@@ -120,6 +123,13 @@ e2e: ## Run the end-to-end tests on a dev cluster
 	@$(GO) run ./hack/devcluster assets >/dev/null
 	@echo "==> end-to-end tests"
 	@$(GO) test ./test/e2e/... -count=1 -v -timeout 20m
+
+.PHONY: fuzz-wire
+fuzz-wire: ## Fuzz what comes from outside, notifications, join links and tokens, for WIREFUZZTIME each
+	@for target in FuzzParseNotifications:./graph FuzzParseJoinURL:./graph FuzzVerify:./mediapod/signaling; do \
+		echo "==> $${target%%:*} for $(WIREFUZZTIME)"; \
+		$(GO) test -run '^$$' -fuzz "^$${target%%:*}\$$" -fuzztime $(WIREFUZZTIME) "$${target#*:}" || exit 1; \
+	done
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME
