@@ -77,10 +77,15 @@ func operator(t *testing.T) {
 // act runs kubectl callfleet as the operator.
 func act(t *testing.T, args ...string) (string, error) {
 	t.Helper()
+	return callfleet(t, append(args, "--as-service-account", "operator", "--direct")...)
+}
+
+func callfleet(t *testing.T, args ...string) (string, error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(world.Root, "bin", "kubectl-callfleet"),
-		append(args, "-n", rig.Namespace, "--as-service-account", "operator", "--direct")...)
+		append(args, "-n", rig.Namespace)...)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+world.Cluster.Kubeconfig)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -128,10 +133,18 @@ func TestPeopleActInCalls(t *testing.T) {
 	must(t, err)
 	clearVoice(t, "prompt played by hand", compare(t, caller, clip))
 
-	_, err = act(t, "subscribe-tones", name)
-	must(t, err)
+	var listening sync.WaitGroup
+	listening.Go(func() {
+		keys, err := act(t, "subscribe-tones", name, "--count", "3")
+		if err != nil || strings.Join(strings.Fields(keys), "") != "42#" {
+			t.Errorf("heard the keys %q (%v), want 42#", keys, err)
+		}
+	})
+	awaitStatus(t, c, "the subscription in the timeline", func(st *callfleetv1.CallStatus) bool {
+		return strings.Contains(inJSON(st.Timeline), "tones")
+	})
 	must(t, world.Teams.Press(t.Context(), caller, "tone4", "tone2", "pound"))
-	awaitStatus(t, c, "the keys in the timeline", func(st *callfleetv1.CallStatus) bool { return strings.Count(inJSON(st.Timeline), "one") >= 3 })
+	listening.Wait()
 
 	_, err = act(t, "dtmf", name, "12#")
 	must(t, err)
