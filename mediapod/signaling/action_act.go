@@ -252,9 +252,12 @@ func (c *Call) transfer(ctx context.Context, api ActionAPI, s Snapshot, a Transf
 	if a.ReplacesCallID != "" {
 		target.ReplacesCallID = a.ReplacesCallID
 	}
+	c.input(ctx, func(time.Time) { c.machine.transferAsked() })
 	if err := api.TransferCall(ctx, s.ScenarioID, s.CallID, graph.Transfer{Target: target, Transferee: identified(s, a.Transferee)}); err != nil {
+		c.input(context.WithoutCancel(ctx), func(time.Time) { c.machine.transferRefused() })
 		return Result{}, err
 	}
+	c.input(ctx, c.machine.transferTaken)
 	select {
 	case r := <-failed:
 		if r == (graph.ResultInfo{}) {
@@ -265,6 +268,8 @@ func (c *Call) transfer(ctx context.Context, api ActionAPI, s Snapshot, a Transf
 		switch end := c.Snapshot().End; {
 		case end == nil:
 			return Result{}, &ActionError{Failure: ActionUncertain, Message: "The service took the transfer on; another pod holds the call now. The call's timeline tells."}
+		case end.Reason == EndCallLost:
+			return Result{}, &ActionError{Failure: ActionUncertain, Message: "The service took the transfer on, and then the call was gone without a word; most likely it was transferred. " + end.Message}
 		case end.Reason != EndTransferred:
 			return Result{}, &ActionError{Failure: ActionRefused, Message: "The call ended before it was transferred. " + end.Message}
 		}

@@ -124,10 +124,11 @@ type machine struct {
 	alive         time.Time // last time the service certainly knew we live
 	aliveFailures int
 
-	tones   tones
-	wants   wants
-	sharing sharing
-	leaving leaving
+	tones     tones
+	wants     wants
+	transfers transfers
+	sharing   sharing
+	leaving   leaving
 }
 
 func newMachine(w world, s setting, now time.Time) *machine {

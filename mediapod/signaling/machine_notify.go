@@ -4,6 +4,7 @@ package signaling
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -87,6 +88,9 @@ func (m *machine) notifyCall(now time.Time, n graph.Notification) outcome {
 	case n.Call == nil:
 		return outcomeIgnored
 	}
+	if r := n.Call.ResultInfo; m.transferUnseen() && n.Call.State == graph.StateEstablished && r != nil && r.Code >= http.StatusBadRequest {
+		m.transferFailed(now, n.Call)
+	}
 	o := m.applyCall(now, n.Call, true)
 	if o == outcomeApplied {
 		m.news[taskGet]++
@@ -158,10 +162,6 @@ func (m *machine) nextState(call *graph.Call) (state graph.CallState, stale bool
 	return m.snap.State, true
 }
 
-func transferring(s graph.CallState) bool {
-	return s == graph.StateTransferring || s == graph.StateTransferAccepted
-}
-
 // Ranks of the states that bound the life of a call.
 var (
 	rankIncoming    = graph.StateIncoming.Rank()
@@ -194,22 +194,6 @@ func (m *machine) enterState(now time.Time, state graph.CallState, call *graph.C
 	}
 	if !m.due[timerReconcile].IsZero() && m.leaving.reason == "" {
 		m.reconcileLater(now)
-	}
-}
-
-// tellTransfer adds to the timeline how a transfer goes. One that fails leaves the call as it was.
-func (m *machine) tellTransfer(now time.Time, before graph.CallState, call *graph.Call) {
-	switch {
-	case m.snap.State == graph.StateTransferring && before != graph.StateTransferAccepted:
-		m.event(now, EventTransferring, "")
-	case m.snap.State == graph.StateTransferAccepted:
-		m.event(now, EventTransferAccepted, "")
-	case transferring(before) && call.ResultInfo != nil:
-		m.world.transferFailed(*call.ResultInfo)
-		m.event(now, EventTransferFailed, graph.Explain(*call.ResultInfo).Sentence+" ("+codes(*call.ResultInfo)+")")
-	case transferring(before):
-		m.world.transferFailed(graph.ResultInfo{})
-		m.event(now, EventTransferFailed, "the call goes on")
 	}
 }
 

@@ -21,7 +21,7 @@ const (
 // reconcileLater has the call looked at after a while.
 func (m *machine) reconcileLater(now time.Time) {
 	every := reconcileEvery
-	if rank := m.snap.State.Rank(); rank == rankEstablished {
+	if m.snap.State.Rank() == rankEstablished && m.transfers.since.IsZero() {
 		every = reconcileSlowly
 	}
 	m.wake(timerReconcile, now.Add(every))
@@ -53,14 +53,6 @@ func (m *machine) got(now time.Time, call *graph.Call, err error) {
 	}
 	if !m.ended() && m.leaving.reason == "" {
 		m.reconcileLater(now)
-	}
-}
-
-// transferOver: a call that is established long after it was transferred has failed to be, and the notification
-// that said so is lost.
-func (m *machine) transferOver(now time.Time, call *graph.Call, current bool) {
-	if current && transferring(m.snap.State) && call.State == graph.StateEstablished && !now.Before(m.movedAt.Add(reconcileEvery)) {
-		m.enterState(now, graph.StateEstablished, call)
 	}
 }
 
