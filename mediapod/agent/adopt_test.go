@@ -126,8 +126,13 @@ func TestOrphans(t *testing.T) {
 		want   signaling.Orphan
 		adopts bool
 	}{
-		"nobody's":                         {to: other},
-		"of a session that is over":        {object: orphaned(other, "x"), to: other, change: func(_ *Agent, m *memory) { m.object.status.Phase = callfleetv1.PhaseCompleted }},
+		"nobody's, of a pod that is gone": {to: other, want: signaling.Orphan{Abandoned: true}},
+		"nobody's yet":                    {to: other, change: func(_ *Agent, m *memory) { m.pods = map[string]*callfleetv1.MediaPod{other: {}} }},
+		"nobody's, at this pod's address": {to: "reception-0"},
+		"of a session that is over": {
+			object: orphaned(other, "x"), to: other, want: signaling.Orphan{Abandoned: true},
+			change: func(_ *Agent, m *memory) { m.object.status.Phase = callfleetv1.PhaseCompleted },
+		},
 		"with media of its own":            {object: orphaned(other, "x"), to: other, change: func(_ *Agent, m *memory) { m.object.status.Call.Hosting = callfleetv1.HostingApplication }},
 		"the API server is away":           {object: orphaned(other, "x"), to: other, change: func(_ *Agent, m *memory) { m.away = true }, want: signaling.Orphan{Later: true}},
 		"of a pod that does not answer":    {object: orphaned(other, "x"), to: other, want: signaling.Orphan{Adopted: true}, adopts: true},

@@ -35,7 +35,7 @@ func (a *Agent) orphan(ctx context.Context, uid, mediaPod string) signaling.Orph
 		a.log.V(1).Info("whose call a notification is about cannot be told now", "uid", uid, "cause", err.Error())
 		return signaling.Orphan{Later: true}
 	case s == nil || over(s):
-		return signaling.Orphan{}
+		return a.unclaimed(ctx, mediaPod)
 	case !adoptable(s):
 		return signaling.Orphan{Later: s.status.Call == nil && s.incoming()} // its first status is on its way
 	}
@@ -112,6 +112,15 @@ func (a *Agent) rescue(ctx context.Context, s *subject, what verdict) signaling.
 		return signaling.Orphan{Later: true}
 	}
 	return adoptedWithin(ctx, held, wait)
+}
+
+// unclaimed: no object tells of the call. The pod it was made by may be about to make one, unless it is gone.
+func (a *Agent) unclaimed(ctx context.Context, mediaPod string) signaling.Orphan {
+	if mediaPod == a.name {
+		return signaling.Orphan{}
+	}
+	gone, err := a.podGone(ctx, mediaPod)
+	return signaling.Orphan{Abandoned: gone, Later: err != nil}
 }
 
 // podGone reports whether a media pod does not exist any more.

@@ -27,6 +27,8 @@ type Orphan struct {
 	Adopted bool
 	// Later: it cannot be told now; the service is asked to send again.
 	Later bool
+	// Abandoned: nothing tells of the call, and the pod it was made by is no more. Nobody will ever claim it.
+	Abandoned bool
 }
 
 // AdoptRequest asks to take over a service-hosted call that another process of the bot made.
@@ -92,7 +94,7 @@ func (s *Server) findOwner(ctx context.Context, w http.ResponseWriter, uid, medi
 		return 0
 	case o.Adopted || o.Later || o.Owner != "":
 		return http.StatusServiceUnavailable // adopted, and not here: it has ended, or is about to be here
-	case own:
+	case own, o.Abandoned:
 		return 0
 	}
 	return http.StatusNotFound

@@ -230,6 +230,7 @@ func TestCallbacksOfCallsThatAreNotHeldHere(t *testing.T) {
 		"another pod's, media here":           {path: otherPodPath, code: 404, unread: true},
 		"own address, nobody's":               {path: callbackPath, orphan: func(*Server) Orphan { return Orphan{} }, code: 202, hungUp: true},
 		"another pod's, nobody's":             {path: otherPodPath, orphan: func(*Server) Orphan { return Orphan{} }, code: 404, unread: true},
+		"of a pod that is gone, nobody's":     {path: otherPodPath, orphan: func(*Server) Orphan { return Orphan{Abandoned: true} }, code: 202, hungUp: true},
 		"another pod has it":                  {path: otherPodPath, orphan: func(*Server) Orphan { return Orphan{Owner: "reception-2"} }, code: 421, owner: "reception-2", unread: true},
 		"another pod has it, own address":     {path: callbackPath, orphan: func(*Server) Orphan { return Orphan{Owner: "reception-2"} }, code: 421, owner: "reception-2", unread: true},
 		"nobody can tell now":                 {path: otherPodPath, orphan: func(*Server) Orphan { return Orphan{Later: true} }, code: 503, unread: true},
