@@ -156,6 +156,12 @@ func (c *fakeCall) wanted() signaling.Wants {
 	return c.wants[len(c.wants)-1]
 }
 
+func (c *fakeCall) Tones() int { return 1 }
+
+func (c *fakeCall) NextTone(context.Context, int) (graph.ToneInfo, int, error) {
+	return graph.ToneInfo{Tone: graph.TonePound}, 0, nil
+}
+
 func (c *fakeCall) Act(_ context.Context, _ string, a signaling.Action) (signaling.Result, error) {
 	c.mu.Lock()
 	c.acts = append(c.acts, a)

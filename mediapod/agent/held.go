@@ -51,13 +51,28 @@ func (h held) Object() (kind, namespace, name string) {
 func (h held) UID() string { return h.r.uid }
 
 func (h held) Act(ctx context.Context, by string, a signaling.Action) (signaling.Result, error) {
-	h.r.mu.Lock()
-	call := h.r.call
-	h.r.mu.Unlock()
-	if call == nil {
-		return signaling.Result{}, &signaling.ActionError{Failure: signaling.ActionNotEstablished, Message: "There is no call yet, or not any more. Try again when it is established."}
+	call, err := h.call()
+	if err != nil {
+		return signaling.Result{}, err
 	}
 	return call.Act(ctx, by, a)
+}
+
+func (h held) Tones() (control.Tones, error) {
+	call, err := h.call()
+	if err != nil {
+		return nil, err
+	}
+	return call, nil
+}
+
+func (h held) call() (signalCall, error) {
+	h.r.mu.Lock()
+	defer h.r.mu.Unlock()
+	if h.r.call == nil {
+		return nil, &signaling.ActionError{Failure: signaling.ActionNotEstablished, Message: "There is no call yet, or not any more. Try again when it is established."}
+	}
+	return h.r.call, nil
 }
 
 // objectUID is that of the newest version known; empty before the object of a call that came in is made.

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/mediapod/control"
 	"github.com/callfleet/callfleet/mediapod/media"
 	"github.com/callfleet/callfleet/mediapod/rules"
 	"github.com/callfleet/callfleet/mediapod/signaling"
@@ -26,6 +27,7 @@ type signalCall interface {
 	Act(ctx context.Context, by string, a signaling.Action) (signaling.Result, error)
 	HangUp(reason signaling.EndReason)
 	Done() <-chan struct{}
+	control.Tones
 }
 
 // caller makes calls and takes them over.

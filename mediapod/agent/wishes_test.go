@@ -276,6 +276,13 @@ func TestPeopleActInTheCallsThatAreHeld(t *testing.T) {
 			_, err := held.Act(t.Context(), "jane", signaling.StopMedia{})
 			return err == nil
 		})
+		tones, err := held.Tones()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if key, _, err := tones.NextTone(t.Context(), 0); key.Tone != graph.TonePound || err != nil {
+			t.Errorf("the key is %q, %v", key.Tone, err)
+		}
 	}
 	if n := len(calls.List()); n != 1 {
 		t.Errorf("%d calls", n)

@@ -25,4 +25,6 @@ type Held interface {
 	UID() string
 	// Act does something in the call, in the name of by, and returns when the service has said how that ended.
 	Act(ctx context.Context, by string, a signaling.Action) (signaling.Result, error)
+	// Tones are the keys pressed in the call.
+	Tones() (Tones, error)
 }

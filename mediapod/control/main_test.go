@@ -88,6 +88,7 @@ func (c calls) List() []Held {
 // held is a call that remembers what was asked of it.
 type held struct {
 	kind, namespace, name, uid string
+	keys                       pressed
 
 	mu     sync.Mutex
 	by     string
@@ -113,6 +114,8 @@ func (h *held) Act(ctx context.Context, by string, a signaling.Action) (signalin
 	}
 	return h.result, h.err
 }
+
+func (h *held) Tones() (Tones, error) { return &h.keys, nil }
 
 func (h *held) last() (string, signaling.Action) {
 	h.mu.Lock()

@@ -68,6 +68,7 @@ type Server struct {
 	cfg        Config
 	reviews    *reviewer
 	slots      chan struct{}
+	listeners  chan struct{}
 	recordings *cache.LRUExpireCache // uid/id → recording
 	actions    *prometheus.CounterVec
 }
@@ -85,7 +86,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("control: %w", err)
 	}
 	s := &Server{
-		cfg: cfg, reviews: reviews, slots: make(chan struct{}, atOnce),
+		cfg: cfg, reviews: reviews, slots: make(chan struct{}, atOnce), listeners: make(chan struct{}, listening),
 		recordings: cache.NewLRUExpireCacheWithClock(maxRecordings, cfg.Clock),
 		actions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "callfleet_control_actions_total", Help: "Actions that people asked for in calls, by action and result.",
@@ -103,6 +104,7 @@ func (s *Server) Handler() http.Handler {
 	mux.Handle("GET "+wire.CallsPath, s.handle(s.list))
 	mux.Handle("POST "+wire.CallsPath+"/{uid}/{action}", s.handle(s.act))
 	mux.Handle("GET "+wire.CallsPath+"/{uid}/recordings/{id}", s.handle(s.fetch))
+	mux.Handle("GET "+wire.CallsPath+"/{uid}/tones", s.handle(s.tones))
 	mux.Handle("/", s.handle(func(http.ResponseWriter, *http.Request, caller) error {
 		return refuse(http.StatusNotFound, wire.ReasonNotFound, "There is nothing at this address. The media pod may be older or newer than your kubectl callfleet.")
 	}))

@@ -3,7 +3,10 @@
 // Package wire is what goes between kubectl callfleet and a media pod's control endpoint: addresses, headers and JSON.
 package wire
 
-import "net/url"
+import (
+	"net/url"
+	"time"
+)
 
 // Port is where media pods serve control, by TLS. Nothing but the API server's pod proxy is meant to call there.
 const Port = 9442
@@ -36,6 +39,19 @@ func ActionPath(uid string, action Action) string {
 func RecordingPath(uid, id string) string {
 	return CallsPath + "/" + url.PathEscape(uid) + "/recordings/" + url.PathEscape(id)
 }
+
+// TonesPath is where the keys pressed in a call are.
+func TonesPath(uid string) string {
+	return CallsPath + "/" + url.PathEscape(uid) + "/tones"
+}
+
+// ParamPosition is the query parameter that says from which key on, as Next of the answer before. Without it, the answer
+// comes at once, with no keys and the position of the next one.
+const ParamPosition = "position"
+
+// TonesWait is how long an answer waits for a key. Proxies and load balancers on the way cut what is silent for longer than
+// a minute, some after half of one.
+const TonesWait = 20 * time.Second
 
 // Action is something to be done in a call.
 type Action string
@@ -74,6 +90,23 @@ type Operation struct {
 	Status string `json:"status,omitempty"`
 	// Reason it ended for, such as stopToneDetected.
 	Reason string `json:"reason,omitempty"`
+}
+
+// Tone is a key that somebody pressed.
+type Tone struct {
+	// Position in the order in which keys were pressed, from 0, since the pod holds the call.
+	Position int `json:"position"`
+	// Key is 0 to 9, *, #, A to D, or flash.
+	Key string `json:"key"`
+}
+
+// Tones are the keys from a position on, none if nobody pressed one in time. Whoever gets them must not keep them.
+type Tones struct {
+	Tones []Tone `json:"tones"`
+	// Next is the position to ask for next.
+	Next int `json:"next"`
+	// Over: the call has ended, or is not held here any more, and there are no more keys.
+	Over bool `json:"over,omitempty"`
 }
 
 // Held is a call that a pod holds.
