@@ -47,10 +47,9 @@ type pod struct {
 	seats  callfleetv1.Seats
 
 	// What this router saw itself since the report.
-	asking   int32 // new calls under way to it
-	sent     int32 // calls it took
-	lastSent time.Time
-	avoid    time.Time // until when
+	asking int32       // new calls under way to it
+	sent   []time.Time // when it took calls, the latest last; those of the last reportLag count
+	avoid  time.Time   // until when
 }
 
 // target is where to send a request.
@@ -79,7 +78,7 @@ func (t *Table) Set(mp *callfleetv1.MediaPod) {
 	if old := t.pods[bot][mp.Name]; old != nil && old.addr == p.addr {
 		p.avoid, p.asking = old.avoid, old.asking
 		if old.seats == p.seats {
-			p.sent, p.lastSent = old.sent, old.lastSent
+			p.sent = old.sent
 		}
 	}
 	t.pods[bot][mp.Name] = p
@@ -171,12 +170,20 @@ func (t *Table) pick(b Bot, wanted func(p *pod, free int32) (rank int, ok bool))
 	return targets
 }
 
-// free seats: as reported, less the calls sent since that the report cannot know of.
+// free seats: as reported, less the calls sent since that the report cannot know of. A call that a pod took and rejected, or
+// that is over, takes no seat; so each counts for a while only, however many come after it.
 func (p *pod) free(now time.Time) int32 {
-	if now.Sub(p.lastSent) > reportLag {
-		return p.seats.Free
+	return max(0, p.seats.Free-int32(len(p.unreported(now))))
+}
+
+// unreported is when those calls were sent.
+func (p *pod) unreported(now time.Time) []time.Time {
+	for i, at := range p.sent {
+		if now.Sub(at) <= reportLag {
+			return p.sent[i:]
+		}
 	}
-	return max(0, p.seats.Free-p.sent)
+	return nil
 }
 
 // asks is told when a pod is asked to take a new call. Calls under way only decide who is asked first: they may be junk.
@@ -191,10 +198,7 @@ func (t *Table) asked(b Bot, to target, took bool) {
 		if !took {
 			return
 		}
-		if now.Sub(p.lastSent) > reportLag {
-			p.sent = 0
-		}
-		p.sent, p.lastSent = p.sent+1, now
+		p.sent = append(p.unreported(now), now)
 	})
 }
 

@@ -91,6 +91,26 @@ func TestNewCallsGoWhereThereIsRoom(t *testing.T) {
 	}
 }
 
+// A bot that rejects or redirects most calls takes them without a seat, and its report does not change.
+func TestCallsThatTakeNoSeatFillNoPod(t *testing.T) {
+	clk := clocktesting.NewFakePassiveClock(time.Now())
+	table := NewTable()
+	table.clock = clk
+	table.Set(mediaPod("reception-0", "10.0.0.1", 3))
+	bot := Bot{"voice", "reception"}
+	to := table.reachable(bot)[0]
+	for i := range 20 {
+		if len(table.withRoom(bot)) == 0 {
+			t.Fatalf("after %d calls, one every two seconds, the pod counts as full", i)
+		}
+		table.asked(bot, to, true)
+		clk.SetTime(clk.Now().Add(2 * time.Second))
+	}
+	if n := len(table.pods[bot]["reception-0"].sent); n > 3 {
+		t.Errorf("%d calls are remembered, though most of them are long reported", n)
+	}
+}
+
 func BenchmarkTableWithRoom(b *testing.B) {
 	table := NewTable()
 	for i := range 40 {
