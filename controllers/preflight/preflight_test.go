@@ -17,6 +17,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/controllers/controllertest"
@@ -39,6 +41,11 @@ type place struct {
 
 func newPlace(t *testing.T) *place {
 	t.Helper()
+	return newPlaceAt(t, clock.RealClock{})
+}
+
+func newPlaceAt(t *testing.T, c clock.PassiveClock) *place {
+	t.Helper()
 	p := &place{Cluster: controllertest.Start(t), t: t, login: newFakeLogin(t), table: router.NewTable()}
 	p.ns = p.Namespace(t)
 	r := router.New(p.table, logr.Discard(), prometheus.NewRegistry())
@@ -51,7 +58,7 @@ func newPlace(t *testing.T) *place {
 	controllertest.Create(t, p.Client, &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: p.ns, Name: "ca"}, Data: map[string]string{"ca.crt": p.login.root()},
 	})
-	p.mgr = p.StartManager(t, p.ns, (&Reconciler{}).SetupWithManager)
+	p.mgr = p.StartManager(t, p.ns, (&Reconciler{Clock: c}).SetupWithManager)
 	return p
 }
 
@@ -133,6 +140,35 @@ func TestABotThatIsFine(t *testing.T) {
 	if err := p.Client.Delete(context.Background(), bot); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// What is asked for long after the look may have been granted long after it too: that takes a token of now, not of an hour
+// ago.
+func TestARoleGrantedBeforeItIsNeeded(t *testing.T) {
+	now := clocktesting.NewFakePassiveClock(time.Now())
+	p := newPlaceAt(t, now)
+	p.login.roles[controllertest.TenantID] = []string{graph.RoleAccessMedia}
+	bot := p.bot(nil)
+	p.await(bot, "PermissionsGranted=True/RolesGranted", "WebhookReachable=True/Answered")
+	now.SetTime(now.Now().Add(10 * time.Minute))
+	p.login.change(func() {
+		p.login.roles[controllertest.TenantID] = []string{graph.RoleAccessMedia, graph.RoleJoinGroupCall}
+	})
+	asked := p.login.times()
+	controllertest.Create(t, p.Client, controllertest.Session(p.ns, "standup", "reception").Object())
+	controllertest.Eventually(t, "the login is asked anew", func() error {
+		if p.login.times() == asked {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	p.await(bot, "PermissionsGranted=True/RolesGranted")
+	controllertest.Consistently(t, 1500*time.Millisecond, "and then left alone", func() error {
+		if more := p.login.times() - asked; more != 1 {
+			return fmt.Errorf("it was asked %d times", more)
+		}
+		return nil
+	})
 }
 
 func TestASecretThatIsPutRight(t *testing.T) {

@@ -43,6 +43,8 @@ type Reconciler struct {
 
 	client client.Client
 	live   client.Reader
+	// metadata of Secrets and ConfigMaps, from the cache: the client asks the API server for those.
+	metadata client.Reader
 
 	mu    sync.Mutex
 	looks map[types.NamespacedName]look
@@ -100,8 +102,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		r.keep(request.NamespacedName, found)
 	}
 	verdict := judge(bot, found.facts, needs, r.Clock.Now())
-	if !allTrue(verdict) {
-		found.failures = max(found.failures, 1) // something is asked for now that was not when it was looked
+	if !allTrue(verdict) && found.failures == 0 {
+		// Something is asked for now that was not when it was looked. It may have been granted since.
+		found.failures = 1
+		r.keep(request.NamespacedName, found)
 	}
 	if err := r.publish(ctx, bot, verdict); apierrors.IsConflict(err) {
 		log.FromContext(ctx).V(1).Info("met another writer; trying again", "conflict", err.Error())

@@ -54,7 +54,7 @@ func (r *Reconciler) questionOf(ctx context.Context, bot *v1alpha1.CallingBot) (
 func (r *Reconciler) versionOf(ctx context.Context, kind, namespace, name string) (string, error) {
 	object := &metav1.PartialObjectMetadata{}
 	object.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
-	if err := r.client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, object); apierrors.IsNotFound(err) {
+	if err := r.metadata.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, object); apierrors.IsNotFound(err) {
 		return "", nil
 	} else if err != nil {
 		return "", fmt.Errorf("looking up %s %s: %w", kind, name, err)

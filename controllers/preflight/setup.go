@@ -32,7 +32,7 @@ const (
 
 // SetupWithManager adds the controller to the manager.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	r.client, r.live = mgr.GetClient(), mgr.GetAPIReader()
+	r.client, r.live, r.metadata = mgr.GetClient(), mgr.GetAPIReader(), mgr.GetCache()
 	r.looks = map[types.NamespacedName]look{}
 	if r.Clock == nil {
 		r.Clock = clock.RealClock{}
