@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"sync"
@@ -178,7 +179,10 @@ func (c *rung) look(ctx context.Context) error {
 			c.at[e.CallID] = e.Time
 		case "CallAnswered":
 			c.answered[e.CallID] = e.Time
-			go func() { _ = c.teams.HangUp(ctx, e.CallID, "") }() // it may be over already
+			// Callers do not hang up in step: one to two seconds after they were answered.
+			time.AfterFunc(time.Until(e.Time.Add(time.Second))+time.Duration(rand.Int64N(int64(time.Second))), func() {
+				_ = c.teams.HangUp(ctx, e.CallID, "") // it may be over already
+			})
 		case "CallEnded":
 			c.ended[e.CallID] = true
 			if c.answered[e.CallID].IsZero() {
