@@ -156,17 +156,3 @@ them mean nothing.`,
 	cmd.Flags().DurationVar(&delay, "delay", 0, "Time between the keys, up to 10s; absent: as the service does")
 	return c.actionCommand(cmd)
 }
-
-func (c *cli) newSubscribeTones() *cobra.Command {
-	return c.actionCommand(&cobra.Command{
-		Use:   "subscribe-tones CALL",
-		Short: "Have the keys that the other party presses told",
-		Long: `Have the service tell the keys that the other party presses. They are in the timeline of the session or call from then on.
-Only calls whose media the service hosts can do this (media.hosting: Service).`,
-		Example: `  kubectl callfleet subscribe-tones call/reception-1f0c`,
-		Args:    needs(1, 1, "a call"),
-		RunE: running(func(ctx context.Context, args []string) error {
-			return c.simply(ctx, args[0], wire.ActionSubscribeTones, fixed(&wire.Nothing{}))
-		}),
-	})
-}

@@ -45,7 +45,6 @@ func TestACommandReachesTheCall(t *testing.T) {
 		"play":                    {words("play ms/standup greetings/hello.wav https://cdn.contoso.com/a.wav"), signaling.PlayPrompt{Prompts: []graph.MediaInfo{{URI: "greetings/hello.wav"}, {URI: "https://cdn.contoso.com/a.wav"}}}},
 		"stop":                    {words("stop meetingsession.callfleet.dev/standup"), signaling.StopMedia{}},
 		"dtmf":                    {words("dtmf ms/standup 1#A --delay 300ms"), signaling.SendTones{Tones: []graph.Tone{"tone1", "pound", "a"}, Delay: 300 * time.Millisecond}},
-		"subscribe to tones":      {words("subscribe-tones ms/standup"), signaling.SubscribeToTones{}},
 		"mute by name":            {[]string{"mute-participant", "ms/standup", "Jane Doe"}, signaling.MuteParticipant{ID: "p1"}},
 		"remove by id":            {words("remove-participant ms/standup p2"), signaling.RemoveParticipant{ID: "p2"}},
 		"remove one not listed":   {words("remove-participant ms/standup p77"), signaling.RemoveParticipant{ID: "p77"}},

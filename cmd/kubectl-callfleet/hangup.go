@@ -108,10 +108,8 @@ func (c *cli) awaitEnd(ctx context.Context, cl *cluster, ref reference, deadline
 		if time.Now().After(deadline) {
 			return fail(exitUncertain, "%s is not over yet (%s); it was asked to end, and goes on doing so", t, t.status.Phase)
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(lookAgain):
+		if err := pause(ctx, lookAgain); err != nil {
+			return err
 		}
 	}
 }

@@ -50,6 +50,8 @@ type held struct {
 	asked  signaling.Action
 	result signaling.Result
 	err    error
+
+	keys keys
 }
 
 func (h *held) Object() (kind, namespace, name string) { return "MeetingSession", h.namespace, h.name }
@@ -61,6 +63,8 @@ func (h *held) Act(_ context.Context, by string, a signaling.Action) (signaling.
 	h.by, h.asked = by, a
 	return h.result, h.err
 }
+
+func (h *held) Tones() (control.Tones, error) { return &h.keys, nil }
 
 // will sets what comes of the next action, and forgets the last.
 func (h *held) will(result signaling.Result, err error) {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -71,7 +72,7 @@ func (p *pod) act(ctx context.Context, action wire.Action, body wire.Request) (*
 	if err != nil {
 		return nil, err
 	}
-	resp, err := p.do(ctx, http.MethodPost, wire.ActionPath(p.target.uid, action), raw)
+	resp, err := p.do(ctx, http.MethodPost, wire.ActionPath(p.target.uid, action), nil, raw)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +86,7 @@ func (p *pod) act(ctx context.Context, action wire.Action, body wire.Request) (*
 
 // recording opens one that was made in the call.
 func (p *pod) recording(ctx context.Context, id string) (io.ReadCloser, error) {
-	resp, err := p.do(ctx, http.MethodGet, wire.RecordingPath(p.target.uid, id), nil)
+	resp, err := p.do(ctx, http.MethodGet, wire.RecordingPath(p.target.uid, id), nil, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -93,8 +94,8 @@ func (p *pod) recording(ctx context.Context, id string) (io.ReadCloser, error) {
 }
 
 // do sends a request and gives the answer if it is a success.
-func (p *pod) do(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
-	r, err := http.NewRequestWithContext(ctx, method, p.url(method, path), bytes.NewReader(body))
+func (p *pod) do(ctx context.Context, method, path string, query url.Values, body []byte) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, method, p.url(method, path, query), bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -122,18 +123,20 @@ func (p *pod) do(ctx context.Context, method, path string, body []byte) (*http.R
 }
 
 // url of a path of the control endpoint, through the API server or not.
-func (p *pod) url(method, path string) string {
+func (p *pod) url(method, path string, query url.Values) string {
+	params := url.Values{}
+	maps.Copy(params, query)
+	if p.target.resource == client.Calls {
+		params.Set(wire.ParamCall, p.target.name)
+	}
 	if p.direct != "" {
-		u := url.URL{Scheme: "https", Host: p.direct, Path: path}
-		if p.target.resource == client.Calls {
-			u.RawQuery = url.Values{wire.ParamCall: {p.target.name}}.Encode()
-		}
+		u := url.URL{Scheme: "https", Host: p.direct, Path: path, RawQuery: params.Encode()}
 		return u.String()
 	}
 	name := fmt.Sprintf("https:%s:%d", p.target.status.MediaPod, p.port)
 	req := p.cluster.core.Verb(method).Namespace(p.target.namespace).Resource("pods").Name(name).SubResource("proxy").Suffix(path)
-	if p.target.resource == client.Calls {
-		req = req.Param(wire.ParamCall, p.target.name)
+	for name := range params {
+		req = req.Param(name, params.Get(name))
 	}
 	return req.URL().String()
 }
