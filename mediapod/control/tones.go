@@ -22,8 +22,8 @@ const (
 	maxTones = 128
 )
 
-// Tones are the keys pressed in a call since this pod holds it; *signaling.Call has them. They may be a PIN, and Microsoft
-// forbids to keep what comes of a call's media: they go to who asks, and into no log, status or timeline.
+// Tones are the keys pressed in a call since this pod holds it; *signaling.Call has them. They may be a PIN, and may
+// not be persisted (Graph, "call: subscribeToTone"): they go to who asks, and into no log, status or timeline.
 type Tones interface {
 	// Tones is how many there were.
 	Tones() int
