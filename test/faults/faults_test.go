@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/teamsim/admin"
+	"github.com/callfleet/callfleet/test/rig"
+)
+
+// tally is what became of all scenarios, so that nobody takes a run for proof in which nothing happened.
+type tally struct {
+	scenarios, calls, established int
+	ends                          map[string]int
+}
+
+// TestFaultMatrix plays rounds of scenarios. A round that fails is played again with -seed and -scenarios as it says; one
+// scenario of it with -only.
+func TestFaultMatrix(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r, err := record(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := &tally{ends: map[string]int{}}
+	for seed, left := *firstSeed, *total; left > 0; seed, left = seed+1, left-*perRound {
+		n := min(left, *perRound)
+		ok := t.Run(fmt.Sprintf("round %d", seed), func(t *testing.T) { playRound(t, forecast(seed), n, r, sum) })
+		if !ok {
+			t.Fatalf("to play the round again: go test ./test/faults -run TestFaultMatrix -seed %d -scenarios %d -round %d; with -only N that scenario alone", seed, n, n)
+		}
+	}
+	ends := slices.Sorted(maps.Keys(sum.ends))
+	slices.SortStableFunc(ends, func(a, b string) int { return sum.ends[b] - sum.ends[a] })
+	for i, e := range ends {
+		ends[i] = fmt.Sprintf("%s %d", e, sum.ends[e])
+	}
+	t.Logf("%d scenarios, %d calls in the local Teams, %d of them established; ends: %s", sum.scenarios, sum.calls, sum.established, strings.Join(ends, ", "))
+	if *only < 0 && *total >= 100 && sum.established*3 < sum.scenarios {
+		t.Errorf("%d of %d scenarios came to a call: that proves little", sum.established, sum.scenarios)
+	}
+}
+
+func playRound(t *testing.T, w weather, n int, r *recorder, sum *tally) {
+	ctx := t.Context()
+	t.Log(w)
+	began := time.Now()
+	plans := make([]plan, 0, n)
+	for i := range n {
+		if *only < 0 || *only == i {
+			plans = append(plans, draw(w.seed, i))
+		}
+	}
+	wrong := make([]error, len(plans))
+	clear := w.begin(ctx, t)
+	k := &sky{}
+	var all sync.WaitGroup
+	for i, p := range plans {
+		all.Go(func() { wrong[i] = play(ctx, p, w.seed, r, k) })
+	}
+	all.Wait()
+	clear()
+	played := time.Since(began)
+	for i, err := range wrong {
+		if err != nil {
+			t.Errorf("%v\n  %v", plans[i], err)
+		}
+	}
+	for _, text := range verify(ctx, w, r, began, sum) {
+		t.Error(text)
+	}
+	sum.scenarios += len(plans)
+	t.Logf("%d scenarios in %.1f s, all quiet after %.1f s", len(plans), played.Seconds(), time.Since(began).Seconds())
+}
+
+// verify waits until everything is over and says what is wrong then, or was in the meantime.
+func verify(ctx context.Context, w weather, r *recorder, began time.Time, sum *tally) (wrong []string) {
+	add := func(err error) {
+		if err != nil {
+			wrong = append(wrong, err.Error())
+		}
+	}
+	for _, c := range r.unfinished() {
+		wrong = append(wrong, "without an end: "+story(c))
+	}
+	wrong = append(wrong, settle(ctx)...)
+	seats := map[string]int32{}
+	for name, f := range fleets {
+		for i := range 2 * f.pods {
+			seats[fmt.Sprintf("%s-%d", name, i)] = f.seats
+		}
+	}
+	add(fleetsStand(ctx, 30*time.Second))
+	add(clean(ctx, r))
+	versions := r.take()
+	wrong = append(wrong, replay(w, versions)...)
+	all, err := world.Teams.Calls(ctx)
+	add(err)
+	calls := slices.DeleteFunc(all, func(c admin.Call) bool { return c.Created.Before(began) })
+	ids := claimed(versions)
+	wrong = append(wrong, twice(w, calls, ids)...)
+	wrong = append(wrong, oversold(calls, seats, ids, began)...)
+	wrong = append(wrong, untold(w, calls, ids)...)
+	violations, err := world.Teams.Violations(ctx)
+	add(err)
+	for _, v := range violations {
+		wrong = append(wrong, "media was kept without the right to: "+inJSON(v))
+	}
+	dead, err := crashes(ctx)
+	add(err)
+	wrong = append(wrong, dead...)
+	sum.count(versions)
+	for _, c := range calls {
+		sum.calls++
+		if !c.Established.IsZero() {
+			sum.established++
+		}
+	}
+	return wrong
+}
+
+// clean deletes all objects; they are over, so they must go at once.
+func clean(ctx context.Context, r *recorder) error {
+	for _, kind := range []client.Object{&callfleetv1.MeetingSession{}, &callfleetv1.Call{}} {
+		if err := steadily(ctx, func() error { return world.Client.DeleteAllOf(ctx, kind, client.InNamespace(rig.Namespace)) }); err != nil {
+			return err
+		}
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		left := r.there()
+		if len(left) == 0 {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("deleted, over and still there: %v", left)
+		}
+		if err := pause(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *tally) count(versions []version) {
+	last := map[string]string{}
+	for _, v := range versions {
+		if v.call == nil {
+			continue
+		}
+		if st := status(v); st.EndReason != "" {
+			last[string(v.uid)] = string(st.EndReason)
+		} else if v.gone {
+			last[string(v.uid)] = "deleted"
+		}
+	}
+	for _, e := range last {
+		s.ends[e]++
+	}
+}
