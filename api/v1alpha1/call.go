@@ -118,6 +118,23 @@ type IncomingCall struct {
 	// rule is the index of the rule in the bot's spec.incoming that answered.
 	// +optional
 	Rule int32 `json:"rule"`
+
+	// answeredBy is the process that answered the call. As long as it lives, nobody else says what became of the call.
+	// +optional
+	AnsweredBy *AnsweringProcess `json:"answeredBy,omitempty"`
+}
+
+// AnsweringProcess is a run of the process in a media pod.
+type AnsweringProcess struct {
+	// mediaPod it runs in.
+	// +required
+	// +kubebuilder:validation:MaxLength=63
+	MediaPod string `json:"mediaPod"`
+
+	// instance as the media pod's status.agent names it.
+	// +required
+	// +kubebuilder:validation:MaxLength=64
+	Instance string `json:"instance"`
 }
 
 // CallerKind says what an identity is.

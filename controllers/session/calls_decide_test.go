@@ -26,6 +26,11 @@ func TestDecideAboutCalls(t *testing.T) {
 	in := func() builder {
 		return controllertest.IncomingCall("voice", "lunch", "reception").UID("me").Created(noon)
 	}
+	answered := func(b builder) builder {
+		return b.With(func(c *v1alpha1.Call) {
+			c.Spec.Incoming.AnsweredBy = &v1alpha1.AnsweringProcess{MediaPod: "reception-0", Instance: "i"}
+		})
+	}
 	held := func(b builder, hosting v1alpha1.Hosting) builder {
 		return b.Held("reception-0", "i", hosting).Condition(v1alpha1.ConditionAssigned, "True", v1alpha1.ReasonBound, "")
 	}
@@ -81,6 +86,9 @@ func TestDecideAboutCalls(t *testing.T) {
 		"and is to end":                                {call: in().DesiredState(v1alpha1.DesiredEnded), facts: facts{bot: found, fleet: []podFacts{ready}}, want: idle, next: toldWithin},
 		"and was bound by hand":                        {call: in().BoundTo("reception-0"), facts: facts{holder: &ready, fleet: []podFacts{ready}}, want: idle, next: toldWithin},
 		"and nobody told in time":                      {call: in().Created(noon.Add(-toldWithin)), facts: facts{bot: found, fleet: []podFacts{ready}}, want: finish, reason: "PodLost"},
+		"nobody told, but the one who answered lives":  {call: answered(in().Created(noon.Add(-time.Hour))), facts: facts{holder: &ready}, want: idle, next: toldWithin},
+		"and another process runs there by now":        {call: answered(in().Created(noon.Add(-time.Hour))), facts: facts{holder: &other}, want: finish, reason: "PodLost"},
+		"and its pod is gone":                          {call: answered(in().Created(noon.Add(-toldWithin))), want: finish, reason: "PodLost"},
 		"one that came in goes on":                     {call: held(in(), app), facts: facts{holder: &ready}, want: keep},
 		"and its end is told":                          {call: held(in(), app).Ended(v1alpha1.EndRemoteHungUp, false, false), facts: facts{holder: &ready}, want: finish, reason: "RemoteHungUp"},
 		"it is not made again":                         {call: ringing(in(), app).Ended(v1alpha1.EndServiceError, true, true), facts: facts{holder: &ready}, want: finish, reason: "ServiceError"},

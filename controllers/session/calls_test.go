@@ -161,6 +161,22 @@ func TestACallOfWhichNobodyTells(t *testing.T) {
 	})
 }
 
+// TestACallOfWhichItsProcessIsYetToTell: the API server was away for longer than anybody else is waited for.
+func TestACallOfWhichItsProcessIsYetToTell(t *testing.T) {
+	w := newWorld(t, 1)
+	c := controllertest.Create(t, w.Client, controllertest.IncomingCall(w.ns, "caller", bot).With(func(c *v1alpha1.Call) {
+		c.Spec.Incoming.AnsweredBy = &v1alpha1.AnsweringProcess{MediaPod: "reception-0", Instance: instanceOf("reception-0")}
+	}).Object())
+	w.passCalls(10*toldWithin, c)
+	w.manager.Writes.AwaitQuiet(t, 200*time.Millisecond)
+	if n := w.manager.Writes.Len(); n > 0 {
+		t.Errorf("it was not left alone: %v", w.manager.Writes.List())
+	}
+	w.setInstance("reception-0", "")
+	w.passCalls(2*toldWithin, c)
+	w.awaitCallClosed(c, v1alpha1.PhaseFailed, v1alpha1.EndPodLost)
+}
+
 func TestADeletedCallStaysUntilItsBotHasHungUp(t *testing.T) {
 	w := newWorld(t, 1)
 	c := controllertest.Create(t, w.Client, controllertest.IncomingCall(w.ns, "caller", bot).Object())

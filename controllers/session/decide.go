@@ -87,7 +87,7 @@ func decide(s *subject, f facts, now time.Time) decision {
 	case s.orphaned():
 		return orphan(s, f, now)
 	case s.incoming:
-		return untold(s, now)
+		return untold(s, f, now)
 	case s.bound():
 		return unclaimed(s, f, now)
 	default:

@@ -25,7 +25,8 @@ type facts struct {
 	bot botFacts
 	// fleet are the bot's media pods by name; looked at while the session has no call.
 	fleet []podFacts
-	// holder is the media pod that status.mediaPod names; nil if it does not exist, or the session names none.
+	// holder is the media pod that status.mediaPod names, or, of a call that came in and that nothing has been told of yet, the
+	// one that answered it; nil if it does not exist, or the session names none.
 	holder *podFacts
 	// rival is the session that is in the same meeting, or has the older claim to it; empty if there is none.
 	rival string
@@ -65,6 +66,12 @@ func (r *Reconciler) observe(ctx context.Context, s *subject, now time.Time) (fa
 	if s.finished() {
 		return f, nil
 	}
+	if s.untold() {
+		if s.answeredBy != nil {
+			f.holder, err = r.observeHolder(ctx, s)
+		}
+		return f, err
+	}
 	if s.bound() {
 		f.holder, err = r.observeHolder(ctx, s)
 		if err != nil || s.claimed() && (!s.adoptable() || f.holder != nil && f.holder.instance == s.status.Call.ClaimedBy) {
@@ -86,10 +93,11 @@ func (r *Reconciler) observe(ctx context.Context, s *subject, now time.Time) (fa
 // observeHolder asks the API server itself before it says that a pod is gone, or that another process runs in it than the
 // one that claimed the call: what follows from that is final, and the watches of two kinds keep no order between them.
 func (r *Reconciler) observeHolder(ctx context.Context, s *subject) (*podFacts, error) {
-	key := types.NamespacedName{Namespace: s.object.GetNamespace(), Name: s.status.MediaPod}
+	name, instance := s.holder()
+	key := types.NamespacedName{Namespace: s.object.GetNamespace(), Name: name}
 	var mp v1alpha1.MediaPod
 	err := r.Client.Get(ctx, key, &mp)
-	if apierrors.IsNotFound(err) || err == nil && s.claimed() && podFactsOf(&mp).instance != s.status.Call.ClaimedBy {
+	if apierrors.IsNotFound(err) || err == nil && instance != "" && podFactsOf(&mp).instance != instance {
 		mp = v1alpha1.MediaPod{}
 		err = r.APIReader.Get(ctx, key, &mp)
 	}

@@ -69,10 +69,14 @@ func meetingSession(o client.Object) subject {
 
 func call(o client.Object) subject {
 	c := o.(*v1alpha1.Call)
-	return subject{
+	s := subject{
 		object: c, spec: &c.Spec.CallSpec, status: &c.Status.CallStatus,
 		incoming: c.Spec.Incoming != nil, rings: true, direction: &c.Status.Direction,
 	}
+	if s.incoming {
+		s.answeredBy = c.Spec.Incoming.AnsweredBy
+	}
+	return s
 }
 
 // subject looks at an object of the kind; writes to the subject's status are writes to the object.

@@ -28,6 +28,8 @@ type subject struct {
 	shared bool
 	// incoming: the call came in. The media pod that answered it made the object and holds the call.
 	incoming bool
+	// answeredBy is the process that answered a call that came in; nil if that is not known.
+	answeredBy *v1alpha1.AnsweringProcess
 	// rings: another attempt would ring at somebody's again.
 	rings bool
 	// direction is where to tell the direction; nil: the kind has none.
@@ -49,6 +51,20 @@ func (s *subject) bound() bool    { return s.status.MediaPod != "" }
 
 // claimed: a process holds the call, or says how it ended.
 func (s *subject) claimed() bool { return s.bound() && s.status.Call != nil && !s.orphaned() }
+
+// untold: the call came in, and the process that answered it has not said yet that it holds it.
+func (s *subject) untold() bool { return s.incoming && s.status.Call == nil && !s.finished() }
+
+// holder is the process that holds the call, as far as that is known.
+func (s *subject) holder() (mediaPod, instance string) {
+	switch {
+	case s.claimed():
+		return s.status.MediaPod, s.status.Call.ClaimedBy
+	case s.untold() && s.answeredBy != nil:
+		return s.answeredBy.MediaPod, s.answeredBy.Instance
+	}
+	return s.status.MediaPod, ""
+}
 
 // adoptable: the service handles the media of a call that was made, and that therefore outlives the process that holds it.
 func (s *subject) adoptable() bool {

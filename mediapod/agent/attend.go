@@ -157,6 +157,8 @@ func (r *runner) worthTelling(now time.Time) bool {
 	switch {
 	case s.Signal.End != nil: // the last word is about to follow, unless it is another's to say
 		return false
+	case s.Signal.Unanswered: // another pod may be answering it, and then the object is that one's to write
+		return false
 	case s.Signal.Phase == signaling.PhaseJoining && now.Sub(s.Created) < joinQuiet:
 		return false
 	case s.Taken != nil && s.Hosting == callfleetv1.HostingApplication && !s.Flowing.Good() && r.toldAt.IsZero() && s.Signal.Phase == signaling.PhaseEstablished &&

@@ -79,7 +79,7 @@ func (s *service) answer(in signaling.Incoming, d signaling.Decision) *fakeCall 
 	defer s.mu.Unlock()
 	c := &fakeCall{done: make(chan struct{}), onChange: d.Answer.OnChange, stays: s.holdEnd}
 	c.snap = signaling.Snapshot{
-		Phase: signaling.PhaseJoining, State: graph.StateIncoming, Group: in.Group, TenantID: in.TenantID, CallID: in.CallID, ChainID: in.ChainID,
+		Phase: signaling.PhaseJoining, State: graph.StateIncoming, Unanswered: true, Group: in.Group, TenantID: in.TenantID, CallID: in.CallID, ChainID: in.ChainID,
 		ScenarioID: d.Answer.ScenarioID, Events: []signaling.Event{{Time: time.Now(), Event: "Incoming"}},
 	}
 	s.calls[d.Answer.UID] = c

@@ -192,6 +192,7 @@ func (a *Agent) incomingCall(in signaling.Incoming, from callfleetv1.Caller, rul
 			Incoming: &callfleetv1.IncomingCall{
 				ID: story.Clip(in.CallID, 128), TenantID: callfleetv1.GUID(in.TenantID), From: clipped(from), To: clipped(called),
 				Group: in.Group, PolicyRecording: in.PolicyRecording, Rule: int32(rule),
+				AnsweredBy: &callfleetv1.AnsweringProcess{MediaPod: a.name, Instance: a.instance},
 			},
 		},
 	}

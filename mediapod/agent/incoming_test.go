@@ -21,6 +21,7 @@ import (
 	"github.com/callfleet/callfleet/mediapod/media"
 	"github.com/callfleet/callfleet/mediapod/prompts"
 	"github.com/callfleet/callfleet/mediapod/signaling"
+	"github.com/callfleet/callfleet/mediapod/story"
 )
 
 const jane = "550fae72-d251-43ec-868c-373732c2704f"
@@ -65,7 +66,7 @@ func pickUp(t *testing.T, a *Agent, calls *service, in signaling.Incoming) *fake
 // establish is what the service does with an answer.
 func (c *fakeCall) establishAnswered() {
 	c.change(func(s *signaling.Snapshot) {
-		s.Phase, s.State, s.Established = signaling.PhaseEstablished, graph.StateEstablished, time.Now()
+		s.Phase, s.State, s.Established, s.Unanswered = signaling.PhaseEstablished, graph.StateEstablished, time.Now(), false
 		s.Events = append(s.Events, signaling.Event{Time: time.Now(), Event: "Established"})
 	})
 }
@@ -105,6 +106,8 @@ func TestAnIncomingCallIsAnsweredAndTold(t *testing.T) {
 			ID: "call-7", TenantID: controllertest.TenantID, PolicyRecording: true,
 			From: &callfleetv1.Caller{Kind: callfleetv1.CallerUser, ID: jane, DisplayName: "Jane", TenantID: controllertest.TenantID},
 			To:   &callfleetv1.Caller{Kind: callfleetv1.CallerApplication, ID: controllertest.AppID},
+
+			AnsweredBy: &callfleetv1.AnsweringProcess{MediaPod: "reception-0", Instance: a.instance},
 		},
 	}
 	if diff := cmp.Diff(want, made.Spec); diff != "" {
@@ -186,6 +189,35 @@ func TestAnotherPodsCallIsNotWrittenOver(t *testing.T) {
 	await(t, "the runner to end", func() bool { a.mu.Lock(); defer a.mu.Unlock(); return len(a.runners) == 0 })
 	if creates, patches := m.writes(); creates != 0 || patches != 0 {
 		t.Errorf("%d creates and %d patches of a call that is another pod's", creates, patches)
+	}
+}
+
+// TestACallThatTwoPodsWereToldOf is written of by the one that answers it, however long the other takes to learn that.
+func TestACallThatTwoPodsWereToldOf(t *testing.T) {
+	m := &memory{}
+	one, oneCalls := seat(t, m, withRules(answerAll))
+	two, twoCalls := seat(t, m, withRules(answerAll))
+	two.name = "reception-1"
+	slow, quick := pickUp(t, two, twoCalls, ring("call-7")), pickUp(t, one, oneCalls, ring("call-7"))
+
+	late := runner{story: story.Story{Created: time.Now().Add(-time.Minute), Taken: &story.Taken{}, Signal: slow.Snapshot()}}
+	if late.worthTelling(time.Now()) {
+		t.Error("told of before it is answered")
+	}
+	// The first to answer has made the object, and not told yet that it holds the call, when the other one gives up.
+	r := one.runners[incomingUID("call-7")]
+	if _, err := m.create(t.Context(), r.writer.maker); err != nil {
+		t.Fatal(err)
+	}
+	slow.end(signaling.End{Reason: signaling.EndServiceError, Failed: true})
+	await(t, "the second to forget it", func() bool { two.mu.Lock(); defer two.mu.Unlock(); return len(two.runners) == 0 })
+	if _, patches := m.writes(); patches != 0 {
+		t.Error("somebody else's call was written of")
+	}
+	quick.establishAnswered()
+	await(t, "the status", func() bool { return m.status().Phase == callfleetv1.PhaseEstablished })
+	if st := m.status(); st.MediaPod != "reception-0" || st.Call.ClaimedBy != one.instance || quick.leaving() {
+		t.Errorf("held by %s (%s), left: %v", st.MediaPod, st.Call.ClaimedBy, quick.leaving())
 	}
 }
 

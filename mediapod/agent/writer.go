@@ -161,7 +161,7 @@ func (w *statusWriter) settled() bool {
 func (w *statusWriter) write(ctx context.Context, base *subject, s story.Story) error {
 	if base == nil {
 		var err error
-		if base, err = w.make(ctx); err != nil {
+		if base, err = w.make(ctx, s.Signal.Unanswered); err != nil {
 			return err
 		}
 	}
@@ -202,8 +202,9 @@ func (w *statusWriter) write(ctx context.Context, base *subject, s story.Story) 
 	}
 }
 
-// make makes the object of a call that came in. One that exists was made by a try whose answer was lost.
-func (w *statusWriter) make(ctx context.Context) (*subject, error) {
+// make makes the object of a call that came in. One that exists was made by a try whose answer was lost, or by another pod
+// that the service told of the call too: it is that one's, if the call was not answered here.
+func (w *statusWriter) make(ctx context.Context, unanswered bool) (*subject, error) {
 	made, err := w.client.create(ctx, w.maker)
 	switch {
 	case err == nil:
@@ -214,6 +215,9 @@ func (w *statusWriter) make(ctx context.Context) (*subject, error) {
 		}
 		if made.uid != w.maker.uid {
 			w.log.Info("the object of the call cannot be made: another has its name", "name", made.name())
+			return nil, errNotOurs
+		}
+		if unanswered && !equal(made.call.Spec.Incoming.AnsweredBy, w.maker.call.Spec.Incoming.AnsweredBy) {
 			return nil, errNotOurs
 		}
 	case apierrors.IsInvalid(err), apierrors.IsForbidden(err):

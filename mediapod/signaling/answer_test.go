@@ -58,6 +58,9 @@ func TestAnswersThatFail(t *testing.T) {
 				post(s, newCallPath, ring(t, testCallID))
 				pass(answerDeadline + time.Second)
 				c := d.call(t)
+				if got := c.Snapshot().Unanswered; got == tt.established {
+					t.Errorf("unanswered: %t", got)
+				}
 				if got := g.count("answer", testCallID); got != tt.answers {
 					t.Errorf("%d answers, want %d", got, tt.answers)
 				}

@@ -167,6 +167,7 @@ func (m *machine) begin(now time.Time) {
 func (m *machine) snapshot() *Snapshot {
 	s := m.snap
 	s.Participants, s.ParticipantCount, s.InLobby = m.roster.listed(), m.roster.inCall, m.roster.inLobby
+	s.Unanswered = m.unanswered()
 	s.Muted, s.ScreenSharing = m.muted(), m.wants.share.role()
 	s.Refusals, s.Invites = m.wants.refusals(), m.wants.invites()
 	s.Events = m.timeline.shared()

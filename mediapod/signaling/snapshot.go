@@ -32,6 +32,8 @@ type Snapshot struct {
 	Hosting    graph.MediaHosting
 	// Group: a meeting or group call. One of two becomes a group call when others are invited.
 	Group bool
+	// Unanswered: the call came in, and the service has not taken the answer yet. Another process may be quicker.
+	Unanswered bool
 	// MediaActive is the service's word on audio, not a measurement.
 	MediaActive bool
 
