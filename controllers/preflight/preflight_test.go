@@ -171,6 +171,19 @@ func TestARoleGrantedBeforeItIsNeeded(t *testing.T) {
 	})
 }
 
+// The first look mostly comes before the pods do, and says so; what is true is told soon after, not in an hour.
+func TestTheDoorIsTriedAgainOnceThereArePods(t *testing.T) {
+	now := clocktesting.NewFakePassiveClock(time.Now())
+	p := newPlaceAt(t, now)
+	p.login.roles[controllertest.TenantID] = []string{graph.RoleAccessMedia}
+	bot := p.bot(nil)
+	p.await(bot, "WebhookReachable=True/Answered", "PermissionsGranted=True/RolesGranted")
+	controllertest.Create(t, p.Client, controllertest.MediaPod(p.ns, bot.Name, 0).Object()) // and this router does not see it
+	now.SetTime(now.Now().Add(firstRetry))
+	controllertest.Update(t, p.Client, bot, func(b *v1alpha1.CallingBot) { *b.Spec.Replicas = 2 }) // rather than wait
+	p.await(bot, "WebhookReachable=False/WrongAnswer")
+}
+
 func TestASecretThatIsPutRight(t *testing.T) {
 	p := newPlace(t)
 	p.login.roles[controllertest.TenantID] = []string{graph.RoleAccessMedia}

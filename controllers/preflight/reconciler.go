@@ -94,7 +94,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		if last.asked == q {
 			found.failures = last.failures
 		}
-		if !allTrue(judge(bot, found.facts, needs, found.at)) {
+		if !allTrue(judge(bot, found.facts, needs, found.at)) || found.facts.webhook.outcome == webhookUnproved {
 			found.failures++
 		} else {
 			found.failures = 0

@@ -20,7 +20,8 @@ import (
 const (
 	// lookEvery: consent is given and taken, certificates run out, names move.
 	lookEvery = time.Hour
-	// A look that found something wrong is repeated after firstRetry, and then after twice as long each time.
+	// A look that found something wrong, or could not see to the end, is repeated after firstRetry, and then after twice as
+	// long each time.
 	firstRetry = 30 * time.Second
 	lastRetry  = 15 * time.Minute
 	// atLeast lies between two looks, whatever changes.
