@@ -40,6 +40,7 @@ type CallingBotList struct {
 }
 
 // CallingBotSpec is what the user wants.
+// +kubebuilder:validation:XValidation:rule="self.media.hosting != 'Service' || !has(self.incoming) || self.incoming.all(r, !has(r.behavior) || !has(r.behavior.echo))",message="an incoming rule with behavior.echo needs media.hosting: Application, as echo needs the call's media in the pod; with hosting: Service use play"
 type CallingBotSpec struct {
 	FleetConfig `json:",inline"`
 

@@ -17,6 +17,9 @@ func TestIncomingRules(t *testing.T) {
 	rules := func(rules ...v1alpha1.IncomingRule) *v1alpha1.CallingBot {
 		return controllertest.Bot(ns, "reception").Incoming(rules...).Object()
 	}
+	serviceHosted := func(rules ...v1alpha1.IncomingRule) *v1alpha1.CallingBot {
+		return controllertest.Bot(ns, "reception").ServiceHosted().Incoming(rules...).Object()
+	}
 	answer := func(f func(*v1alpha1.IncomingRule)) *v1alpha1.CallingBot {
 		rule := v1alpha1.IncomingRule{Action: v1alpha1.IncomingAnswer}
 		f(&rule)
@@ -75,6 +78,13 @@ func TestIncomingRules(t *testing.T) {
 		"an answer that echoes and plays": {answer(func(r *v1alpha1.IncomingRule) {
 			r.Behavior = &v1alpha1.Behavior{Echo: &v1alpha1.Echo{}, Play: &v1alpha1.Play{URL: "https://x/y.wav"}}
 		}), "exactly one of echo and play must be set"},
+		"an echo without media of one's own": {serviceHosted(v1alpha1.IncomingRule{
+			Action: v1alpha1.IncomingAnswer, Behavior: &v1alpha1.Behavior{Echo: &v1alpha1.Echo{}},
+		}), "an incoming rule with behavior.echo needs media.hosting: Application"},
+		"a prompt the service plays": {serviceHosted(reject, v1alpha1.IncomingRule{Action: v1alpha1.IncomingAnswer}, v1alpha1.IncomingRule{
+			Action: v1alpha1.IncomingAnswer, Behavior: &v1alpha1.Behavior{Play: &v1alpha1.Play{URL: "https://x/y.wav"}},
+		}), accepted},
+		"media the service has, and no rule": {serviceHosted(), accepted},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) { create(t, tc.bot, tc.want) })
