@@ -111,6 +111,33 @@ func TestAnAnswerAfterTheDeadlineIsTooLate(t *testing.T) {
 	}
 }
 
+// TestAnAnswerThatWasTakenAfterItWasGivenUp leaves a call that nobody knows of, until it tells of itself.
+func TestAnAnswerThatWasTakenAfterItWasGivenUp(t *testing.T) {
+	for name, code := range map[string]int{"and is no incoming call any more": http.StatusNotFound, "and was answered already": http.StatusConflict} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := &fakeGraph{
+					answer: func(ctx context.Context, _ int, _ graph.Answer) error { <-ctx.Done(); return ctx.Err() },
+					reject: func(string) error { return answer("reject call", code) },
+				}
+				d := &desk{decide: answerIt}
+				s := newTestServer(t, g, withDesk(d))
+				defer stop(t, s)
+				post(s, newCallPath, ring(t, testCallID))
+				pass(answerDeadline + time.Second)
+				wantEnd(t, d.call(t), EndServiceError)
+				if w := post(s, callbackPath+testUID, wire(t, testCallID, map[string]any{"state": "established"})); w.Code != http.StatusAccepted {
+					t.Errorf("answered %d", w.Code)
+				}
+				synctest.Wait()
+				if g.count("delete", testCallID) != 1 {
+					t.Errorf("the call was left alone: %v", g.asked)
+				}
+			})
+		})
+	}
+}
+
 func TestTheCallerGivesUp(t *testing.T) {
 	tests := map[string]func(t *testing.T, s *Server){
 		"told at the call's own address": func(t *testing.T, s *Server) { tell(t, s, deleted(testCallID, 200, 0)) },

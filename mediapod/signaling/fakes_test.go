@@ -32,6 +32,7 @@ type fakeGraph struct {
 	list   func(callID string) ([]graph.Participant, error)
 	del    func(ctx context.Context, try int, callID string) error
 	answer func(ctx context.Context, try int, answer graph.Answer) error
+	reject func(callID string) error
 	record func(try int, status graph.RecordingStatus) (*graph.Operation, error)
 	mute   func(try int, muted bool) (*graph.Operation, error)
 	share  func(try int, role graph.ScreenSharingRole) error
@@ -121,6 +122,9 @@ func (f *fakeGraph) DeleteCall(ctx context.Context, scenarioID, callID string) e
 
 func (f *fakeGraph) RejectCall(_ context.Context, scenarioID, callID string, reason graph.RejectReason) error {
 	f.note("reject as "+string(reason), scenarioID, callID)
+	if f.reject != nil {
+		return f.reject(callID)
+	}
 	return nil
 }
 

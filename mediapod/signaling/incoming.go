@@ -258,16 +258,13 @@ func (s *Server) dispose(in Incoming, what string, do errandFunc) disposition {
 	return disposition{}
 }
 
-// turnAway rejects a call whose answer failed.
+// turnAway rejects a call whose answer failed. Where the service refuses, the answer may have been taken: then the call tells
+// of itself, and is hung up.
 func (s *Server) turnAway(c *Call) {
 	snap := c.machine.snap
 	s.forOther(snap.CallID, snap.ScenarioID, snap.TenantID, "reject a call that could not be answered", true,
 		func(ctx context.Context, api GraphAPI, callID, scenarioID string) error {
-			err := api.RejectCall(ctx, scenarioID, callID, graph.RejectBusy)
-			if graph.IsNotFound(err) {
-				return nil
-			}
-			return err
+			return api.RejectCall(ctx, scenarioID, callID, graph.RejectBusy)
 		})
 }
 

@@ -131,6 +131,7 @@ func (m *machine) failAnswer(now time.Time, end End) {
 	if m.leaving.reason != "" {
 		end = m.leaving.end()
 	}
+	m.leaving.vain = true // as far as is known: who is turned away for good is remembered by then
 	m.world.turnAway()
 	m.end(now, end)
 }
