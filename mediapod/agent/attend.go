@@ -120,6 +120,7 @@ func (r *runner) look(both legs) {
 	r.story.Asked = story.Asked{Recording: spec.RecordingStatus, Invite: spec.Invite}
 	if both.sound == nil {
 		r.story.Flowing = story.FlowByService(r.story.Signal.MediaActive)
+		r.story.Muted = spec.Muted && !r.story.Signal.Group // the player says nothing instead
 	} else {
 		r.listen(both.sound, spec, now)
 	}

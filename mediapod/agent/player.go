@@ -33,6 +33,7 @@ type player struct {
 	done    bool
 	playing chan error // of the request under way, nil if there is none; capacity 1
 	hushed  bool       // what was playing is being stopped, for the bot is muted
+	goesOn  chan error // why it could not be stopped; capacity 1
 	tries   int
 	next    time.Time // not before
 }
@@ -56,17 +57,17 @@ func (p *player) tend(ctx context.Context, r *runner, call signalCall) {
 	select {
 	case err := <-p.playing:
 		p.played(r, err)
+	case err := <-p.goesOn:
+		r.log.Info("the prompt could not be stopped, though the bot is muted", "cause", err.Error())
+		p.hushed, p.next = false, r.agent.clock.Now().Add(playRetry)
 	default:
 	}
-	s, now := r.story.Signal, r.agent.clock.Now()
-	// The service mutes nobody in a call of two, so the bot says nothing instead.
-	muted := r.wanted().Muted && !s.Group
-	r.story.Muted = muted
+	now := r.agent.clock.Now()
+	muted := r.story.Muted // the service mutes nobody in a call of two
 	switch {
-	case muted && p.playing != nil && !p.hushed:
-		p.hushed = true
-		go func() { _, _ = call.Act(ctx, "", signaling.StopMedia{}) }()
-	case p.done, p.playing != nil, muted, s.Phase != signaling.PhaseEstablished, now.Before(p.next):
+	case muted && p.playing != nil && !p.hushed && !now.Before(p.next):
+		p.hush(ctx, r, call)
+	case p.done, p.playing != nil, muted, r.story.Signal.Phase != signaling.PhaseEstablished, now.Before(p.next):
 	default:
 		p.hushed = false
 		p.play(ctx, r, call)
@@ -88,6 +89,18 @@ func (p *player) play(ctx context.Context, r *runner, call signalCall) {
 		}
 		played <- err
 		r.poke()
+	}()
+}
+
+// hush has the service stop what is playing.
+func (p *player) hush(ctx context.Context, r *runner, call signalCall) {
+	goesOn := make(chan error, 1)
+	p.hushed, p.goesOn = true, goesOn
+	go func() {
+		if _, err := call.Act(ctx, "", signaling.StopMedia{}); err != nil {
+			goesOn <- err
+			r.poke()
+		}
 	}()
 }
 

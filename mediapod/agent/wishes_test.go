@@ -5,6 +5,7 @@ package agent
 import (
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -241,6 +242,29 @@ func TestServiceHostedCallsPlayTheirPrompt(t *testing.T) {
 		a.changed(m.specify(func(s *callfleetv1.CallSpec) { s.Muted = false }))
 		await(t, "it again", func() bool { return plays(call) == 2 })
 		end <- struct{}{}
+	})
+	t.Run("muted it is silent, though the service would not stop at first", func(t *testing.T) {
+		end, stops := make(chan struct{}), atomic.Int32{}
+		a, call, m := begin(t, true, func(act signaling.Action) (signaling.Result, error) {
+			if _, stop := act.(signaling.StopMedia); !stop {
+				<-end
+			} else if stops.Add(1) == 1 {
+				return signaling.Result{}, errors.New("the service is busy")
+			}
+			return signaling.Result{}, nil
+		})
+		await(t, "the prompt", func() bool { return plays(call) == 1 })
+		a.changed(m.specify(func(s *callfleetv1.CallSpec) { s.Muted = true }))
+		await(t, "another try to stop it", func() bool { return stops.Load() == 2 })
+		close(end)
+	})
+	t.Run("muted, though there is nothing to be said any more", func(t *testing.T) {
+		a, call, m := begin(t, false, nil)
+		await(t, "the prompt", func() bool { return plays(call) == 1 })
+		for _, muted := range []bool{true, false} {
+			a.changed(m.specify(func(s *callfleetv1.CallSpec) { s.Muted = muted }))
+			await(t, "the status", func() bool { return m.status().Muted == muted })
+		}
 	})
 	t.Run("what cannot be played is told", func(t *testing.T) {
 		_, _, m := begin(t, true, func(signaling.Action) (signaling.Result, error) {
