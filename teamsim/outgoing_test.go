@@ -239,7 +239,12 @@ func TestCallsThatAreRefused(t *testing.T) {
 			in(d, "source", "identity", "applicationInstance")["id"] = adaID
 			return d
 		}(), 400, "not an instance"},
-		"targets and a meeting":     {callRoles, func() doc { d := joinBody(s.meeting(nil), b); d["targets"] = []doc{ada}; return d }(), 400, "not both"},
+		"targets and a meeting": {callRoles, func() doc { d := joinBody(s.meeting(nil), b); d["targets"] = []doc{ada}; return d }(), 400, "not both"},
+		"another app as source": {callRoles, func() doc {
+			d := callBody(b, serviceHosted(), ada)
+			d["source"] = doc{"@odata.type": "#microsoft.graph.participantInfo", "identity": doc{"application": doc{"id": adaID}}}
+			return d
+		}(), 400, "source.identity.application"},
 		"another tenant's token":    {callRoles, func() doc { d := callBody(b, serviceHosted(), ada); d["tenantId"] = adaID; return d }(), 403, "tenant mismatch"},
 		"a target that is unnamed":  {callRoles, callBody(b, serviceHosted(), doc{"identity": doc{}}), 400, "one user or one phone"},
 		"ringing timeout, but v1.0": {callRoles, func() doc { d := callBody(b, serviceHosted(), ada); d["ringingTimeoutInSeconds"] = 30; return d }(), 400, "ringingTimeoutInSeconds"},

@@ -128,14 +128,17 @@ func TestWhatIsRefusedOfParticipants(t *testing.T) {
 		body         any
 		status       int
 	}{
-		"six at once":                  {groupRoles, "POST", "/participants/invite", invitees(ada, ada, ada, ada, ada, ada), 400},
-		"nobody":                       {groupRoles, "POST", "/participants/invite", doc{"participants": []doc{}}, 400},
-		"no permission to invite":      {allRoles, "POST", "/participants/invite", invitees(ada), 403},
-		"invite by GET":                {groupRoles, "GET", "/participants/invite", nil, 405},
-		"remove, not on the list":      {groupRoles, "DELETE", "/participants/" + person, nil, 403},
-		"mute nobody":                  {groupRoles, "POST", "/participants/x/mute", nil, 404},
-		"unmute somebody":              {groupRoles, "POST", "/participants/" + person + "/unmute", nil, 400},
-		"hold oneself back":            {groupRoles, "POST", "/participants/" + person + "/stopHoldMusic", nil, 400},
+		"six at once":             {groupRoles, "POST", "/participants/invite", invitees(ada, ada, ada, ada, ada, ada), 400},
+		"nobody":                  {groupRoles, "POST", "/participants/invite", doc{"participants": []doc{}}, 400},
+		"no permission to invite": {allRoles, "POST", "/participants/invite", invitees(ada), 403},
+		"invite by GET":           {groupRoles, "GET", "/participants/invite", nil, 405},
+		"remove, not on the list": {groupRoles, "DELETE", "/participants/" + person, nil, 403},
+		"mute nobody":             {groupRoles, "POST", "/participants/x/mute", nil, 404},
+		"unmute somebody":         {groupRoles, "POST", "/participants/" + person + "/unmute", nil, 400},
+		"hold oneself back":       {groupRoles, "POST", "/participants/" + person + "/stopHoldMusic", nil, 400},
+		"hold music from a disk": {groupRoles, "POST", "/participants/" + person + "/startHoldMusic", doc{"customPrompt": doc{
+			"@odata.type": "#microsoft.graph.mediaPrompt", "mediaInfo": doc{"uri": "file:///music.wav"},
+		}}, 400},
 		"share, service-hosted":        {groupRoles, "POST", "/changeScreenSharingRole", doc{"role": "sharer"}, 400},
 		"share, no media permission":   {groupRoles[:3], "POST", "/changeScreenSharingRole", doc{"role": "sharer"}, 403},
 		"a role that is none":          {groupRoles, "POST", "/changeScreenSharingRole", doc{"role": "presenter"}, 400},

@@ -64,13 +64,16 @@ func (s *Service) create(w http.ResponseWriter, r *request) *apiError {
 	return nil
 }
 
-// shape checks what goes together in a request to join.
+// shape checks whom the request speaks for, and what goes together in one to join.
 func (s *Service) shape(body *createRequest, r *request) *apiError {
 	if src := body.Source; src != nil && src.Identity.ApplicationInstance != nil {
 		app, _ := s.Directory.Get(r.claims.AppID)
 		if app.InstanceID == "" || !sameID(src.Identity.ApplicationInstance.ID, app.InstanceID) {
 			return badRequest("source.identity.applicationInstance.id is not an instance of the application of the access token")
 		}
+	}
+	if src := body.Source; src != nil && src.Identity.Application != nil && !sameID(src.Identity.Application.ID, r.claims.AppID) {
+		return badRequest("source.identity.application.id is not the application of the access token")
 	}
 	if len(body.Targets) > 0 {
 		return nil // judged in place
@@ -80,9 +83,6 @@ func (s *Service) shape(body *createRequest, r *request) *apiError {
 	}
 	if body.MeetingInfo.Type == ns+"organizerMeetingInfo" && body.ChatInfo == nil {
 		return badRequest("chatInfo is required with organizerMeetingInfo")
-	}
-	if src := body.Source; src != nil && src.Identity.Application != nil && !sameID(src.Identity.Application.ID, r.claims.AppID) {
-		return badRequest("source.identity.application.id is not the application of the access token")
 	}
 	var raw struct {
 		MeetingInfo map[string]any `json:"meetingInfo"`

@@ -17,7 +17,7 @@ var holdPrompt = object{
 	types: []string{ns + "mediaPrompt"}, typeOptional: true, required: []string{"mediaInfo"},
 	members: map[string]rule{"mediaInfo": object{
 		types: []string{ns + "mediaInfo"}, typeOptional: true, required: []string{"uri"},
-		members: map[string]rule{"uri": nonEmpty, "resourceId": text},
+		members: map[string]rule{"uri": promptURI, "resourceId": text},
 	}.check},
 }
 

@@ -4,6 +4,7 @@ package calls
 
 import (
 	"net/url"
+	"strings"
 	"testing"
 )
 
@@ -38,4 +39,14 @@ func FuzzBlob(f *testing.F) {
 			t.Errorf("accepted %q as %+v", raw, b)
 		}
 	})
+}
+
+func TestLengthsAreInCharacters(t *testing.T) {
+	rule := atMost(maxClientContext)
+	if err := rule("clientContext", strings.Repeat("ü", maxClientContext)); err != nil {
+		t.Error(err)
+	}
+	if rule("clientContext", strings.Repeat("ü", maxClientContext+1)) == nil {
+		t.Error("one character too many is let through")
+	}
 }

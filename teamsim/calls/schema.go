@@ -11,6 +11,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
@@ -99,7 +100,7 @@ func text(path string, value any) error {
 func atMost(limit int) rule {
 	return func(path string, value any) error {
 		s, ok := value.(string)
-		if !ok || len(s) > limit {
+		if !ok || utf8.RuneCountInString(s) > limit {
 			return fmt.Errorf("%s must be a string of at most %d characters", path, limit)
 		}
 		return nil
