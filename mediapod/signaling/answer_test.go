@@ -138,6 +138,43 @@ func TestAnAnswerThatWasTakenAfterItWasGivenUp(t *testing.T) {
 	}
 }
 
+// TestPolicyRecordingIsKnownByEitherSign, with its shorter deadline.
+func TestPolicyRecordingIsKnownByEitherSign(t *testing.T) {
+	tests := map[string]struct {
+		change func(*graph.Call)
+		want   bool
+	}{
+		"both":                          {change: func(c *graph.Call) { c.ApplicationMetadata = recordingMetadata() }, want: true},
+		"who is observed":               {change: func(*graph.Call) {}, want: true},
+		"what the bot is told, no more": {change: func(c *graph.Call) { c.ApplicationMetadata, c.IncomingContext = recordingMetadata(), nil }, want: true},
+		"neither":                       {change: func(c *graph.Call) { c.IncomingContext = nil }},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := &desk{decide: answerIt}
+				s := newTestServer(t, &fakeGraph{}, withDesk(d))
+				defer stop(t, s)
+				n := recordedRing(testCallID)
+				tt.change(n.Call)
+				s.takeNewCalls([]graph.Notification{n}, arrival{tenant: testTenant})
+				synctest.Wait()
+				within := answerDeadline
+				if tt.want {
+					within = policyDeadline
+				}
+				if c := d.call(t); d.seen[0].PolicyRecording != tt.want || c.plan.setting.answerWithin != within {
+					t.Errorf("recording %t, to be answered within %s", d.seen[0].PolicyRecording, c.plan.setting.answerWithin)
+				}
+			})
+		})
+	}
+}
+
+func recordingMetadata() *graph.ApplicationMetadata {
+	return &graph.ApplicationMetadata{BotData: graph.BotData{InviteReasons: []string{"policyBasedRecording"}}}
+}
+
 func TestTheCallerGivesUp(t *testing.T) {
 	tests := map[string]func(t *testing.T, s *Server){
 		"told at the call's own address": func(t *testing.T, s *Server) { tell(t, s, deleted(testCallID, 200, 0)) },

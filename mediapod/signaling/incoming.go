@@ -184,9 +184,18 @@ func incomingOf(n graph.Notification, with arrival) Incoming {
 	return in
 }
 
-// policyRecording: only then does the service name somebody who is observed (Graph, "incomingContext").
+// policyRecording: the service says so in the call's metadata, or names somebody who is observed, which it does only then
+// (Graph, "incomingContext").
 func policyRecording(call *graph.Call) bool {
-	return call != nil && call.IncomingContext != nil && call.IncomingContext.ObservedParticipantID != ""
+	return call != nil && (observed(call) != "" || call.RecordsByPolicy())
+}
+
+// observed is the participant who is to be recorded by policy; empty if the service names none.
+func observed(call *graph.Call) string {
+	if call == nil || call.IncomingContext == nil {
+		return ""
+	}
+	return call.IncomingContext.ObservedParticipantID
 }
 
 // act carries a decision out.
@@ -285,9 +294,9 @@ func (s *Server) answer(in Incoming, req AnswerRequest) error {
 	if req.ScenarioID == "" {
 		req.ScenarioID = uuid.NewString()
 	}
-	within, observed := answerDeadline, ""
+	within := answerDeadline
 	if in.PolicyRecording {
-		within, observed = policyDeadline, in.Call.IncomingContext.ObservedParticipantID
+		within = policyDeadline
 	}
 	media := mediaConfig(req.Blob, req.PreFetch)
 	_, err := s.hold(plan{
@@ -295,7 +304,7 @@ func (s *Server) answer(in Incoming, req AnswerRequest) error {
 		setting: setting{
 			origin: originIncoming, group: in.Group, hosting: media.Hosting, tenant: in.TenantID, scenario: req.ScenarioID,
 			callID: in.CallID, chainID: in.ChainID, callback: s.callbackURI(req.UID),
-			keepAliveEvery: s.cfg.KeepAliveEvery, answerWithin: within, capacity: req.ParticipantCapacity, observed: observed,
+			keepAliveEvery: s.cfg.KeepAliveEvery, answerWithin: within, capacity: req.ParticipantCapacity, observed: observed(in.Call),
 		},
 		answer: graph.Answer{
 			CallbackURI: s.callbackURI(req.UID), AcceptedModalities: modalities(req.Modalities), MediaConfig: media,
