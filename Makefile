@@ -33,7 +33,7 @@ GOLANGCI_LINT  = $(GO) tool -modfile=hack/tools/lint/go.mod golangci-lint
 # Packages with tests, in two lots: those that start an API server take the cores they get, one package after the
 # other; all the rest run side by side.
 TESTED = $(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}{{end}}' ./... \
-	| grep -v '/test/\(e2e\|load\)[/ ]'
+	| grep -v '/test/\(e2e\|faults\|load\)[/ ]'
 SERVERS = controllers/controllertest|hack/devcluster/cluster|hack/devcluster/plane|controller-runtime/pkg/envtest
 FAST   = $(TESTED) | grep -Ev '$(SERVERS)' | cut -d' ' -f1
 SLOW   = $(TESTED) | grep -E '$(SERVERS)' | cut -d' ' -f1
@@ -130,6 +130,12 @@ fuzz-wire: ## Fuzz what comes from outside, notifications, join links and tokens
 		echo "==> $${target%%:*} for $(WIREFUZZTIME)"; \
 		$(GO) test -run '^$$' -fuzz "^$${target%%:*}\$$" -fuzztime $(WIREFUZZTIME) "$${target#*:}" || exit 1; \
 	done
+
+.PHONY: faults
+faults: ## Let a thousand calls go wrong in every known way, by seed (FAULTS="-seed 7 -scenarios 100" plays one round)
+	@$(GO) run ./hack/devcluster assets >/dev/null
+	@echo "==> fault matrix"
+	@$(GO) test ./test/faults/... -count=1 -v -timeout 12m $(if $(FAULTS),-run TestFaultMatrix $(FAULTS))
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME

@@ -63,7 +63,7 @@ func (s *scene) do(ctx context.Context, what string) error {
 	case goes:
 		_ = world.Teams.PersonLeaves(ctx, s.person)
 	case churn:
-		_ = world.Teams.Churn(ctx, s.meeting.ID, admin.Churn{Seed: s.round, Steps: 20, People: 5, IntervalMs: 10})
+		_ = world.Teams.Churn(ctx, s.meeting.ID, admin.Churn{Seed: s.weather.seed, Steps: 20, People: 5, IntervalMs: 10})
 	case mutedBy:
 		if bot, ok := s.botIn(ctx); ok {
 			_ = world.Teams.ShareScreen(ctx, s.meeting.ID, bot.ID, true)

@@ -42,6 +42,12 @@ func TestFaultMatrix(t *testing.T) {
 			t.Fatalf("to play the round again: go test ./test/faults -run TestFaultMatrix -seed %d -scenarios %d -round %d; with -only N that scenario alone", seed, n, n)
 		}
 	}
+	// Those that waited for the word of a process that was killed.
+	for deadline := time.Now().Add(overWithin); len(r.there(true)) > 0; _ = pause(ctx, 100*time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("deleted, and still there after %s: %v", overWithin, r.there(true))
+		}
+	}
 	ends := slices.Sorted(maps.Keys(sum.ends))
 	slices.SortStableFunc(ends, func(a, b string) int { return sum.ends[b] - sum.ends[a] })
 	for i, e := range ends {
@@ -68,7 +74,7 @@ func playRound(t *testing.T, w weather, n int, r *recorder, sum *tally) {
 	k := &sky{}
 	var all sync.WaitGroup
 	for i, p := range plans {
-		all.Go(func() { wrong[i] = play(ctx, p, w.seed, r, k) })
+		all.Go(func() { wrong[i] = play(ctx, p, w, r, k) })
 	}
 	all.Wait()
 	clear()
@@ -92,7 +98,10 @@ func verify(ctx context.Context, w weather, r *recorder, began time.Time, sum *t
 			wrong = append(wrong, err.Error())
 		}
 	}
-	for _, c := range r.unfinished() {
+	for deadline := time.Now().Add(endsWithin); len(r.unfinished(w)) > 0 && time.Now().Before(deadline); {
+		_ = pause(ctx, 50*time.Millisecond)
+	}
+	for _, c := range r.unfinished(w) {
 		wrong = append(wrong, "without an end: "+story(c))
 	}
 	wrong = append(wrong, settle(ctx)...)
@@ -112,7 +121,7 @@ func verify(ctx context.Context, w weather, r *recorder, began time.Time, sum *t
 	ids := claimed(versions)
 	wrong = append(wrong, twice(w, calls, ids)...)
 	wrong = append(wrong, oversold(calls, seats, ids, began)...)
-	wrong = append(wrong, untold(w, calls, ids)...)
+	wrong = append(wrong, unrecorded(w, calls, ids)...)
 	violations, err := world.Teams.Violations(ctx)
 	add(err)
 	for _, v := range violations {
@@ -140,7 +149,7 @@ func clean(ctx context.Context, r *recorder) error {
 	}
 	deadline := time.Now().Add(10 * time.Second)
 	for {
-		left := r.there()
+		left := r.there(false)
 		if len(left) == 0 {
 			return nil
 		}

@@ -62,7 +62,7 @@ func (j *judge) lookAtCall(v version) {
 	if now.EndReason == callfleetv1.EndPodStopped {
 		j.fail(v, "a media pod was stopped under it")
 	}
-	if now.EndReason == callfleetv1.EndPodLost && !j.weather.brings(killOwn, killTheirs) {
+	if now.EndReason == callfleetv1.EndPodLost && !untold(v.call) && !j.weather.brings(killOwn, killTheirs) {
 		j.fail(v, "its media pod was lost, though none was killed: %s", story(v.call))
 	}
 	if known {

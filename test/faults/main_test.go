@@ -19,6 +19,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
+
 	"github.com/callfleet/callfleet/test/rig"
 )
 
@@ -64,6 +67,7 @@ func run(m *testing.M) (code int, err error) {
 			fmt.Fprintln(os.Stderr, "faults: everything of this run is kept in", dir)
 		}
 	}()
+	klog.SetLogger(logr.Discard()) // the node agent is here, and the API server is taken away from it
 	pod := filepath.Join(dir, "fastpod")
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", pod, "./fastpod")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")

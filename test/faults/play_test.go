@@ -33,7 +33,7 @@ const (
 // scene is a scenario being played.
 type scene struct {
 	plan
-	round    uint64
+	weather  weather
 	recorder *recorder
 	sky      *sky
 	meeting  admin.Meeting
@@ -46,8 +46,8 @@ type scene struct {
 }
 
 // play plays a plan to its end and says what is wrong with how it went.
-func play(ctx context.Context, p plan, round uint64, r *recorder, k *sky) error {
-	s := &scene{plan: p, round: round, recorder: r, sky: k}
+func play(ctx context.Context, p plan, w weather, r *recorder, k *sky) error {
+	s := &scene{plan: p, weather: w, recorder: r, sky: k}
 	if err := pause(ctx, p.start); err != nil {
 		return err
 	}
@@ -120,6 +120,9 @@ func (s *scene) wait(ctx context.Context, patience time.Duration, so func(*callf
 			if deleted := c.GetDeletionTimestamp() != nil; st.Phase.Finished() && !deleted || so != nil && so(st) {
 				return true
 			}
+			if untold(c) && s.weather.brings(killOwn, killTheirs) && time.Since(c.GetCreationTimestamp().Time) > endsWithin {
+				return true // it waits for the word of a dead process
+			}
 		}
 		_ = pause(ctx, 25*time.Millisecond)
 	}
@@ -129,7 +132,7 @@ func (s *scene) wait(ctx context.Context, patience time.Duration, so func(*callf
 func (s *scene) session(ctx context.Context) (callfleetv1.AnyCall, error) {
 	names := []string{"Ada", "Grace", "Alan"}[:s.people]
 	m, err := world.Teams.CreateMeeting(ctx, admin.NewMeeting{
-		Subject: fmt.Sprintf("Round %d, scenario %d", s.round, s.number), TenantID: rig.TenantID, OrganizerID: uuid.NewString(),
+		Subject: fmt.Sprintf("Round %d, scenario %d", s.weather.seed, s.number), TenantID: rig.TenantID, OrganizerID: uuid.NewString(),
 		Lobby: s.lobby != "", LobbyTimeoutSeconds: 30, People: names,
 	})
 	if err != nil {
@@ -137,7 +140,7 @@ func (s *scene) session(ctx context.Context) (callfleetv1.AnyCall, error) {
 	}
 	s.meeting = m
 	s.person, _ = m.Person(names[0])
-	o, err := world.Session(fmt.Sprintf("r%d-s%d", s.round, s.number), m.JoinURL)
+	o, err := world.Session(fmt.Sprintf("r%d-s%d", s.weather.seed, s.number), m.JoinURL)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +166,7 @@ func (s *scene) session(ctx context.Context) (callfleetv1.AnyCall, error) {
 }
 
 func (s *scene) outgoing(ctx context.Context) (callfleetv1.AnyCall, error) {
-	c := &callfleetv1.Call{ObjectMeta: metav1.ObjectMeta{Namespace: rig.Namespace, Name: fmt.Sprintf("r%d-s%d", s.round, s.number)}}
+	c := &callfleetv1.Call{ObjectMeta: metav1.ObjectMeta{Namespace: rig.Namespace, Name: fmt.Sprintf("r%d-s%d", s.weather.seed, s.number)}}
 	for _, reaction := range s.callees {
 		id, err := s.user(ctx, reaction)
 		if err != nil {
@@ -270,10 +273,13 @@ func (s *scene) playCaller(ctx context.Context) error {
 		_ = pause(ctx, s.end.after/4)
 		_ = world.Teams.HangUp(ctx, id, "")
 	}
-	deadline := time.Now().Add(standsWithin)
+	deadline := time.Now().Add(standsWithin + outage)
 	for s.name = s.recorder.taken(id); s.name == ""; s.name = s.recorder.taken(id) {
-		if c, ok := s.sky.call(ctx, id); ctx.Err() != nil || ok && !c.Live() && c.Established.IsZero() || time.Now().After(deadline) {
-			_ = world.Teams.HangUp(ctx, id, "") // taken by nobody; or nobody can tell, as the API server is away
+		if c, ok := s.sky.call(ctx, id); ctx.Err() != nil || ok && !c.Live() && c.Established.IsZero() {
+			return nil // taken by nobody
+		}
+		if time.Now().After(deadline) { // taken by a process that was killed at once
+			_ = world.Teams.EndCall(ctx, id, admin.Result{Code: 200})
 			return nil
 		}
 		_ = pause(ctx, 25*time.Millisecond)

@@ -37,6 +37,7 @@ type recorder struct {
 	byName   map[string]types.UID // kind/name
 	incoming map[string]types.UID // by the call's id
 	gone     map[types.UID]bool
+	excused  map[types.UID]bool
 }
 
 func record(ctx context.Context) (*recorder, error) {
@@ -44,7 +45,7 @@ func record(ctx context.Context) (*recorder, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &recorder{latest: map[types.UID]callfleetv1.AnyCall{}, byName: map[string]types.UID{}, incoming: map[string]types.UID{}, gone: map[types.UID]bool{}}
+	r := &recorder{latest: map[types.UID]callfleetv1.AnyCall{}, byName: map[string]types.UID{}, incoming: map[string]types.UID{}, gone: map[types.UID]bool{}, excused: map[types.UID]bool{}}
 	go client.Follow(ctx, api, "meetingsessions", rig.Namespace, fields.Everything(), &callfleetv1.MeetingSession{}, client.Follower[*callfleetv1.MeetingSession]{
 		Changed: func(s *callfleetv1.MeetingSession) { r.call(s, false) }, Gone: func(s *callfleetv1.MeetingSession) { r.call(s, true) },
 	})
@@ -148,17 +149,32 @@ func (r *recorder) taken(callID string) string {
 	return ""
 }
 
-// unfinished lists what has neither ended nor gone.
-func (r *recorder) unfinished() []callfleetv1.AnyCall {
+// untold: a call came in, its object was made, and the process that made it was killed before it could say that it holds
+// the call. The controller waits a minute for its word; nobody here does.
+func untold(c callfleetv1.AnyCall) bool {
+	one, ok := c.(*callfleetv1.Call)
+	return ok && one.Spec.Incoming != nil && one.Status.Call == nil && one.Status.MediaPod == ""
+}
+
+// unfinished lists what has neither ended nor gone, and should have.
+func (r *recorder) unfinished(w weather) []callfleetv1.AnyCall {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var list []callfleetv1.AnyCall
 	for uid, c := range r.latest {
-		if _, st := c.CallParts(); !r.gone[uid] && !st.Phase.Finished() {
+		if _, st := c.CallParts(); !r.gone[uid] && !st.Phase.Finished() && !(untold(c) && r.mayBeUntold(c, w)) {
 			list = append(list, c)
 		}
 	}
 	return list
+}
+
+// mayBeUntold: a pod was killed when the object was made, in this round or in one before.
+func (r *recorder) mayBeUntold(c callfleetv1.AnyCall, w weather) bool {
+	if w.brings(killOwn, killTheirs) {
+		r.excused[c.GetUID()] = true
+	}
+	return r.excused[c.GetUID()]
 }
 
 // away: the API server cannot be reached, or is about to stop.
@@ -168,13 +184,13 @@ func away(err error) bool {
 		apierrors.IsInternalError(err) || apierrors.IsConflict(err) || apierrors.IsUnauthorized(err) || apierrors.IsForbidden(err)
 }
 
-// there lists the objects that still exist.
-func (r *recorder) there() []string {
+// there lists the objects that still exist, with or without those that have to wait for the word of a dead process.
+func (r *recorder) there(excused bool) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var names []string
 	for uid, c := range r.latest {
-		if !r.gone[uid] {
+		if !r.gone[uid] && (excused || !r.excused[uid]) {
 			names = append(names, nameOf(c))
 		}
 	}

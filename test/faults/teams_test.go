@@ -115,8 +115,8 @@ func oversold(calls []admin.Call, seats map[string]int32, claimed map[string]boo
 	return wrong
 }
 
-// untold lists calls that came in and were answered, and of which no object tells.
-func untold(w weather, calls []admin.Call, claimed map[string]bool) (wrong []string) {
+// unrecorded lists calls that came in and were answered, and of which no object tells.
+func unrecorded(w weather, calls []admin.Call, claimed map[string]bool) (wrong []string) {
 	if w.brings(killOwn, killTheirs) {
 		return nil // what only the killed process knew
 	}

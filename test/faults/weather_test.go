@@ -74,7 +74,7 @@ func forecast(seed uint64) weather {
 	}
 	kinds := []string{killOwn, killTheirs, killManager, killRouter, noAPIServer, rotateKeys, rollOut, scaleIn}
 	r.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
-	for _, what := range kinds[:r.IntN(3)] {
+	for _, what := range kinds[:r.IntN(4)] {
 		w.breaks = append(w.breaks, step{after: time.Second + within(r, 3*time.Second), what: what})
 	}
 	return w
