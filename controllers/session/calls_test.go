@@ -146,6 +146,7 @@ func TestACallThatCameIn(t *testing.T) {
 func TestACallOfWhichNobodyTells(t *testing.T) {
 	w := newWorld(t, 1)
 	c := controllertest.Create(t, w.Client, controllertest.IncomingCall(w.ns, "caller", bot).Object())
+	w.clock.SetTime(c.CreationTimestamp.Time) // which the API server gives, whatever the test's clock says by then
 	w.passCalls(toldWithin-2*time.Second, c)
 	w.manager.Writes.AwaitQuiet(t, 200*time.Millisecond)
 	if n := w.manager.Writes.Len(); n > 0 {
