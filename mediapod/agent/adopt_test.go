@@ -145,7 +145,11 @@ func TestOrphans(t *testing.T) {
 		},
 		"adopted elsewhere, and lost there too": {object: orphaned("reception-3", "x"), to: other, want: signaling.Orphan{Adopted: true}, adopts: true},
 		"no seat":                               {object: orphaned(other, "x"), to: other, change: func(a *Agent, _ *memory) { a.pod.Spec.Capacity.Seats = 0 }, want: signaling.Orphan{Later: true}},
-		"the pod stops":                         {object: orphaned(other, "x"), to: other, change: func(a *Agent, _ *memory) { a.stop() }, want: signaling.Orphan{Later: true}},
+		"the pod is emptied": {
+			object: orphaned(other, "x"), to: other, want: signaling.Orphan{Later: true},
+			change: func(a *Agent, _ *memory) { a.pod.Spec.Drain = &callfleetv1.Drain{Reason: callfleetv1.DrainScaleIn} },
+		},
+		"the pod stops": {object: orphaned(other, "x"), to: other, change: func(a *Agent, _ *memory) { a.stop() }, want: signaling.Orphan{Later: true}},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -99,8 +99,9 @@ func adoptedWithin(ctx context.Context, find func() *runner, decided <-chan stru
 func (a *Agent) rescue(ctx context.Context, s *subject, what verdict) signaling.Orphan {
 	a.mu.Lock()
 	if a.runners[s.uid] == nil && a.pending[s.uid] == nil {
-		// That its last pod refused it does not matter: the service has something to say about it, now.
-		if !a.seatFree() {
+		// That its last pod refused it does not matter: the service has something to say about it, now. But a pod that has
+		// said it takes no more calls is held to it: its MediaPod may be deleted on the strength of that.
+		if !a.seatFree() || what == verdictTakeOver && draining(a.pod) {
 			a.mu.Unlock()
 			return signaling.Orphan{Later: true}
 		}
