@@ -70,6 +70,11 @@ func startBots(ctx context.Context) error {
 	if err := world.Teams.SetClockSpeed(ctx, speed); err != nil {
 		return err
 	}
+	// Longer than anything is away. Of a call whose process was killed before it could say that it holds it, nothing is
+	// taken for a minute.
+	if err := world.Teams.SetRetry(ctx, admin.Retry{PatienceMs: 10_000}); err != nil {
+		return err
+	}
 	for _, u := range []admin.User{
 		{ID: colleague, TenantID: rig.TenantID, Reaction: admin.Answers, AfterSeconds: 2},
 		{ID: absentColleague, TenantID: rig.TenantID, Reaction: admin.Ignores},
