@@ -81,6 +81,8 @@ type runner struct {
 	// passing: the call is to go on in another process. Of one that is gone, it has that process already.
 	passing bool
 	over    bool // the call has ended; its last status may still be on its way
+	// vacated: its seat was given away before the API server had heard of it.
+	vacated bool
 	// newest version that came through the watch; nil if the object is not bound to this pod any more.
 	newest *subject
 	call   signalCall // once there is one
@@ -296,10 +298,12 @@ func (r *runner) finish(end callfleetv1.CallEnd) {
 	r.writer.offer(r.story, true)
 }
 
-// spent: the call is over, and the API server has not heard of it.
+// spent: the call is over, and the API server had not heard of it when this was asked first. The seat was given away then,
+// and is not taken back when its last word is written.
 func (r *runner) spent() bool {
+	unheard := r.writer.unheard()
 	r.mu.Lock()
-	over := r.over
-	r.mu.Unlock()
-	return over && r.writer.unheard()
+	defer r.mu.Unlock()
+	r.vacated = r.vacated || r.over && unheard
+	return r.vacated
 }
