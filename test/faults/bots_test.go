@@ -23,7 +23,7 @@ const (
 )
 
 // What each bot has: fewer seats than there are calls in a busy moment.
-var fleets = map[string]struct{ pods, seats int32 }{ownMedia: {2, 16}, theirMedia: {1, 24}}
+var fleets = map[string]struct{ pods, seats int32 }{ownMedia: {2, 20}, theirMedia: {1, 32}}
 
 // Who calls decides what becomes of the call.
 const (
@@ -34,6 +34,10 @@ const (
 	colleague        = "71000000-0000-4000-8000-000000000001"
 	absentColleague  = "71000000-0000-4000-8000-000000000002"
 )
+
+// retry is how the local Teams repeats notifications: for longer than anything is away. Of a call whose process was killed
+// before it could say that it holds it, nothing is taken for a minute.
+var retry = admin.Retry{PatienceMs: 10_000}
 
 func appOf(bot string) string {
 	if bot == theirMedia {
@@ -70,9 +74,7 @@ func startBots(ctx context.Context) error {
 	if err := world.Teams.SetClockSpeed(ctx, speed); err != nil {
 		return err
 	}
-	// Longer than anything is away. Of a call whose process was killed before it could say that it holds it, nothing is
-	// taken for a minute.
-	if err := world.Teams.SetRetry(ctx, admin.Retry{PatienceMs: 10_000}); err != nil {
+	if err := world.Teams.SetRetry(ctx, retry); err != nil {
 		return err
 	}
 	for _, u := range []admin.User{

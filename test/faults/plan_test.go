@@ -142,7 +142,7 @@ func draw(seed uint64, number int) plan {
 		p.others = pick(r, 0, 0, 0, 2)
 		p.giveUp = r.IntN(6) == 0
 		if r.IntN(20) == 0 {
-			p.ringAs = 25 // more than there are seats
+			p.ringAs = 35 // more than there are seats
 		}
 		ends = append(ends, endHungUp, endHungUp)
 	default:

@@ -4,6 +4,7 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -149,16 +150,18 @@ func settle(ctx context.Context) (wrong []string) {
 			wrong = append(wrong, fmt.Sprintf("it goes on although nothing is left of it, and the bot was told of it (%s, %v): %s", heard, err, brief(c)))
 		}
 	}
-	if err := world.Teams.SetClockSpeed(ctx, 3600); err != nil {
+	// That such a call is over is told to nobody in vain for long.
+	err = errors.Join(world.Teams.SetRetry(ctx, admin.Retry{PatienceMs: 500}), world.Teams.SetClockSpeed(ctx, 3600))
+	if err != nil {
 		return append(wrong, err.Error())
 	}
-	deadline, cancel := context.WithTimeout(ctx, 3*time.Second)
+	deadline, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	left, err := world.Teams.WaitQuiet(deadline)
 	if err != nil {
 		wrong = append(wrong, fmt.Sprintf("the local Teams is not quiet even after the service's deadlines: %+v", left))
 	}
-	if err := world.Teams.SetClockSpeed(ctx, speed); err != nil {
+	if err := errors.Join(world.Teams.SetRetry(ctx, retry), world.Teams.SetClockSpeed(ctx, speed)); err != nil {
 		wrong = append(wrong, err.Error())
 	}
 	return wrong
