@@ -44,12 +44,10 @@ func (s *scene) do(ctx context.Context, what string) error {
 		})
 	case uninvite:
 		return set(func(spec *callfleetv1.CallSpec) { spec.Invite = nil })
-	case flipDuplex:
-		for range 3 {
-			for _, on := range []bool{true, false} {
-				if err := set(func(spec *callfleetv1.CallSpec) { spec.Muted = on }); err != nil {
-					return err
-				}
+	case flip:
+		for _, on := range []bool{true, false} {
+			if err := set(func(spec *callfleetv1.CallSpec) { spec.Muted = on }); err != nil {
+				return err
 			}
 		}
 		return nil

@@ -59,8 +59,12 @@ func TestFaultMatrix(t *testing.T) {
 	}
 }
 
+// roundWithin is how long a round may take, whatever hangs.
+const roundWithin = 4 * time.Minute
+
 func playRound(t *testing.T, w weather, n int, r *recorder, sum *tally) {
-	ctx := t.Context()
+	ctx, cancel := context.WithTimeout(t.Context(), roundWithin)
+	defer cancel()
 	t.Log(w)
 	began := time.Now()
 	plans := make([]plan, 0, n)
@@ -69,12 +73,15 @@ func playRound(t *testing.T, w weather, n int, r *recorder, sum *tally) {
 			plans = append(plans, draw(w.seed, i))
 		}
 	}
-	wrong := make([]error, len(plans))
+	wrong, took := make([]error, len(plans)), make([]time.Duration, len(plans))
 	clear := w.begin(ctx, t)
 	k := &sky{}
 	var all sync.WaitGroup
 	for i, p := range plans {
-		all.Go(func() { wrong[i] = play(ctx, p, w, r, k) })
+		all.Go(func() {
+			wrong[i] = play(ctx, p, w, r, k)
+			took[i] = time.Since(began)
+		})
 	}
 	all.Wait()
 	clear()
@@ -88,7 +95,8 @@ func playRound(t *testing.T, w weather, n int, r *recorder, sum *tally) {
 		t.Error(text)
 	}
 	sum.scenarios += len(plans)
-	t.Logf("%d scenarios in %.1f s, all quiet after %.1f s", len(plans), played.Seconds(), time.Since(began).Seconds())
+	last := plans[slices.Index(took, slices.Max(took))]
+	t.Logf("%d scenarios in %.1f s, all quiet after %.1f s; last was %v", len(plans), played.Seconds(), time.Since(began).Seconds(), last)
 }
 
 // verify waits until everything is over and says what is wrong then, or was in the meantime.
@@ -104,7 +112,7 @@ func verify(ctx context.Context, w weather, r *recorder, began time.Time, sum *t
 	for _, c := range r.unfinished(w) {
 		wrong = append(wrong, "without an end: "+story(c))
 	}
-	wrong = append(wrong, settle(ctx)...)
+	wrong = append(wrong, settle(ctx, vain(w, r.soFar()))...)
 	seats := map[string]int32{}
 	for name, f := range fleets {
 		for i := range 2 * f.pods {
@@ -119,9 +127,11 @@ func verify(ctx context.Context, w weather, r *recorder, began time.Time, sum *t
 	add(err)
 	calls := slices.DeleteFunc(all, func(c admin.Call) bool { return c.Created.Before(began) })
 	ids := claimed(versions)
-	wrong = append(wrong, twice(w, calls, ids)...)
-	wrong = append(wrong, oversold(calls, seats, ids, began)...)
 	wrong = append(wrong, unrecorded(w, calls, ids)...)
+	left := vain(w, versions)
+	ended := slices.DeleteFunc(slices.Clone(calls), func(c admin.Call) bool { return left[plain(c.ID)] })
+	wrong = append(wrong, twice(w, ended, ids)...)
+	wrong = append(wrong, oversold(ended, seats, ids, began)...)
 	violations, err := world.Teams.Violations(ctx)
 	add(err)
 	for _, v := range violations {

@@ -28,7 +28,7 @@ import (
 var (
 	firstSeed = flag.Uint64("seed", 1, "seed of the first round; the next one has the next")
 	total     = flag.Int("scenarios", 1000, "how many scenarios there are in all")
-	perRound  = flag.Int("round", 125, "how many scenarios a round has")
+	perRound  = flag.Int("round", 112, "how many scenarios a round has")
 	only      = flag.Int("only", -1, "play this scenario of each round alone")
 )
 

@@ -78,24 +78,24 @@ func (p plan) String() string {
 
 // What is done in a call.
 const (
-	mute       = "mute"
-	unmute     = "unmute"
-	announce   = "announce recording"
-	withdraw   = "withdraw recording"
-	keepMedia  = "keep media"
-	view       = "view a screen"
-	share      = "share a screen"
-	noShare    = "share nothing"
-	inviteOne  = "invite"
-	uninvite   = "invite nobody"
-	comes      = "somebody comes"
-	goes       = "somebody goes"
-	churn      = "people come and go"
-	mutedBy    = "muted by somebody"
-	flipDuplex = "set and unset everything"
+	mute      = "mute"
+	unmute    = "unmute"
+	announce  = "announce recording"
+	withdraw  = "withdraw recording"
+	keepMedia = "keep media"
+	view      = "view a screen"
+	share     = "share a screen"
+	noShare   = "share nothing"
+	inviteOne = "invite"
+	uninvite  = "invite nobody"
+	comes     = "somebody comes"
+	goes      = "somebody goes"
+	churn     = "people come and go"
+	mutedBy   = "muted by somebody"
+	flip      = "mute and unmute at once"
 )
 
-var inCall = []string{mute, unmute, announce, withdraw, keepMedia, keepMedia, inviteOne, uninvite, comes, goes, churn, mutedBy, flipDuplex}
+var inCall = []string{mute, unmute, announce, withdraw, keepMedia, keepMedia, inviteOne, uninvite, comes, goes, churn, mutedBy, flip}
 
 // How a call ends.
 const (
@@ -124,7 +124,7 @@ func within(r *rand.Rand, most time.Duration) time.Duration {
 // draw plans a scenario.
 func draw(seed uint64, number int) plan {
 	r := rand.New(rand.NewPCG(seed, uint64(number)+1)) //nolint:gosec // chance is wanted, not secrecy
-	p := plan{number: number, start: within(r, 4*time.Second), bot: pick(r, ownMedia, ownMedia, theirMedia), ringAs: 1}
+	p := plan{number: number, start: within(r, 6*time.Second), bot: pick(r, ownMedia, ownMedia, theirMedia), ringAs: 1}
 	p.rejoin = pick(r, callfleetv1.RejoinOnFailure, callfleetv1.RejoinNever)
 	p.settled = r.IntN(4) > 0
 	p.leave.MaxDuration = "3m"

@@ -5,6 +5,7 @@ package faults
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -99,6 +100,13 @@ func (r *recorder) pod(p *callfleetv1.MediaPod, gone bool) {
 		}
 	}
 	r.versions = append(r.versions, v)
+}
+
+// soFar is what take would give, and leaves it there.
+func (r *recorder) soFar() []version {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.versions)
 }
 
 // take gives what was recorded since it was last taken; what is known of objects that still exist stays.

@@ -32,6 +32,23 @@ func claimed(versions []version) map[string]bool {
 	return ids
 }
 
+// vain are the calls that the bot could not hang up in time, and has said so. They go on until they speak again.
+func vain(w weather, versions []version) map[string]bool {
+	ids := map[string]bool{}
+	if w.mix.Failing+w.mix.Throttled+w.mix.LoginFailing+w.mix.ReplyLost == 0 {
+		return ids // nobody kept it from hanging up
+	}
+	for _, v := range versions {
+		if v.call == nil {
+			continue
+		}
+		if st := status(v); st.Call != nil && st.Call.End != nil && strings.Contains(st.Call.End.Message, "did not confirm the hang-up") {
+			ids[plain(st.Call.ID)] = true
+		}
+	}
+	return ids
+}
+
 // plain is an id however it is written: in capitals, and without dashes.
 func plain(id string) string { return strings.ToLower(strings.ReplaceAll(id, "-", "")) }
 
@@ -131,7 +148,7 @@ func unrecorded(w weather, calls []admin.Call, claimed map[string]bool) (wrong [
 
 // settle waits until nothing goes on in the local Teams. Of what is left then only that is right which no process can
 // know of; it has to die of the service's own deadline, which is made to come soon.
-func settle(ctx context.Context) (wrong []string) {
+func settle(ctx context.Context, vain map[string]bool) (wrong []string) {
 	quiet, cancel := context.WithTimeout(ctx, 12*time.Second)
 	defer cancel()
 	if _, err := world.Teams.WaitQuiet(quiet); err == nil {
@@ -142,7 +159,7 @@ func settle(ctx context.Context) (wrong []string) {
 		return []string{err.Error()}
 	}
 	for _, c := range calls {
-		if !c.Live() {
+		if !c.Live() || vain[plain(c.ID)] {
 			continue
 		}
 		heard, err := heardOf(ctx, c)

@@ -54,11 +54,12 @@ func (w weather) String() string {
 	return fmt.Sprintf("round %d: %+v; breaks %v", w.seed, w.mix, w.breaks)
 }
 
-// forecast draws the weather of a round. Every eighth round has none: what fails there is no matter of faults.
+// forecast draws the weather of a round. Every ninth round has none: what fails there is no matter of faults. The eight
+// before it break each thing once, and others besides.
 func forecast(seed uint64) weather {
 	r := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // chance is wanted, not secrecy
 	w := weather{seed: seed, mix: admin.Chaos{Seed: seed}}
-	if seed%8 == 0 {
+	if seed%9 == 0 {
 		return w
 	}
 	some := func(most float64) float64 {
@@ -73,8 +74,11 @@ func forecast(seed uint64) weather {
 		Failing: some(.1), Throttled: some(.03), ReplyLost: some(.08), LoginFailing: some(.3),
 	}
 	kinds := []string{killOwn, killTheirs, killManager, killRouter, noAPIServer, rotateKeys, rollOut, scaleIn}
-	r.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
-	for _, what := range kinds[:r.IntN(4)] {
+	first := int(seed%9) - 1
+	kinds[0], kinds[first] = kinds[first], kinds[0]
+	others := kinds[1:]
+	r.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
+	for _, what := range kinds[:1+r.IntN(3)] {
 		w.breaks = append(w.breaks, step{after: time.Second + within(r, 3*time.Second), what: what})
 	}
 	return w
