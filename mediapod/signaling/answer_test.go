@@ -139,6 +139,41 @@ func TestAnAnswerThatWasTakenAfterItWasGivenUp(t *testing.T) {
 }
 
 // TestPolicyRecordingIsKnownByEitherSign, with its shorter deadline.
+// TestACallThatMovesOnWasAnswered: the service took the answer and says so, and its reply is what is late.
+func TestACallThatMovesOnWasAnswered(t *testing.T) {
+	for name, leaves := range map[string]bool{"and goes on": false, "and is to end": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := &fakeGraph{answer: func(ctx context.Context, try int, _ graph.Answer) error {
+					if try == 1 {
+						time.Sleep(answerTimeout - time.Second)
+						return answer("answer call", http.StatusServiceUnavailable)
+					}
+					<-ctx.Done()
+					return ctx.Err()
+				}}
+				d := &desk{decide: answerIt}
+				s := newTestServer(t, g, withDesk(d))
+				defer stop(t, s)
+				s.takeNewCalls([]graph.Notification{recordedRing(testCallID)}, arrival{tenant: testTenant})
+				pass(answerTimeout - time.Second + answerRetry)
+				c := d.call(t)
+				tell(t, s, updated(testCallID, graph.StateEstablished))
+				if leaves {
+					c.HangUp(EndedByBot)
+				}
+				pass(policyDeadline)
+				if got := g.count("delete", testCallID) > 0; got != leaves || g.count("reject as busy", testCallID) != 0 {
+					t.Errorf("asked %v", g.asked)
+				}
+				if !leaves {
+					wantPhase(t, c, PhaseEstablished)
+				}
+			})
+		})
+	}
+}
+
 func TestPolicyRecordingIsKnownByEitherSign(t *testing.T) {
 	tests := map[string]struct {
 		change func(*graph.Call)

@@ -139,6 +139,10 @@ func (m *machine) failAnswer(now time.Time, end End) {
 // giveUpAnswer: the service's deadline has passed. Should the answer have been taken all the
 // same, the call tells of itself, and is hung up as one that nobody claims.
 func (m *machine) giveUpAnswer(now time.Time) {
+	if m.snap.State.Rank() > rankIncoming {
+		m.answerTaken(now) // the call moves on: only the answer to our own is still awaited
+		return
+	}
 	end := EndFor(EndAnsweredTooLate)
 	if m.answering.failure != nil {
 		end = endOfError(m.answering.failure)
