@@ -31,6 +31,7 @@ type memory struct {
 	object     *subject      // nil: there is none
 	loseAnswer bool          // of the next write, which is done all the same
 	away       bool          // nothing is answered
+	refuse     error         // what the next creation is answered, once
 	gate       chan struct{} // writes wait for it, if set
 	creates    int
 	patches    int
@@ -57,6 +58,10 @@ func (m *memory) create(_ context.Context, s *subject) (*subject, error) {
 	switch {
 	case m.away:
 		return nil, errAway
+	case m.refuse != nil:
+		err := m.refuse
+		m.refuse = nil
+		return nil, err
 	case m.object != nil:
 		return nil, apierrors.NewAlreadyExists(schema.GroupResource{Resource: s.kind.resource}, s.name())
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/clock"
@@ -50,6 +51,8 @@ type statusWriter struct {
 	told   bool     // the status of the call has been written once
 	next   *story.Story
 	closed bool // no story follows the one in next
+
+	forbidden time.Time // since when the API server forbids a call that is over to be told of; the goroutine of run alone
 
 	wake chan struct{} // capacity 1
 	done chan struct{}
@@ -223,7 +226,7 @@ func (w *statusWriter) make(ctx context.Context, unanswered bool) (*subject, err
 	case apierrors.IsInvalid(err), apierrors.IsForbidden(err):
 		// The call goes on: somebody talks to the bot. It is tried again as long as it does.
 		w.log.Error(err, "the object of the call is refused", "name", w.maker.name())
-		if w.ending() {
+		if w.ending() && w.refusedForGood(err) {
 			return nil, errNotOurs
 		}
 		return nil, err
@@ -232,6 +235,21 @@ func (w *statusWriter) make(ctx context.Context, unanswered bool) (*subject, err
 	}
 	w.observed(made)
 	return made, nil
+}
+
+// forbiddenFor is how long something must be forbidden to count as refused for good. An API server that has just started
+// forbids everything until it has read the roles.
+const forbiddenFor = time.Minute
+
+// refusedForGood: trying again is of no use.
+func (w *statusWriter) refusedForGood(err error) bool {
+	if !apierrors.IsForbidden(err) || apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+		return true
+	}
+	if w.forbidden.IsZero() {
+		w.forbidden = w.clock.Now()
+	}
+	return w.clock.Since(w.forbidden) >= forbiddenFor
 }
 
 // ending: the last story has been offered.
