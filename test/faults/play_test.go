@@ -22,7 +22,7 @@ import (
 
 const (
 	// standsWithin is how long a settled scenario waits for its call to stand; some never do.
-	standsWithin = 8 * time.Second
+	standsWithin = 6 * time.Second
 	// endsWithin is how long the planned end may take before the bot is told to leave.
 	endsWithin = 4 * time.Second
 	// overWithin is how long everything may take after that. Longest takes a call of which the pod that took it was killed

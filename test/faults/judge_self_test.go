@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/teamsim/admin"
+)
+
+// history makes versions one after the other.
+type history []version
+
+func (h *history) pod(seats, used int32) {
+	p := &callfleetv1.MediaPod{}
+	p.Spec.Capacity.Seats, p.Status.Seats.Used = seats, used
+	*h = append(*h, version{rv: uint64(len(*h) + 1), uid: "pod", name: "reception-0", pod: p, at: true})
+}
+
+func (h *history) podGone(drained bool) {
+	p := &callfleetv1.MediaPod{}
+	if drained {
+		p.Spec.Drain = &callfleetv1.Drain{Reason: callfleetv1.DrainScaleIn}
+	}
+	*h = append(*h, version{rv: uint64(len(*h) + 1), uid: "pod", name: "reception-0", pod: p, gone: true, at: true})
+}
+
+func (h *history) call(name string, phase callfleetv1.CallPhase, id string, end callfleetv1.EndReason) {
+	s := &callfleetv1.MeetingSession{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name)}}
+	s.Status.Phase, s.Status.EndReason, s.Status.MediaPod = phase, end, "reception-0"
+	if id != "" {
+		s.Status.Call = &callfleetv1.CallRecord{ClaimedBy: "process", ID: id}
+		if end != "" {
+			s.Status.Call.End = &callfleetv1.CallEnd{Reason: end}
+		}
+	}
+	*h = append(*h, version{rv: uint64(len(*h) + 1), uid: s.UID, name: "ms/" + name, call: s})
+}
+
+// A judge who sees nothing proves nothing.
+func TestTheJudgeSeesWhatIsWrong(t *testing.T) {
+	killed := weather{breaks: []step{{what: killOwn}}}
+	for name, tc := range map[string]struct {
+		weather weather
+		happens func(*history)
+		wrong   int
+	}{
+		"all is well": {happens: func(h *history) {
+			h.pod(1, 0)
+			h.call("a", callfleetv1.PhaseAssigned, "", "")
+			h.call("a", callfleetv1.PhaseEstablished, "1", "")
+			h.call("a", callfleetv1.PhaseCompleted, "1", callfleetv1.EndedByBot)
+			h.call("b", callfleetv1.PhaseAssigned, "", "")
+			h.call("b", callfleetv1.PhaseCompleted, "", callfleetv1.EndedByBot)
+			h.podGone(true)
+		}},
+		"a final phase is left": {wrong: 1, happens: func(h *history) {
+			h.call("a", callfleetv1.PhaseCompleted, "1", callfleetv1.EndedByBot)
+			h.call("a", callfleetv1.PhasePending, "", "")
+		}},
+		"an end without a reason": {wrong: 1, happens: func(h *history) { h.call("a", callfleetv1.PhaseCompleted, "", "") }},
+		"one call becomes another": {wrong: 1, happens: func(h *history) {
+			h.call("a", callfleetv1.PhaseEstablished, "1", "")
+			h.call("a", callfleetv1.PhaseEstablished, "2", "")
+		}},
+		"a call is forgotten": {wrong: 1, happens: func(h *history) {
+			h.call("a", callfleetv1.PhaseEstablished, "1", "")
+			h.call("a", callfleetv1.PhasePending, "", "")
+		}},
+		"two are bound to one seat": {wrong: 1, happens: func(h *history) {
+			h.pod(1, 0)
+			h.call("a", callfleetv1.PhaseAssigned, "", "")
+			h.call("b", callfleetv1.PhaseAssigned, "", "")
+		}},
+		"a pod counts more than it has": {wrong: 1, happens: func(h *history) { h.pod(1, 2) }},
+		"a pod goes under a call": {wrong: 1, happens: func(h *history) {
+			h.pod(1, 1)
+			h.call("a", callfleetv1.PhaseEstablished, "1", "")
+			h.podGone(true)
+		}},
+		"a pod goes undrained":             {wrong: 1, happens: func(h *history) { h.pod(1, 0); h.podGone(false) }},
+		"a pod is stopped":                 {wrong: 1, weather: killed, happens: func(h *history) { h.call("a", callfleetv1.PhaseFailed, "1", callfleetv1.EndPodStopped) }},
+		"a pod is lost":                    {wrong: 1, happens: func(h *history) { h.call("a", callfleetv1.PhaseFailed, "1", callfleetv1.EndPodLost) }},
+		"a pod is lost that we had killed": {weather: killed, happens: func(h *history) { h.call("a", callfleetv1.PhaseFailed, "1", callfleetv1.EndPodLost) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var h history
+			tc.happens(&h)
+			if wrong := replay(tc.weather, h); len(wrong) != tc.wrong {
+				t.Errorf("found %d: %v; want %d", len(wrong), wrong, tc.wrong)
+			}
+		})
+	}
+}
+
+func TestWhatTheServiceSawIsJudgedToo(t *testing.T) {
+	at := func(second int) time.Time { return time.Date(2026, 1, 1, 0, 0, second, 0, time.UTC) }
+	call := func(id, object string, from, to int) admin.Call {
+		return admin.Call{ID: id, Direction: "incoming", Created: at(from), Established: at(from), Ended: at(to),
+			CallbackURI: fmt.Sprintf("https://localhost/voice/reception/pods/reception-0/calls/%s", object)}
+	}
+	one, later, same := call("1", "a", 0, 10), call("2", "b", 10, 20), call("3", "a", 5, 6)
+	known := map[string]bool{"1": true, "2": true, "3": true}
+	seats := map[string]int32{"reception-0": 1}
+	lossy := weather{mix: admin.Chaos{ReplyLost: .1}}
+	for name, tc := range map[string]struct {
+		wrong []string
+		want  int
+	}{
+		"one after the other":                  {append(twice(weather{}, []admin.Call{one, later}, known), oversold([]admin.Call{one, later}, seats, known, at(0))...), 0},
+		"two calls of one object":              {twice(weather{}, []admin.Call{one, same}, known), 1},
+		"one of them unknown, replies lost":    {twice(lossy, []admin.Call{one, same}, map[string]bool{"1": true}), 0},
+		"one of them unknown, nothing is lost": {twice(weather{}, []admin.Call{one, same}, map[string]bool{"1": true}), 1},
+		"two on one seat":                      {oversold([]admin.Call{one, same}, seats, known, at(0)), 1},
+		"no Call for it":                       {unrecorded(weather{}, []admin.Call{one}, map[string]bool{}), 1},
+		"its process was killed":               {unrecorded(weather{breaks: []step{{what: killTheirs}}}, []admin.Call{one}, map[string]bool{}), 0},
+	} {
+		if len(tc.wrong) != tc.want {
+			t.Errorf("%s: found %v, want %d", name, tc.wrong, tc.want)
+		}
+	}
+}
+
+func TestARoundIsDrawnTheSameEveryTime(t *testing.T) {
+	for seed := range uint64(20) {
+		if a, b := forecast(seed).String(), forecast(seed).String(); a != b {
+			t.Errorf("%s, and then %s", a, b)
+		}
+		for n := range 50 {
+			if a, b := draw(seed, n).String(), draw(seed, n).String(); a != b {
+				t.Errorf("%s, and then %s", a, b)
+			}
+		}
+	}
+	broken := weather{}
+	for seed := range uint64(8) {
+		broken.breaks = append(broken.breaks, forecast(seed + 1).breaks[0])
+	}
+	for _, what := range []string{killOwn, killTheirs, killManager, killRouter, noAPIServer, rotateKeys, rollOut, scaleIn} {
+		if !broken.brings(what) {
+			t.Errorf("nothing in the first eight rounds does this: %s", what)
+		}
+	}
+}
