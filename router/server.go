@@ -5,13 +5,13 @@ package router
 import (
 	"container/list"
 	"crypto/tls"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
-	"log/slog"
 )
 
 const (

@@ -173,7 +173,7 @@ func (a *Agent) synced(k *kind) {
 }
 
 // carry acts on a verdict and, for a claim or an adoption, runs the call to its end. The caller holds a.mu.
-func (a *Agent) carry(s *subject, what verdict) *pending {
+func (a *Agent) carry(s *subject, what verdict) {
 	p := &pending{newest: s, done: make(chan struct{})}
 	a.pending[s.uid] = p
 	go func() {
@@ -184,7 +184,6 @@ func (a *Agent) carry(s *subject, what verdict) *pending {
 		}
 	}()
 	a.report()
-	return p
 }
 
 // decided ends the decision on an object; what has come meanwhile is looked at now.

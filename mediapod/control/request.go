@@ -41,7 +41,7 @@ func callerOf(h http.Header) (caller, error) {
 		return caller{}, refuse(http.StatusUnauthorized, wire.ReasonUnauthenticated,
 			"No token came with the request, so the media pod cannot tell who calls. Use kubectl callfleet, which sends your Kubernetes token in the header "+wire.HeaderAuthorization+".")
 	case len(token) > maxToken || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return caller{}, unknownCaller
+		return caller{}, errUnknownCaller
 	}
 	c := caller{token: token, asUser: h.Get(wire.HeaderImpersonateUser), asUID: h.Get(wire.HeaderImpersonateUID), asGroups: h.Values(wire.HeaderImpersonateGroup)}
 	if len(c.asGroups) > maxGroups {

@@ -132,7 +132,7 @@ func (r *reviewer) ask(ctx context.Context, c caller, p permit) verdict {
 	}
 	user := who.Status.UserInfo.Username
 	if user == "" || user == "system:anonymous" {
-		return verdict{err: unknownCaller}
+		return verdict{err: errUnknownCaller}
 	}
 	may := &authorizationv1.SelfSubjectAccessReview{}
 	err = c.sign(r.authorization.Post().Resource("selfsubjectaccessreviews")).Timeout(reviewTimeout).
@@ -159,14 +159,14 @@ func (p permit) String() string {
 	return p.resource + "/" + p.name
 }
 
-// unknownCaller does not quote the API server: its words are for the pod.
-var unknownCaller = refuse(http.StatusUnauthorized, wire.ReasonUnauthenticated,
+// errUnknownCaller does not quote the API server: its words are for the pod.
+var errUnknownCaller = refuse(http.StatusUnauthorized, wire.ReasonUnauthenticated,
 	"The API server does not know the token that was sent. Sign in again, or name a service account with --as-service-account.")
 
 func unreviewed(err error) error {
 	switch {
 	case apierrors.IsUnauthorized(err):
-		return unknownCaller
+		return errUnknownCaller
 	case apierrors.IsForbidden(err): // to act as somebody else
 		return refuse(http.StatusForbidden, wire.ReasonForbidden, "The API server refuses: "+clip(apiMessage(err), maxMessage)+".")
 	}

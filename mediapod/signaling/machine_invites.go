@@ -44,7 +44,7 @@ func identityKey(s graph.IdentitySet) string {
 }
 
 // wantInvites compares the list of those who are wanted with those known.
-func (m *machine) wantInvites(now time.Time, list []graph.InvitationParticipantInfo) {
+func (m *machine) wantInvites(list []graph.InvitationParticipantInfo) {
 	var kept []*invite
 	for _, who := range list {
 		key := identityKey(who.Identity)

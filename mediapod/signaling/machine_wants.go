@@ -85,7 +85,7 @@ func (m *machine) want(now time.Time, w Wants) {
 	if w.Recording == "" {
 		m.wants.record.wants = string(graph.NotRecording)
 	}
-	m.wantInvites(now, w.Invite)
+	m.wantInvites(w.Invite)
 	for _, p := range m.wants.pursuits() {
 		if p.refused != p.wants {
 			m.changed = m.changed || p.refused != ""

@@ -59,21 +59,21 @@ func (s Story) invites() []v1alpha1.InviteStatus {
 }
 
 func (s Story) inviteOf(who v1alpha1.Invitee) *signaling.Invite {
-	_, wanted := party(rules.Party(who.Identity))
+	wanted := partyID(rules.Party(who.Identity))
 	for i := range s.Signal.Invites {
-		if _, id := party(s.Signal.Invites[i].Who.Identity); id == wanted {
+		if partyID(s.Signal.Invites[i].Who.Identity) == wanted {
 			return &s.Signal.Invites[i]
 		}
 	}
 	return nil
 }
 
-func party(who graph.IdentitySet) (kind, id string) {
-	kind, identity := who.Primary()
+func partyID(who graph.IdentitySet) string {
+	_, identity := who.Primary()
 	if identity == nil {
-		return "", ""
+		return ""
 	}
-	return kind, graph.NormalID(identity.ID)
+	return graph.NormalID(identity.ID)
 }
 
 // refused is what the service said against a wish; "" if it did not.

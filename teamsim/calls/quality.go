@@ -7,13 +7,6 @@ import (
 	"net/http"
 )
 
-func number(path string, value any) error {
-	if _, ok := value.(interface{ Float64() (float64, error) }); !ok {
-		return fmt.Errorf("%s must be a number", path)
-	}
-	return nil
-}
-
 // qualityRule is teleconferenceDeviceQuality (reference section 1.1). What a device may say of its media is long; each
 // member's kind is judged, and that it names the media.
 var qualityRule = object{
