@@ -83,6 +83,14 @@ type BotIdentity struct {
 	AllowedTenants []GUID `json:"allowedTenants,omitempty"`
 }
 
+// CABundle is where the roots are that are trusted besides the system's; nil if that is nowhere.
+func (id BotIdentity) CABundle() *KeyReference {
+	if id.Custom == nil {
+		return nil
+	}
+	return id.Custom.CABundle
+}
+
 // Credential is how the bot proves who it is to the login service.
 type Credential struct {
 	// clientSecret is a key of a Secret in the bot's namespace. A changed secret is picked up without a restart.

@@ -29,7 +29,7 @@ func (r *Reconciler) missing(ctx context.Context, bot *v1alpha1.CallingBot) (*pr
 	if p := secretProblem(bot, found); p != nil {
 		return p, nil
 	}
-	if ref := caBundleOf(bot); ref != nil {
+	if ref := bot.Spec.Identity.CABundle(); ref != nil {
 		found, err := r.keys.find(ctx, configMapKind, types.NamespacedName{Namespace: bot.Namespace, Name: ref.Name}, ref.Key)
 		if err != nil {
 			return nil, err
@@ -52,13 +52,6 @@ func refusalOf(err error) *problem {
 		return nil
 	}
 	return &problem{v1alpha1.ReasonWriteRefused, shorten.Bytes(err.Error(), shorten.Note) + "; remove what forbids it or is in the way"}
-}
-
-func caBundleOf(bot *v1alpha1.CallingBot) *v1alpha1.KeyReference {
-	if bot.Spec.Identity.Custom == nil {
-		return nil
-	}
-	return bot.Spec.Identity.Custom.CABundle
 }
 
 func secretProblem(bot *v1alpha1.CallingBot, found presence) *problem {

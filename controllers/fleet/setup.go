@@ -74,7 +74,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 			return []string{o.(*v1alpha1.CallingBot).Spec.Identity.Credential.ClientSecret.Name}
 		}},
 		{&v1alpha1.CallingBot{}, caBundleOfBot, func(o client.Object) []string {
-			if ref := caBundleOf(o.(*v1alpha1.CallingBot)); ref != nil {
+			if ref := o.(*v1alpha1.CallingBot).Spec.Identity.CABundle(); ref != nil {
 				return []string{ref.Name}
 			}
 			return nil

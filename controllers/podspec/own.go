@@ -151,7 +151,7 @@ func volumes(mp *v1alpha1.MediaPod) []corev1.Volume {
 			SecretName: CertificateSecretName(mp),
 		}}})
 	}
-	if bundle := caBundle(mp); bundle != nil {
+	if bundle := mp.Spec.Identity.CABundle(); bundle != nil {
 		list = append(list, corev1.Volume{Name: "ca", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
 			LocalObjectReference: corev1.LocalObjectReference{Name: bundle.Name},
 			Items:                []corev1.KeyToPath{{Key: bundle.Key, Path: "ca.crt"}},
@@ -165,17 +165,10 @@ func mounts(mp *v1alpha1.MediaPod) []corev1.VolumeMount {
 	if !ServiceHosted(mp) {
 		list = append(list, corev1.VolumeMount{Name: "tls", MountPath: TLSDirectory, ReadOnly: true})
 	}
-	if caBundle(mp) != nil {
+	if mp.Spec.Identity.CABundle() != nil {
 		list = append(list, corev1.VolumeMount{Name: "ca", MountPath: CADirectory, ReadOnly: true})
 	}
 	return list
-}
-
-func caBundle(mp *v1alpha1.MediaPod) *v1alpha1.KeyReference {
-	if mp.Spec.Identity.Custom == nil {
-		return nil
-	}
-	return mp.Spec.Identity.Custom.CABundle
 }
 
 // probe asks once a second: a pod is Ready within a second of its process, and a bad one is noticed in three.

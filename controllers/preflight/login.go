@@ -117,7 +117,7 @@ func dateOf(text string) time.Time {
 
 // rootsOf are the roots to trust; nil: the system's.
 func (r *Reconciler) rootsOf(ctx context.Context, bot *v1alpha1.CallingBot) (*x509.CertPool, *problem) {
-	ref := caBundleOf(bot)
+	ref := bot.Spec.Identity.CABundle()
 	if ref == nil {
 		return nil, nil
 	}

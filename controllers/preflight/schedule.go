@@ -39,7 +39,7 @@ func (r *Reconciler) questionOf(ctx context.Context, bot *v1alpha1.CallingBot) (
 		return question{}, err
 	}
 	bundle := ""
-	if ref := caBundleOf(bot); ref != nil {
+	if ref := bot.Spec.Identity.CABundle(); ref != nil {
 		if bundle, err = r.versionOf(ctx, "ConfigMap", bot.Namespace, ref.Name); err != nil {
 			return question{}, err
 		}
@@ -78,11 +78,4 @@ func (l look) wait(q question, now time.Time) time.Duration {
 		}
 	}
 	return l.at.Add(pause).Sub(now)
-}
-
-func caBundleOf(bot *v1alpha1.CallingBot) *v1alpha1.KeyReference {
-	if bot.Spec.Identity.Custom == nil {
-		return nil
-	}
-	return bot.Spec.Identity.Custom.CABundle
 }

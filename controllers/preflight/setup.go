@@ -51,7 +51,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 			return []string{o.(*v1alpha1.CallingBot).Spec.Identity.Credential.ClientSecret.Name}
 		}},
 		{&v1alpha1.CallingBot{}, caBundleOfBot, func(o client.Object) []string {
-			if ref := caBundleOf(o.(*v1alpha1.CallingBot)); ref != nil {
+			if ref := o.(*v1alpha1.CallingBot).Spec.Identity.CABundle(); ref != nil {
 				return []string{ref.Name}
 			}
 			return nil

@@ -71,7 +71,7 @@ func (c *call) servePlayPrompt(w http.ResponseWriter, r *request) *apiError {
 		}
 		c.finishMedia(op, e, nil)
 	})
-	_ = op.reply(w, r, http.StatusOK)
+	op.reply(w, r, http.StatusOK)
 	c.load(player, job, body.Prompts.all(), nil)
 	return nil
 }
@@ -122,7 +122,7 @@ func (c *call) serveCancelMediaProcessing(w http.ResponseWriter, r *request) *ap
 	if refusal != nil {
 		return refusal
 	}
-	_ = c.succeed("cancelMediaProcessingOperation", clientContext).reply(w, r, http.StatusOK)
+	c.succeed("cancelMediaProcessingOperation", clientContext).reply(w, r, http.StatusOK)
 	player.Cancel()
 	return nil
 }
@@ -145,7 +145,8 @@ func (c *call) serveSubscribeToTone(w http.ResponseWriter, r *request) *apiError
 	c.mu.Lock()
 	c.tones.on = true
 	c.mu.Unlock()
-	return c.succeed("subscribeToToneOperation", clientContext).reply(w, r, http.StatusOK)
+	c.succeed("subscribeToToneOperation", clientContext).reply(w, r, http.StatusOK)
+	return nil
 }
 
 // defaultToneDelay lies between two keys if the bot does not say. It is not documented.
@@ -179,7 +180,7 @@ func (c *call) serveSendDtmfTones(w http.ResponseWriter, r *request) *apiError {
 		delay = time.Duration(*body.DelayBetweenTonesMs) * time.Millisecond
 	}
 	op := c.begin("sendDtmfTonesOperation", body.ClientContext)
-	_ = op.reply(w, r, http.StatusOK)
+	op.reply(w, r, http.StatusOK)
 	c.service.background(func() {
 		for i, tone := range body.Tones {
 			if i > 0 {

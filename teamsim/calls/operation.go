@@ -128,11 +128,10 @@ func (o *operation) document() document {
 }
 
 // reply answers the request that started the operation.
-func (o *operation) reply(w http.ResponseWriter, r *request, status int) *apiError {
+func (o *operation) reply(w http.ResponseWriter, r *request, status int) {
 	w.Header().Set("Location", o.call.service.BaseURL+"/"+r.version+o.path())
 	reply(w, status, o.document())
 	_ = http.NewResponseController(w).Flush() // before its notification, if the bot is quick
-	return nil
 }
 
 // routeOperations serves GET …/operations/{id}.

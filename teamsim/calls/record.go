@@ -60,7 +60,7 @@ func (c *call) serveRecordResponse(w http.ResponseWriter, r *request) *apiError 
 	}
 	op := c.begin("recordOperation", body.ClientContext)
 	job := player.Record(options, body.BargeInAllowed, func(e servicemedia.Ending) { c.recorded(op, e) })
-	_ = op.reply(w, r, http.StatusOK)
+	op.reply(w, r, http.StatusOK)
 	var beep []int16
 	if body.PlayBeep {
 		beep = servicemedia.Beep()
