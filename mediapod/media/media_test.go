@@ -80,6 +80,7 @@ func TestPlayIsHeard(t *testing.T) {
 		},
 	})
 	close(ready)
+	stalled := watchStalls(t)
 	f := newFarSide(t, u, codec.G722, codec.PCMU).call(call)
 	go f.speak(make([]int16, 4*audio.SampleRate)) // a silent meeting
 	eventually(t, 2*time.Second, "flow while playing to a silent meeting", func() bool { return call.Stats().Audio.Flowing })
@@ -107,10 +108,12 @@ func TestPlayIsHeard(t *testing.T) {
 		if p.Marker != (i == 0) {
 			t.Errorf("packet %d has marker %v", i, p.Marker)
 		}
-		// Relative to the first: a late tick may delay a packet, never all after it.
+		// Relative to the first, which may be late itself: a late tick may delay a packet, never all after it. On its way
+		// it is handed over several times, and each may meet a stall.
 		due := f.arrivals[0].Add(time.Duration(i) * audio.FrameDuration)
-		if off := f.arrivals[i].Sub(due); off.Abs() > 300*time.Millisecond {
-			t.Errorf("packet %d came %v off its time", i, off)
+		allowed := 60*time.Millisecond + 2*(stalled.before(f.arrivals[i])+stalled.before(f.arrivals[0]))
+		if off := f.arrivals[i].Sub(due); off.Abs() > allowed {
+			t.Errorf("packet %d came %v off its time, of which this machine accounts for %v", i, off, allowed)
 		}
 	}
 }
