@@ -19,8 +19,6 @@ const (
 	botOfMediaPod  = "spec.botRef.name"
 	cachedBotOfPod = "fleet/mediapod-bot"
 	botOfBound     = "fleet/bound-call-bot"
-	secretOfBot    = "fleet/bot-secret"
-	caBundleOfBot  = "fleet/bot-ca-bundle"
 )
 
 // observation is everything one pass judges by. Acting keeps it up to date, so that what is published is what is.

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/dependents"
 	"github.com/callfleet/callfleet/controllers/drain"
 )
 
@@ -44,6 +45,10 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if err := addIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
+	ofSecret, ofConfigMap, err := dependents.Handlers(context.Background(), mgr, "fleet")
+	if err != nil {
+		return err
+	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("fleet").
 		For(&v1alpha1.CallingBot{}, builder.WithPredicates(predicate.Or(
@@ -53,8 +58,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(labelledOnly())).
 		Watches(&v1alpha1.MeetingSession{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(bindingChanged())).
 		Watches(&v1alpha1.Call{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(bindingChanged())).
-		Watches(&corev1.Secret{}, r.botsThatUse(secretOfBot), builder.OnlyMetadata).
-		Watches(&corev1.ConfigMap{}, r.botsThatUse(caBundleOfBot), builder.OnlyMetadata).
+		Watches(&corev1.Secret{}, ofSecret, builder.OnlyMetadata).
+		Watches(&corev1.ConfigMap{}, ofConfigMap, builder.OnlyMetadata).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency}).
 		Complete(r)
 }
@@ -70,15 +75,6 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		}},
 		{&v1alpha1.MeetingSession{}, botOfBound, boundBot},
 		{&v1alpha1.Call{}, botOfBound, boundBot},
-		{&v1alpha1.CallingBot{}, secretOfBot, func(o client.Object) []string {
-			return []string{o.(*v1alpha1.CallingBot).Spec.Identity.Credential.ClientSecret.Name}
-		}},
-		{&v1alpha1.CallingBot{}, caBundleOfBot, func(o client.Object) []string {
-			if ref := o.(*v1alpha1.CallingBot).Spec.Identity.CABundle(); ref != nil {
-				return []string{ref.Name}
-			}
-			return nil
-		}},
 	} {
 		if err := indexer.IndexField(ctx, index.obj, index.name, index.value); err != nil {
 			return fmt.Errorf("adding index %s: %w", index.name, err)
@@ -110,21 +106,6 @@ func botOf(_ context.Context, o client.Object) []reconcile.Request {
 		bot = o.GetLabels()[v1alpha1.LabelBot]
 	}
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: bot}}}
-}
-
-// botsThatUse finds the bots that refer to a Secret or ConfigMap.
-func (r *Reconciler) botsThatUse(index string) handler.EventHandler {
-	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
-		var bots v1alpha1.CallingBotList
-		if err := r.client.List(ctx, &bots, client.InNamespace(o.GetNamespace()), client.MatchingFields{index: o.GetName()}); err != nil {
-			return nil // the cache has no such index: SetupWithManager would have failed
-		}
-		requests := make([]reconcile.Request, 0, len(bots.Items))
-		for i := range bots.Items {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&bots.Items[i])})
-		}
-		return requests
-	})
 }
 
 // bindingChanged passes what changes whether a media pod has sessions or calls.

@@ -19,16 +19,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/dependents"
 )
 
 // concurrency: a login service that does not answer holds a worker for a while.
 const concurrency = 4
-
-// Indexes of the manager's cache.
-const (
-	secretOfBot   = "preflight/bot-secret"
-	caBundleOfBot = "preflight/bot-ca-bundle"
-)
 
 // SetupWithManager adds the controller to the manager.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
@@ -47,19 +42,14 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	}{
 		{&v1alpha1.MeetingSession{}, sessionFeatures, sessionNeeds},
 		{&v1alpha1.Call{}, callFeatures, outgoingNeeds},
-		{&v1alpha1.CallingBot{}, secretOfBot, func(o client.Object) []string {
-			return []string{o.(*v1alpha1.CallingBot).Spec.Identity.Credential.ClientSecret.Name}
-		}},
-		{&v1alpha1.CallingBot{}, caBundleOfBot, func(o client.Object) []string {
-			if ref := o.(*v1alpha1.CallingBot).Spec.Identity.CABundle(); ref != nil {
-				return []string{ref.Name}
-			}
-			return nil
-		}},
 	} {
 		if err := mgr.GetFieldIndexer().IndexField(context.Background(), index.obj, index.name, index.value); err != nil {
 			return fmt.Errorf("adding index %s: %w", index.name, err)
 		}
+	}
+	ofSecret, ofConfigMap, err := dependents.Handlers(context.Background(), mgr, "preflight")
+	if err != nil {
+		return err
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("preflight").
@@ -67,8 +57,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		// What sessions and calls ask for is in their specs; how they fare is of no interest.
 		Watches(&v1alpha1.MeetingSession{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.Call{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&corev1.Secret{}, r.botsThatUse(secretOfBot), builder.OnlyMetadata).
-		Watches(&corev1.ConfigMap{}, r.botsThatUse(caBundleOfBot), builder.OnlyMetadata).
+		Watches(&corev1.Secret{}, ofSecret, builder.OnlyMetadata).
+		Watches(&corev1.ConfigMap{}, ofConfigMap, builder.OnlyMetadata).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency}).
 		Complete(r)
 }
@@ -85,19 +75,4 @@ func botOf(_ context.Context, o client.Object) []reconcile.Request {
 		bot = o.Spec.BotRef.Name
 	}
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: bot}}}
-}
-
-// botsThatUse finds the bots that refer to a Secret or ConfigMap.
-func (r *Reconciler) botsThatUse(index string) handler.EventHandler {
-	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
-		var bots v1alpha1.CallingBotList
-		if err := r.client.List(ctx, &bots, client.InNamespace(o.GetNamespace()), client.MatchingFields{index: o.GetName()}); err != nil {
-			return nil // the cache has no such index: SetupWithManager would have failed
-		}
-		requests := make([]reconcile.Request, 0, len(bots.Items))
-		for i := range bots.Items {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&bots.Items[i])})
-		}
-		return requests
-	})
 }

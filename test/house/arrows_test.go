@@ -47,7 +47,7 @@ var grounds = []ground{
 
 	{folder: "controllers", ours: []string{"api"}, foreign: []ban{noPion}},
 	// It asks for tokens and reads their roles as the pods do.
-	{folder: "controllers/preflight", ours: []string{"api", "controllers/shorten", "graph"}, foreign: []ban{noPion}},
+	{folder: "controllers/preflight", ours: []string{"api", "controllers/dependents", "controllers/shorten", "graph"}, foreign: []ban{noPion}},
 
 	{folder: "mediapod", ours: []string{"api", "graph", "audio"}, foreign: []ban{noPion, noManager}},
 	{folder: "mediapod/media", ours: []string{"audio"}, foreign: []ban{noKubernetes, noAPIServer}},
