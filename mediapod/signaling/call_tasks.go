@@ -69,7 +69,7 @@ func (c *Call) ask(ctx context.Context, o order, scenario, id string) func(now t
 		c.failed("hang up", err)
 		return func(now time.Time) { m.deleted(now, err) }
 	case taskInvite:
-		op, err := api.Invite(ctx, scenario, id, []graph.InvitationParticipantInfo{o.invitee}, "")
+		op, err := api.Invite(ctx, scenario, id, []graph.InvitationParticipantInfo{o.invitee}, o.invitee.ParticipantID)
 		c.failed("invite", err)
 		return func(now time.Time) { m.inviteSent(now, op, err) }
 	case taskWithdraw:

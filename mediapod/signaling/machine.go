@@ -138,7 +138,7 @@ func newMachine(w world, s setting, now time.Time) *machine {
 		TenantID: s.tenant, Group: s.group, Hosting: s.hosting, Recording: s.before.Recording,
 	}
 	m.joining.since, m.movedAt = now, now
-	m.wants.begin(s)
+	m.wants.begin(now, s)
 	m.tones.begin(s)
 	m.sharing.begin(s.observed)
 	return m
@@ -252,7 +252,7 @@ func (m *machine) tick(now time.Time) {
 		case timerGiveUpAnswer:
 			m.giveUpAnswer(now)
 		case timerRinging:
-			m.leave(now, EndNoAnswer)
+			m.rangOut(now)
 		case timerSettle:
 			m.settle(now)
 		case timerRoster:

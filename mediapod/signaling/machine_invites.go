@@ -43,6 +43,31 @@ func identityKey(s graph.IdentitySet) string {
 	return kind + " " + strings.ToLower(id.ID)
 }
 
+// newInvite gives an invitation an id of ours, by which it can be withdrawn while it rings and its end is known. It is the
+// same for whoever asks again, in this process or another.
+func newInvite(scenario string, i Invite) *invite {
+	key := identityKey(i.Who.Identity)
+	if i.Who.ParticipantID == "" {
+		i.Who.ParticipantID = uuid.NewSHA1(uuid.NameSpaceOID, []byte(scenario+" "+key)).String()
+	}
+	return &invite{Invite: i, key: key}
+}
+
+// invitedBefore are the invitations another process has sent.
+func invitedBefore(now time.Time, s setting) (list []*invite) {
+	for _, known := range s.before.Invites {
+		i := newInvite(s.scenario, known)
+		if i.key == "" {
+			continue
+		}
+		if i.State == InviteRinging {
+			i.next = now.Add(inviteWait)
+		}
+		list = append(list, i)
+	}
+	return list
+}
+
 // wantInvites compares the list of those who are wanted with those known.
 func (m *machine) wantInvites(list []graph.InvitationParticipantInfo) {
 	var kept []*invite
@@ -57,11 +82,7 @@ func (m *machine) wantInvites(list []graph.InvitationParticipantInfo) {
 			kept = append(kept, m.wants.invited[i])
 			continue
 		}
-		if who.ParticipantID == "" {
-			// An id of ours, by which an invitation can be withdrawn while it rings. It is the same for whoever asks again.
-			who.ParticipantID = uuid.NewSHA1(uuid.NameSpaceOID, []byte(m.scenario+" "+key)).String()
-		}
-		kept = append(kept, &invite{Invite: Invite{Who: who}, key: key})
+		kept = append(kept, newInvite(m.scenario, Invite{Who: who}))
 		m.changed = true
 	}
 	for _, i := range m.wants.invited {
@@ -94,7 +115,7 @@ func (m *machine) pursueInvites(now time.Time) {
 				m.failInvite(now, i, "The service did not say what became of the invitation. Look whether they are in the call.")
 			}
 		case i.State == InviteWaiting && !i.unwanted:
-			if m.wants.inviting == nil && !m.running[taskInvite] && m.readyAt(now, i.next, true) {
+			if m.wants.inviting == nil && !m.running[taskInvite] && !m.rosterAwaited() && m.readyAt(now, i.next, true) {
 				m.wants.inviting = i
 				i.tries++
 				m.order(order{task: taskInvite, invitee: i.Who})
@@ -110,6 +131,12 @@ func (m *machine) readyAt(now, at time.Time, waits bool) bool {
 		return false
 	}
 	return true
+}
+
+// rosterAwaited: who is in the call is about to be known. Nobody is invited before, for they may be in it: somebody has
+// brought them in, or an attempt before this one. The rosters of some calls stay empty, and are not waited for for ever.
+func (m *machine) rosterAwaited() bool {
+	return m.group && !m.rosterSeen && (m.running[taskList] || !m.due[timerRoster].IsZero())
 }
 
 // seenInRoster: who is in the call need not be invited, whoever brought them in.
@@ -165,10 +192,19 @@ func (m *machine) inviteSent(now time.Time, op *graph.Operation, err error) {
 	}
 }
 
+// isAbout: the operation is the invitation's. Of one that another process sent, or whose answer was lost, the operation's id
+// is not known, but it carries the invitation's own.
+func (i *invite) isAbout(op *graph.Operation) bool {
+	if i.op == "" {
+		return graph.SameID(op.ClientContext, i.Who.ParticipantID)
+	}
+	return graph.SameID(i.op, op.ID)
+}
+
 // inviteEnded takes the end of an operation that may be an invitation.
 func (m *machine) inviteEnded(now time.Time, op *graph.Operation) {
 	for _, i := range m.wants.invited {
-		if !graph.SameID(i.op, op.ID) || i.State != InviteRinging {
+		if i.State != InviteRinging || !i.isAbout(op) {
 			continue
 		}
 		switch {

@@ -262,8 +262,16 @@ func (m *machine) settle(now time.Time) {
 
 // waitsInLobby is what the roster says, until it has once said otherwise: nobody
 // is sent back to the lobby, but rosters overtake each other.
+//
+// A bot that waited when its call was taken over waits on until a roster comes.
 func (m *machine) waitsInLobby() bool {
-	return m.rosterSeen && !m.admitted && m.roster.selfInLobby(m.self)
+	switch {
+	case m.admitted:
+		return false
+	case !m.rosterSeen:
+		return m.snap.Phase == PhaseInLobby
+	}
+	return m.roster.selfInLobby(m.self)
 }
 
 // terminate is the service's word that the call is over.

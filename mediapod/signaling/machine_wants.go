@@ -63,7 +63,7 @@ type wants struct {
 	ended []graph.Operation // the latest operations that ended
 }
 
-func (w *wants) begin(s setting) {
+func (w *wants) begin(now time.Time, s setting) {
 	w.mute = pursuit{task: taskMute, has: unmuted, wants: unmuted}
 	w.share = pursuit{task: taskShare, has: string(s.before.ScreenSharing)}
 	w.record = pursuit{task: taskRecord, has: string(graph.NotRecording), wants: string(graph.NotRecording)}
@@ -73,6 +73,7 @@ func (w *wants) begin(s setting) {
 	if s.before.Recording != "" {
 		w.record.has = string(s.before.Recording)
 	}
+	w.invited = invitedBefore(now, s)
 }
 
 // want is told what is wanted from now on.

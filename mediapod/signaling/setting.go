@@ -42,8 +42,17 @@ type setting struct {
 // AdoptedState is what was last known of a call that is taken over.
 type AdoptedState struct {
 	// Established is when the bot was in; zero if it was not yet, or nobody knows.
-	Established   time.Time
+	Established time.Time
+	// State is the service's last word: what a call that is gone by now has become depends on it.
+	State graph.CallState
+	// InLobby: the bot waited to be admitted.
+	InLobby bool
+	// RingsUntil is when a call that was placed has rung long enough; zero: when the service says so.
+	RingsUntil time.Time
+	// Muted is what the service was told, not silence kept by the pod itself.
 	Muted         bool
 	ScreenSharing graph.ScreenSharingRole
 	Recording     graph.RecordingStatus
+	// Invites are what became of the invitations: whoever rings, came or declined is not rung again.
+	Invites []Invite
 }
