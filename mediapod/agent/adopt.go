@@ -4,6 +4,7 @@ package agent
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -44,9 +45,10 @@ func adoptingRunner(s *subject, a *Agent) *runner {
 	// What is not known again before the service is asked stays as it was told.
 	r.story.Signal = signaling.Snapshot{
 		Phase: phaseOf(s.status.Phase), CallID: before.ID, ChainID: before.ChainID, TenantID: string(before.TenantID), State: graph.CallState(before.State),
-		Established: timeOf(before.EstablishedTime),
+		Established: timeOf(before.EstablishedTime), Invites: invitesBefore(s.status.Invites),
 	}
-	r.presence = rules.Resumed()
+	r.story.Asked = story.Asked{Recording: s.spec.RecordingStatus, Invite: s.spec.Invite}
+	r.presence = rules.Resumed(a.clock.Now(), lobbySince(s.status))
 	r.begin = func(ctx context.Context) (legs, *callfleetv1.CallEnd) { return r.takeOver(ctx, s, before) }
 	return r
 }
@@ -54,11 +56,7 @@ func adoptingRunner(s *subject, a *Agent) *runner {
 func (r *runner) takeOver(ctx context.Context, s *subject, before *callfleetv1.CallRecord) (legs, *callfleetv1.CallEnd) {
 	call, err := r.agent.calls.Adopt(signaling.AdoptRequest{
 		UID: r.uid, CallID: before.ID, ChainID: before.ChainID, ScenarioID: r.scenario, TenantID: string(before.TenantID), Group: s.group(),
-		Before: signaling.AdoptedState{
-			Established: timeOf(before.EstablishedTime), Muted: s.status.Muted,
-			ScreenSharing: sharingRole(s.status.ScreenSharing), Recording: recordingStatus(s.status.RecordingStatus),
-		},
-		OnChange: r.poke,
+		Before: s.adopted(), OnChange: r.poke,
 	})
 	if err != nil {
 		return legs{}, story.Failure(callfleetv1.EndServiceError, true, err.Error())
@@ -69,8 +67,54 @@ func (r *runner) takeOver(ctx context.Context, s *subject, before *callfleetv1.C
 		r.story.Unplayed = err.Error()
 		does = behavior{}
 	}
-	r.player.load(does, before.EstablishedTime != nil)
+	// Only what is known to have been heard is not played: twice is better than never.
+	r.player.load(does, !toldAt(s.status, eventPromptPlayed, eventPromptStopped).IsZero())
 	return legs{signal: call}, nil
+}
+
+// adopted is what the status tells of a call that is taken over.
+func (s *subject) adopted() signaling.AdoptedState {
+	st := s.status
+	before := signaling.AdoptedState{
+		Established: timeOf(st.Call.EstablishedTime), State: graph.CallState(st.Call.State), InLobby: st.Phase == callfleetv1.PhaseInLobby,
+		// In a call of two the pod keeps silent by itself, and the service knows nothing of it.
+		Muted:         st.Muted && s.group(),
+		ScreenSharing: sharingRole(st.ScreenSharing), Recording: recordingStatus(st.RecordingStatus),
+		Invites: invitesBefore(st.Invites),
+	}
+	if s.call != nil && st.Call.CreatedTime != nil {
+		if rings := s.call.Spec.RingingTimeout.Duration(); rings > 0 {
+			before.RingsUntil = st.Call.CreatedTime.Add(rings)
+		}
+	}
+	return before
+}
+
+func invitesBefore(told []callfleetv1.InviteStatus) (list []signaling.Invite) {
+	for _, i := range told {
+		list = append(list, signaling.Invite{
+			Who: graph.InvitationParticipantInfo{Identity: rules.Party(i.Identity)}, State: signaling.InviteState(i.State), Message: i.Message,
+		})
+	}
+	return list
+}
+
+// lobbySince is when the bot came into the lobby that it waits in; zero if it does not, or nobody knows.
+func lobbySince(st *callfleetv1.CallStatus) time.Time {
+	if st.Phase != callfleetv1.PhaseInLobby {
+		return time.Time{}
+	}
+	return toldAt(st, signaling.EventInLobby)
+}
+
+// toldAt is when one of the events last happened in this attempt, by the timeline; zero if it did not, or is not told any more.
+func toldAt(st *callfleetv1.CallStatus, events ...string) (at time.Time) {
+	for _, e := range st.Timeline {
+		if slices.Contains(events, e.Event) && !e.Time.Time.Before(timeOf(st.Call.CreatedTime)) {
+			at = e.Time.Time
+		}
+	}
+	return at
 }
 
 // group: the call is a meeting or group call.
@@ -82,7 +126,9 @@ func (s *subject) group() bool {
 		return s.call.Spec.Incoming.Group
 	}
 	// One who was invited makes a group call of it, and then there is a roster.
-	return len(s.call.Spec.To) > 1 || s.status.Participants != nil
+	return len(s.call.Spec.To) > 1 || s.status.Participants != nil || slices.ContainsFunc(s.status.Invites, func(i callfleetv1.InviteStatus) bool {
+		return i.State == callfleetv1.InviteJoined
+	})
 }
 
 func phaseOf(p callfleetv1.CallPhase) signaling.Phase {

@@ -88,7 +88,7 @@ func TestWhoseCallsGoOnHere(t *testing.T) {
 			await(t, "the adoption", func() bool { return calls.adopted() == 1 })
 			want := signaling.AdoptRequest{
 				UID: "uid-1", CallID: "call-1", ChainID: "chain-1", ScenarioID: "scenario-1", Group: true,
-				Before: signaling.AdoptedState{Established: time.Unix(1001, 0), Recording: graph.Recording},
+				Before: signaling.AdoptedState{Established: time.Unix(1001, 0), State: graph.StateEstablished, Recording: graph.Recording},
 			}
 			got := calls.adopts[0]
 			got.OnChange = nil

@@ -166,7 +166,7 @@ func (r *runner) worthTelling(now time.Time) bool {
 		now.Sub(s.Signal.Established) < flowQuiet:
 		return false
 	}
-	return r.toldAt.IsZero() || s.Flowing != r.told.Flowing || s.Muted != r.told.Muted || s.Unplayed != r.told.Unplayed || !reflect.DeepEqual(s.Asked, r.told.Asked) ||
+	return r.toldAt.IsZero() || s.Flowing != r.told.Flowing || s.Muted != r.told.Muted || s.Unplayed != r.told.Unplayed || s.PromptOver != r.told.PromptOver || !reflect.DeepEqual(s.Asked, r.told.Asked) ||
 		!sameSignal(r.told.Signal, s.Signal) || s.Media != nil && now.Sub(r.toldAt) >= mediaRefresh
 }
 

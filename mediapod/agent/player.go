@@ -10,6 +10,7 @@ import (
 
 	"github.com/callfleet/callfleet/graph"
 	"github.com/callfleet/callfleet/mediapod/signaling"
+	"github.com/callfleet/callfleet/mediapod/story"
 )
 
 const (
@@ -22,6 +23,12 @@ const (
 	playRetry = time.Second
 	// maxPlayRetry is the longest.
 	maxPlayRetry = time.Minute
+)
+
+// The events that tell another process not to play the prompt: it was heard, or somebody did not want it to be.
+const (
+	eventPromptPlayed  = "PromptPlayed"
+	eventPromptStopped = "PromptStopped"
 )
 
 // player has the service play the behaviour's prompt, where the service has the call's media. It belongs to the runner's
@@ -38,11 +45,11 @@ type player struct {
 	next    time.Time // not before
 }
 
-// load sets what is to be played and gives what the service may fetch ahead. What was heard once is not played again by a
-// process that took the call over; a loop goes on.
-func (p *player) load(does behavior, heard bool) []graph.MediaInfo {
+// load sets what is to be played and gives what the service may fetch ahead. What was heard, or stopped, before this process
+// took the call over is not played again.
+func (p *player) load(does behavior, over bool) []graph.MediaInfo {
 	p.prompt, p.loop = does.prompt, does.loop
-	p.done = p.prompt == nil || heard && !p.loop
+	p.done = p.prompt == nil || over
 	if p.done {
 		return nil
 	}
@@ -119,10 +126,13 @@ func (p *player) played(r *runner, err error) {
 	switch {
 	case err == nil:
 		p.done, p.tries, r.story.Unplayed = !p.loop, 0, ""
+		p.tell(r, eventPromptPlayed, "")
 	case errors.Is(err, errStopped) && p.hushed:
 		p.done = !p.loop
+		p.tell(r, eventPromptStopped, "the bot was muted")
 	case errors.Is(err, errStopped): // by an action: whoever stops a loop wants it to stop
 		p.done = true
+		p.tell(r, eventPromptStopped, "by an action")
 	case errors.As(err, &refusal) && refusal.Failure == signaling.ActionNotEstablished: // the call is about to end
 	default:
 		r.log.Info("the prompt could not be played", "cause", err.Error())
@@ -130,5 +140,13 @@ func (p *player) played(r *runner, err error) {
 		p.done = !p.loop && p.tries >= playTries
 		p.next = r.agent.clock.Now().Add(min(playRetry<<min(p.tries-1, 10), maxPlayRetry))
 		r.story.Unplayed = err.Error()
+	}
+}
+
+// tell has the timeline say that there is nothing left to play, for whatever process goes on with the call.
+func (p *player) tell(r *runner, event, detail string) {
+	if p.done {
+		r.story.PromptOver = true
+		r.story.Note(story.Event(r.agent.clock.Now(), event, "%s", detail))
 	}
 }

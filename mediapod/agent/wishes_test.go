@@ -200,21 +200,25 @@ func TestServiceHostedCallsPlayTheirPrompt(t *testing.T) {
 		if n := plays(call); n != 1 {
 			t.Errorf("played %d times", n)
 		}
+		await(t, "the timeline to tell", func() bool { return has(m.status().Timeline, eventPromptPlayed) })
 	})
 	t.Run("over and over, in few requests", func(t *testing.T) {
 		end := make(chan struct{})
-		_, call, _ := begin(t, true, func(signaling.Action) (signaling.Result, error) { <-end; return signaling.Result{}, nil })
+		_, call, m := begin(t, true, func(signaling.Action) (signaling.Result, error) { <-end; return signaling.Result{}, nil })
 		await(t, "the prompt", func() bool { return plays(call) == 1 })
 		if p := call.acted()[0].(signaling.PlayPrompt).Prompts; len(p) != promptsAtOnce || p[0] != prompt || p[19] != prompt {
 			t.Errorf("prompts %v", p)
 		}
 		end <- struct{}{}
 		await(t, "it again", func() bool { return plays(call) == 2 })
+		if has(m.status().Timeline, eventPromptPlayed) {
+			t.Error("it is told as over though it goes on")
+		}
 		close(end)
 	})
 	t.Run("until somebody stops it", func(t *testing.T) {
 		stopped := signaling.Result{Operation: &graph.Operation{ResultInfo: &graph.ResultInfo{Code: 400, Subcode: 8508}}}
-		a, call, _ := begin(t, true, func(signaling.Action) (signaling.Result, error) {
+		a, call, m := begin(t, true, func(signaling.Action) (signaling.Result, error) {
 			return stopped, &signaling.ActionError{Failure: signaling.ActionRefused}
 		})
 		await(t, "the prompt", func() bool { return plays(call) == 1 })
@@ -225,6 +229,7 @@ func TestServiceHostedCallsPlayTheirPrompt(t *testing.T) {
 		if n := plays(call); n != 1 {
 			t.Errorf("played %d times", n)
 		}
+		await(t, "the timeline to tell", func() bool { return has(m.status().Timeline, eventPromptStopped) })
 	})
 	t.Run("muted it is silent, and speaks again after", func(t *testing.T) {
 		end := make(chan struct{}, 4)

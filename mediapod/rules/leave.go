@@ -12,6 +12,10 @@ import (
 // reconnects.
 const onlyBotsPatience = 10 * time.Second
 
+// resumedPatience is how long a bot that waited in the lobby before this process had its call waits for the word that it
+// still does.
+const resumedPatience = 30 * time.Second
+
 // Scene is what is seen of a call at one moment.
 type Scene struct {
 	Now         time.Time
@@ -33,17 +37,22 @@ type Presence struct {
 	lobbySince, aloneSince, desertedSince time.Time
 	company                               bool // somebody else was there
 	people                                bool // somebody who is no bot was there
+	resumed                               time.Time
 }
 
 // Resumed is the presence of a bot that was in its call before this process was: whoever was there may have left
-// meanwhile.
-func Resumed() Presence { return Presence{company: true, people: true} }
+// meanwhile. lobbySince is when it came into the lobby that it waited in; zero: it did not, or nobody knows.
+func Resumed(now, lobbySince time.Time) Presence {
+	return Presence{company: true, people: true, lobbySince: lobbySince, resumed: now}
+}
 
 // Look takes one more scene in, and says why the bot is to leave, or "".
 //
 // A bot that is first in a meeting waits for the others: nobody has left it alone.
 func (p Presence) Look(r v1alpha1.LeaveRules, s Scene) (Presence, v1alpha1.EndReason) {
-	p.lobbySince = since(p.lobbySince, s.InLobby, s.Now)
+	if s.InLobby || !s.Established.IsZero() { // else nobody knows yet
+		p.lobbySince = since(p.lobbySince, s.InLobby, s.Now)
+	}
 	if s.HasRoster {
 		p.company = p.company || s.InCall > 1
 		p.people = p.people || s.People > 0
@@ -54,7 +63,9 @@ func (p Presence) Look(r v1alpha1.LeaveRules, s Scene) (Presence, v1alpha1.EndRe
 }
 
 func (p Presence) leave(r v1alpha1.LeaveRules, s Scene) v1alpha1.EndReason {
-	if passed(p.lobbySince, r.LobbyTimeout.Duration(), s.Now) {
+	// Without a roster it may have been let in before the call was resumed.
+	known := s.HasRoster || passed(p.resumed, resumedPatience, s.Now)
+	if s.InLobby && known && passed(p.lobbySince, r.LobbyTimeout.Duration(), s.Now) {
 		return v1alpha1.EndLobbyTimeout
 	}
 	if s.Established.IsZero() || s.InLobby {

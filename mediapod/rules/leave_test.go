@@ -22,6 +22,7 @@ func TestWhenTheBotLeaves(t *testing.T) {
 		return Scene{Established: start, HasRoster: true, InCall: inCall, People: people, Hears: true}
 	}
 	lobby := Scene{InLobby: true, HasRoster: true, InCall: 0}
+	unheard := Scene{InLobby: true}
 	peerToPeer := Scene{Established: start, Hears: true}
 	deaf := Scene{Established: start}
 	heardAt := func(s Scene, second int) Scene { s.Heard = at(second); return s }
@@ -31,6 +32,7 @@ func TestWhenTheBotLeaves(t *testing.T) {
 	tests := map[string]struct {
 		rules  v1alpha1.LeaveRules
 		resume bool
+		waits  time.Time // in the lobby, when it is resumed
 		scenes []scene
 		leaves int
 		why    v1alpha1.EndReason
@@ -53,6 +55,11 @@ func TestWhenTheBotLeaves(t *testing.T) {
 		"at the most so long":                       {rules: v1alpha1.LeaveRules{MaxDuration: "30s"}, scenes: []scene{{0, in(2, 1)}}, leaves: 30, why: v1alpha1.EndMaxDurationReached},
 		"the lobby":                                 {rules: v1alpha1.LeaveRules{LobbyTimeout: "30s"}, scenes: []scene{{0, Scene{}}, {5, lobby}}, leaves: 35, why: v1alpha1.EndLobbyTimeout},
 		"admitted in time":                          {rules: v1alpha1.LeaveRules{LobbyTimeout: "30s"}, scenes: []scene{{0, lobby}, {29, in(2, 1)}}, leaves: never},
+		"resumed in the lobby":                      {rules: v1alpha1.LeaveRules{LobbyTimeout: "30s"}, resume: true, waits: at(-20), scenes: []scene{{0, Scene{}}, {2, unheard}, {4, lobby}}, leaves: 10, why: v1alpha1.EndLobbyTimeout},
+		"resumed, and nobody knows since when":      {rules: v1alpha1.LeaveRules{LobbyTimeout: "30s"}, resume: true, scenes: []scene{{0, lobby}}, leaves: 30, why: v1alpha1.EndLobbyTimeout},
+		"resumed too late, but let in meanwhile":    {rules: v1alpha1.LeaveRules{LobbyTimeout: "30s"}, resume: true, waits: at(-60), scenes: []scene{{0, Scene{}}, {2, unheard}, {4, in(2, 1)}}, leaves: never},
+		"resumed in a lobby nothing is heard of":    {rules: v1alpha1.LeaveRules{LobbyTimeout: "30s"}, resume: true, waits: at(-60), scenes: []scene{{0, unheard}}, leaves: 30, why: v1alpha1.EndLobbyTimeout},
+		"resumed, let in, and back in the lobby":    {rules: v1alpha1.LeaveRules{LobbyTimeout: "30s"}, resume: true, waits: at(-25), scenes: []scene{{0, in(2, 1)}, {10, lobby}}, leaves: 40, why: v1alpha1.EndLobbyTimeout},
 		"the lobby is not a call":                   {rules: v1alpha1.LeaveRules{MaxDuration: "5s", SilenceTimeout: "5s", AloneTimeout: "5s", OnlyBots: true}, scenes: []scene{{0, lobby}}, leaves: never},
 		"a timeout of nothing is none":              {rules: v1alpha1.LeaveRules{MaxDuration: "0s", SilenceTimeout: "0s"}, scenes: []scene{{0, in(2, 1)}}, leaves: never},
 	}
@@ -60,7 +67,7 @@ func TestWhenTheBotLeaves(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var p Presence
 			if tc.resume {
-				p = Resumed()
+				p = Resumed(at(0), tc.waits)
 			}
 			left, why := never, v1alpha1.EndReason("")
 			for second := 0; second < 120 && left == never; second++ {

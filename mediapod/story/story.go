@@ -47,6 +47,8 @@ type Story struct {
 
 	// Unplayed is why the service does not play the prompt it should; "" if it does.
 	Unplayed string
+	// PromptOver: the prompt was heard, or stopped for good. The timeline tells.
+	PromptOver bool
 
 	// Asked is what the spec asks for, as far as the status tells what became of it.
 	Asked Asked
