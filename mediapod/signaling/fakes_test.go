@@ -26,18 +26,19 @@ const (
 type fakeGraph struct {
 	GraphAPI // what is not programmed below is not asked for
 
-	create func(ctx context.Context, try int, call *graph.Call) (*graph.Call, error)
-	get    func(callID string) (*graph.Call, error)
-	alive  func(callID string) error
-	list   func(callID string) ([]graph.Participant, error)
-	del    func(ctx context.Context, try int, callID string) error
-	answer func(ctx context.Context, try int, answer graph.Answer) error
-	reject func(callID string) error
-	record func(try int, status graph.RecordingStatus) (*graph.Operation, error)
-	mute   func(try int, muted bool) (*graph.Operation, error)
-	share  func(try int, role graph.ScreenSharingRole) error
-	invite func(try int, who graph.InvitationParticipantInfo) (*graph.Operation, error)
-	remove func(participantID string) error
+	create   func(ctx context.Context, try int, call *graph.Call) (*graph.Call, error)
+	get      func(callID string) (*graph.Call, error)
+	alive    func(callID string) error
+	list     func(callID string) ([]graph.Participant, error)
+	del      func(ctx context.Context, try int, callID string) error
+	answer   func(ctx context.Context, try int, answer graph.Answer) error
+	reject   func(callID string) error
+	redirect func(ctx context.Context) error
+	record   func(try int, status graph.RecordingStatus) (*graph.Operation, error)
+	mute     func(try int, muted bool) (*graph.Operation, error)
+	share    func(try int, role graph.ScreenSharingRole) error
+	invite   func(try int, who graph.InvitationParticipantInfo) (*graph.Operation, error)
+	remove   func(participantID string) error
 
 	mu       sync.Mutex
 	created  []*graph.Call
@@ -139,8 +140,11 @@ func (f *fakeGraph) AnswerCall(ctx context.Context, scenarioID, callID string, a
 	return nil
 }
 
-func (f *fakeGraph) RedirectCall(_ context.Context, scenarioID, callID string, redirect graph.Redirect) error {
+func (f *fakeGraph) RedirectCall(ctx context.Context, scenarioID, callID string, redirect graph.Redirect) error {
 	f.note(fmt.Sprint("redirect to ", len(redirect.Targets)), scenarioID, callID)
+	if f.redirect != nil {
+		return f.redirect(ctx)
+	}
 	return nil
 }
 

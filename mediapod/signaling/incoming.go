@@ -3,7 +3,6 @@
 package signaling
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -206,22 +205,19 @@ func (s *Server) act(in Incoming, d Decision, first bool) disposition {
 		if s.answer(in, *d.Answer) == nil {
 			return disposition{}
 		}
-		return s.passOn(in) // stopping
+		return s.passOn(in, first) // stopping
 	case d.Location != "" && !first:
-		return s.reject(in, graph.RejectBusy) // the request holds other calls, which were acted on
+		return s.reject(in, first, graph.RejectBusy) // the request holds other calls, which were acted on
 	case d.Location != "":
 		return disposition{code: http.StatusFound, location: d.Location}
 	case d.Redirect != nil:
-		redirect := *d.Redirect
-		return s.dispose(in, "redirect an incoming call", func(ctx context.Context, api GraphAPI, callID, scenarioID string) error {
-			return api.RedirectCall(ctx, scenarioID, callID, redirect)
-		})
+		return s.redirect(in, first, *d.Redirect)
 	case d.Full:
-		return s.passOn(in)
+		return s.passOn(in, first)
 	case d.Reject != "":
-		return s.reject(in, d.Reject)
+		return s.reject(in, first, d.Reject)
 	}
-	return s.reject(in, graph.RejectForbidden)
+	return s.reject(in, first, graph.RejectForbidden)
 }
 
 func (d Decision) name() string {
@@ -236,45 +232,6 @@ func (d Decision) name() string {
 		return "full"
 	}
 	return "reject"
-}
-
-// passOn has another pod take the call, or tells the caller that there is none.
-func (s *Server) passOn(in Incoming) disposition {
-	if in.Last {
-		return s.reject(in, graph.RejectBusy)
-	}
-	return disposition{code: http.StatusServiceUnavailable}
-}
-
-func (s *Server) reject(in Incoming, reason graph.RejectReason) disposition {
-	return s.dispose(in, "reject an incoming call", func(ctx context.Context, api GraphAPI, callID, scenarioID string) error {
-		return api.RejectCall(ctx, scenarioID, callID, reason)
-	})
-}
-
-// dispose makes the request that rids the bot of a call.
-func (s *Server) dispose(in Incoming, what string, do errandFunc) disposition {
-	begun := s.forOther(in.CallID, in.ChainID, in.TenantID, what, false, func(ctx context.Context, api GraphAPI, callID, scenarioID string) error {
-		err := do(ctx, api, callID, scenarioID)
-		if graph.IsNotFound(err) {
-			return nil // the caller gave up
-		}
-		return err
-	})
-	if !begun && !in.Last {
-		return disposition{code: http.StatusServiceUnavailable} // too much to do here
-	}
-	return disposition{}
-}
-
-// turnAway rejects a call whose answer failed. Where the service refuses, the answer may have been taken: then the call tells
-// of itself, and is hung up.
-func (s *Server) turnAway(c *Call) {
-	snap := c.machine.snap
-	s.forOther(snap.CallID, snap.ScenarioID, snap.TenantID, "reject a call that could not be answered", true,
-		func(ctx context.Context, api GraphAPI, callID, scenarioID string) error {
-			return api.RejectCall(ctx, scenarioID, callID, graph.RejectBusy)
-		})
 }
 
 // answer begins to hold an incoming call.

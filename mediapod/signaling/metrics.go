@@ -17,8 +17,17 @@ type metrics struct {
 	create        *prometheus.HistogramVec
 	answer        prometheus.Histogram
 	incoming      *prometheus.CounterVec
+	undone        map[undone]prometheus.Counter
 	keepAlive     prometheus.Counter
 }
+
+// undone is what could not be done with an incoming call; a value of a metric's label.
+type undone string
+
+const (
+	undoneRedirect undone = "redirect" // it was rejected instead
+	undoneReject   undone = "reject"   // it rings until the service gives up
+)
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	notifications := prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -29,6 +38,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		Name: "callfleet_signaling_calls",
 		Help: "Calls this pod holds, by phase.",
 	}, []string{"phase"})
+	failures := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "callfleet_signaling_incoming_failures_total",
+		Help: "Incoming calls that could not be redirected, and were rejected instead, or not be rejected, and rang on.",
+	}, []string{"decision"})
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "callfleet_signaling_requests_total",
@@ -58,10 +71,14 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		}),
 		notifications: make(map[outcome]prometheus.Counter, len(outcomes)),
 		calls:         make(map[Phase]prometheus.Gauge),
+		undone:        make(map[undone]prometheus.Counter),
 	}
 	// Series that begin at zero can be alerted on from the first event.
 	for _, o := range outcomes {
 		m.notifications[o] = notifications.WithLabelValues(string(o))
+	}
+	for _, u := range []undone{undoneRedirect, undoneReject} {
+		m.undone[u] = failures.WithLabelValues(string(u))
 	}
 	for _, phase := range []Phase{PhaseJoining, PhaseInLobby, PhaseEstablished, PhaseLeaving} {
 		m.calls[phase] = calls.WithLabelValues(string(phase))
@@ -72,7 +89,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.requests, notifications, calls, m.ends, m.create, m.answer, m.incoming, m.keepAlive} {
+	for _, c := range []prometheus.Collector{m.requests, notifications, calls, m.ends, m.create, m.answer, m.incoming, failures, m.keepAlive} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}

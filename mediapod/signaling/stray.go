@@ -123,7 +123,8 @@ func (s *Server) forOther(callID, scenarioID, tenant, what string, fromCall bool
 	case s.errand <- struct{}{}:
 	default:
 		s.over.remove(callID)
-		s.log.Info("too much to do for calls that are not held here", "task", what, "call", callID)
+		s.log.Info("too much to do for calls that are not held here; if this lasts, Graph answers too slowly or refuses: see the errors logged before",
+			"task", what, "call", callID, "underWay", maxErrands)
 		return false
 	}
 	s.group.Go(func() {
@@ -132,7 +133,7 @@ func (s *Server) forOther(callID, scenarioID, tenant, what string, fromCall bool
 		defer cancel()
 		if err := do(ctx, s.cfg.Graph(s.tenantOr(tenant)), callID, scenarioID); err != nil {
 			s.over.remove(callID)
-			s.log.Info("could not "+what, "call", callID, "scenario", scenarioID, "error", err.Error())
+			s.log.Info("could not "+what, "call", callID, "scenario", scenarioID, "error", err.Error(), "cause", graph.ExplainError(err).Message())
 			return
 		}
 		s.log.Info("did "+what, "call", callID, "scenario", scenarioID)
