@@ -116,6 +116,7 @@ func (r *runner) isGone() bool {
 func (r *runner) look(both legs) {
 	now := r.agent.clock.Now()
 	spec := r.wanted()
+	r.tellRefusals()
 	r.story.Signal = both.signal.Snapshot()
 	r.story.Asked = story.Asked{Recording: spec.RecordingStatus, Invite: spec.Invite}
 	if both.sound == nil {

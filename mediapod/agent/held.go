@@ -7,6 +7,7 @@ import (
 
 	"github.com/callfleet/callfleet/mediapod/control"
 	"github.com/callfleet/callfleet/mediapod/signaling"
+	"github.com/callfleet/callfleet/mediapod/story"
 )
 
 // heldCalls lets people act in the calls of this process.
@@ -53,6 +54,7 @@ func (h held) UID() string { return h.r.uid }
 func (h held) Act(ctx context.Context, by string, a signaling.Action) (signaling.Result, error) {
 	call, err := h.call()
 	if err != nil {
+		h.r.noteRefusal(by, a, err)
 		return signaling.Result{}, err
 	}
 	return call.Act(ctx, by, a)
@@ -73,6 +75,29 @@ func (h held) call() (signalCall, error) {
 		return nil, &signaling.ActionError{Failure: signaling.ActionNotEstablished, Message: "There is no call yet, or not any more. Try again when it is established."}
 	}
 	return h.r.call, nil
+}
+
+// maxRefusals bounds the refused actions that wait for the runner's goroutine to tell of them.
+const maxRefusals = 8
+
+// noteRefusal has the timeline tell of an action that came when there was no call yet.
+func (r *runner) noteRefusal(by string, a signaling.Action, refusal error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if by != "" && len(r.refusals) < maxRefusals {
+		r.refusals = append(r.refusals, story.Event(r.agent.clock.Now(), signaling.EventActionRefused, "%s", signaling.DescribeRefusal(by, a, refusal)))
+	}
+}
+
+// tellRefusals takes them into the story.
+func (r *runner) tellRefusals() {
+	r.mu.Lock()
+	refusals := r.refusals
+	r.refusals = nil
+	r.mu.Unlock()
+	for _, e := range refusals {
+		r.story.Note(e)
+	}
 }
 
 // objectUID is that of the newest version known; empty before the object of a call that came in is made.

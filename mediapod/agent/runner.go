@@ -86,6 +86,8 @@ type runner struct {
 	// newest version that came through the watch; nil if the object is not bound to this pod any more.
 	newest *subject
 	call   signalCall // once there is one
+	// refusals are actions that came before it.
+	refusals []callfleetv1.TimelineEvent
 
 	// The rest belongs to the goroutine.
 	story    story.Story
@@ -290,6 +292,7 @@ func (r *runner) run(ctx context.Context) {
 
 // finish offers the last word.
 func (r *runner) finish(end callfleetv1.CallEnd) {
+	r.tellRefusals()
 	r.story.End, r.story.Ended = &end, r.agent.clock.Now()
 	if !r.story.Signal.Ended.IsZero() {
 		r.story.Ended = r.story.Signal.Ended

@@ -318,6 +318,30 @@ func TestPeopleActInTheCallsThatAreHeld(t *testing.T) {
 	}
 }
 
+// TestActionsThatComeBeforeTheCallAreInTheTimeline, as are those that come while there is one.
+func TestActionsThatComeBeforeTheCallAreInTheTimeline(t *testing.T) {
+	m := &memory{object: outgoing(callfleetv1.OneCallSpec{To: []callfleetv1.Identity{{User: jane}}})}
+	m.object.status.Call = &callfleetv1.CallRecord{ScenarioID: "scenario-1"}
+	a, _ := seat(t, m)
+	r := newRunner(m.newest(), a)
+	for range 2 * maxRefusals {
+		if _, err := (held{r}).Act(t.Context(), "jane", signaling.StopMedia{}); err == nil {
+			t.Fatal("something was done in a call that is not there")
+		}
+	}
+	r.tellRefusals()
+	r.tellRefusals()
+	var refused []string
+	for _, e := range r.story.Events() {
+		if e.Event == signaling.EventActionRefused {
+			refused = append(refused, e.Detail)
+		}
+	}
+	if len(refused) != maxRefusals || !containsAll(refused[0], "stop by jane refused: There is no call yet") {
+		t.Errorf("the timeline tells %q", refused)
+	}
+}
+
 func containsAll(s string, parts ...string) bool {
 	for _, p := range parts {
 		if !strings.Contains(s, p) {

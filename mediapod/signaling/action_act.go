@@ -19,12 +19,13 @@ const (
 	EventAction          = "Action"
 	EventActionCompleted = "ActionCompleted"
 	EventActionFailed    = "ActionFailed"
+	EventActionRefused   = "ActionRefused" // before the service was asked
 )
 
 const (
 	// askAgainEvery is how often an operation is asked about whose end nobody notifies.
 	askAgainEvery = 15 * time.Second
-	// maxBy bounds the name of who acts; a detail of the timeline takes 256.
+	// maxBy bounds the name of who acts.
 	maxBy = 128
 )
 
@@ -51,12 +52,10 @@ var _ ActionAPI = (*graph.Client)(nil)
 // tells of it and of who did it; with an empty by it does not. Every error is an *ActionError.
 func (c *Call) Act(ctx context.Context, by string, a Action) (Result, error) {
 	s := c.Snapshot()
-	if _, fetching := a.(FetchRecording); !fetching { // recordings outlast the call by a little
-		if refusal := notEstablished(s); refusal != nil {
-			return Result{}, refusal
+	if refusal := refusedAtOnce(s, a); refusal != nil {
+		if by != "" {
+			c.note(EventActionRefused, DescribeRefusal(by, a, refusal))
 		}
-	}
-	if refusal := a.check(s); refusal != nil {
 		return Result{}, refusal
 	}
 	c.tell(by, EventAction, a.Name()+" by "+by)
@@ -81,11 +80,31 @@ func (c *Call) tell(by, event, detail string) {
 	if by == "" {
 		return
 	}
-	detail = strings.Join(strings.Fields(detail), " ")
-	if len(detail) > maxBy {
-		detail = strings.ToValidUTF8(detail[:maxBy], "") + "…"
+	c.note(event, oneLine(detail, maxBy))
+}
+
+// DescribeRefusal is what the timeline tells of an action that the service was not asked for. The words are the pod's own: they
+// quote nobody.
+func DescribeRefusal(by string, a Action, refusal error) string {
+	return oneLine(a.Name()+" by "+by, maxBy) + " refused: " + refusal.Error()
+}
+
+func oneLine(s string, most int) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
 	}
-	c.note(event, detail)
+	return s
+}
+
+// refusedAtOnce is why the service need not be asked; nil if it is to be.
+func refusedAtOnce(s Snapshot, a Action) *ActionError {
+	if _, fetching := a.(FetchRecording); !fetching { // recordings outlast the call by a little
+		if refusal := notEstablished(s); refusal != nil {
+			return refusal
+		}
+	}
+	return a.check(s)
 }
 
 func notEstablished(s Snapshot) *ActionError {

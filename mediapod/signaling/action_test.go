@@ -366,6 +366,9 @@ func TestActionsAreRefusedBeforeGraphIsAsked(t *testing.T) {
 				if len(a.asked) > 0 {
 					t.Errorf("asked Graph for %q", a.asked)
 				}
+				if c.failure != ActionNotFound { // which is known when the recording is looked for
+					wantRefused(t, a.call, c.action.Name()+" by jane refused: ", c.says)
+				}
 				stop(t, a.server)
 			})
 		})

@@ -76,13 +76,16 @@ func (t *timeline) add(now time.Time, event, detail string) {
 	t.events = append(t.events, Event{Time: now, Event: event, Detail: detail})
 }
 
+// manyOf are events that a call may have any number of.
+var manyOf = []string{EventParticipantJoined, EventParticipantLeft, EventActionRefused}
+
 // expendable is the entry a full timeline can best do without: how a call began
-// and how it ended is what people read, and roster events are many.
+// and how it ended is what people read, and roster events are many. So may actions be that are refused.
 func (t *timeline) expendable() int {
 	middle := len(t.events) / 2
 	for distance := range middle + 1 {
 		for _, i := range []int{middle - distance, middle + distance} {
-			if i < len(t.events) && (t.events[i].Event == EventParticipantJoined || t.events[i].Event == EventParticipantLeft) {
+			if i < len(t.events) && slices.Contains(manyOf, t.events[i].Event) {
 				return i
 			}
 		}
