@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -182,7 +183,7 @@ func TestDeletingACallHangsUpFirst(t *testing.T) {
 }
 
 func TestRulesDecideAboutCallers(t *testing.T) {
-	friend, stranger := uuid.NewString(), uuid.NewString()
+	friend, lost, stranger := uuid.NewString(), uuid.NewString(), uuid.NewString()
 	colleague, other := user(t, "Colleague", admin.Answers), user(t, "Other", admin.Ignores)
 	rules(t,
 		callfleetv1.IncomingRule{
@@ -192,18 +193,31 @@ func TestRulesDecideAboutCallers(t *testing.T) {
 			},
 		},
 		callfleetv1.IncomingRule{
+			From: &callfleetv1.CallerMatch{Users: []callfleetv1.GUID{callfleetv1.GUID(lost)}}, Action: callfleetv1.IncomingRedirect,
+			Redirect: &callfleetv1.RedirectTo{Targets: []callfleetv1.Identity{{Phone: "+12065550100"}}, RingSeconds: 20}, // a bot without a number may not
+		},
+		callfleetv1.IncomingRule{
 			From:   &callfleetv1.CallerMatch{Kinds: []callfleetv1.CallerKind{callfleetv1.CallerUser}},
 			Action: callfleetv1.IncomingReject, Reason: callfleetv1.RejectBusy,
 		},
 	)
 	redirected := ring(t, func(in *admin.IncomingCall) { in.UserID = friend })
+	nowhere := ring(t, func(in *admin.IncomingCall) { in.UserID = lost })
 	busy := ring(t, func(in *admin.IncomingCall) { in.UserID = stranger })
 	awaitSim(t, busy, "the stranger to be turned away", func(c admin.Call) bool { return !c.Live() && strings.Contains(c.EndDetail, "busy") })
+	// A call that nobody does anything about ends, too.
 	awaitSim(t, redirected, "the friend to be passed on", func(c admin.Call) bool { return !c.Live() })
+	if c := sim(t, redirected); !strings.Contains(c.EndDetail, "redirected to "+colleague.DisplayName) {
+		t.Errorf("the friend's call ended with %q, want it answered by %s", c.EndDetail, colleague.DisplayName)
+	}
+	awaitSim(t, nowhere, "who cannot be passed on to be turned away", func(c admin.Call) bool { return !c.Live() })
+	if c := sim(t, nowhere); !strings.Contains(c.EndDetail, "busy") {
+		t.Errorf("a call that could not be passed on ended with %q, want it turned away as busy", c.EndDetail)
+	}
 	list := &callfleetv1.CallList{}
 	must(t, world.Client.List(t.Context(), list, client.InNamespace(rig.Namespace)))
 	for _, c := range list.Items {
-		if in := c.Spec.Incoming; in != nil && (in.ID == redirected || in.ID == busy) {
+		if in := c.Spec.Incoming; in != nil && slices.Contains([]string{redirected, nowhere, busy}, in.ID) {
 			t.Errorf("Call %s was made for a call that was not answered", c.Name)
 		}
 	}
