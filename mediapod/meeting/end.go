@@ -20,6 +20,7 @@ var lookUpReasons = map[string]v1alpha1.EndReason{
 	graph.ReasonAuthenticationFailed: v1alpha1.EndAuthenticationFailed,
 	graph.ReasonTokenRejected:        v1alpha1.EndAuthenticationFailed,
 	graph.ReasonPermissionMissing:    v1alpha1.EndPermissionMissing,
+	graph.ReasonAccessPolicyMissing:  v1alpha1.EndPermissionMissing,
 	graph.ReasonTenantNotConsented:   v1alpha1.EndTenantNotConsented,
 	graph.ReasonMeetingNotFound:      v1alpha1.EndMeetingNotFound,
 	graph.ReasonCallNotFound:         v1alpha1.EndMeetingNotFound, // a 404, which is explained for calls
@@ -42,7 +43,7 @@ func endOfLookUp(err error) *v1alpha1.CallEnd {
 		return story.Failure(reason, false, "Graph knows no such organizer or meeting. Check spec.meeting.")
 	}
 	message := strings.TrimSpace("The meeting could not be looked up or made. " + e.Sentence + " " + e.Remedy)
-	if reason == v1alpha1.EndPermissionMissing {
+	if e.Reason == graph.ReasonPermissionMissing { // the role is missing, and with it most likely the policy
 		message += " Meetings of a user also need an application access policy for that user (New-CsApplicationAccessPolicy)."
 	}
 	return story.Failure(reason, e.Class.Retryable(), message)

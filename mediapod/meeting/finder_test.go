@@ -95,7 +95,10 @@ func session(m v1alpha1.Meeting) *v1alpha1.MeetingSession {
 func TestWhichMeetingASessionIsIn(t *testing.T) {
 	scheduled := graph.Meeting{ThreadID: thread, MessageID: "0", OrganizerID: organizer, TenantID: tenant}
 	secret := schema.GroupResource{Resource: "secrets"}
-	forbidden := &graph.Error{StatusCode: http.StatusForbidden}
+	// With the role Graph asks for the policy, as it does by any request for a user's meetings; without it, for the role.
+	noPolicy := &graph.Error{Operation: "find meeting by join link", StatusCode: http.StatusForbidden, Code: "Forbidden", Message: "No application access policy found for this app."}
+	noPolicyToMake := &graph.Error{Operation: "create or get meeting", StatusCode: http.StatusForbidden, Code: "Forbidden"}
+	noRole := &graph.Error{Operation: "find meeting by join link", StatusCode: http.StatusForbidden, MissingRoles: []string{"OnlineMeetings.Read.All"}}
 	tests := map[string]struct {
 		meeting v1alpha1.Meeting
 		graph   error
@@ -113,7 +116,9 @@ func TestWhichMeetingASessionIsIn(t *testing.T) {
 		"a link that is none":                             {meeting: v1alpha1.Meeting{JoinURL: oddLink}, why: v1alpha1.EndInvalidMeeting},
 		"a link that is looked up":                        {meeting: v1alpha1.Meeting{JoinURL: oddLink, Organizer: organizer}, want: scheduled, asked: "link " + organizer + " " + oddLink},
 		"a link nobody knows":                             {meeting: v1alpha1.Meeting{JoinURL: oddLink, Organizer: organizer}, graph: graph.ErrNoSuchMeeting, asked: "link " + organizer + " " + oddLink, why: v1alpha1.EndMeetingNotFound, words: "spec.meeting.organizer"},
-		"the meetings may not be read":                    {meeting: v1alpha1.Meeting{JoinURL: oddLink, Organizer: organizer}, graph: forbidden, asked: "link " + organizer + " " + oddLink, why: v1alpha1.EndPermissionMissing, words: "application access policy"},
+		"no policy lets the meetings be read":             {meeting: v1alpha1.Meeting{JoinURL: oddLink, Organizer: organizer}, graph: noPolicy, asked: "link " + organizer + " " + oddLink, why: v1alpha1.EndPermissionMissing, words: "Grant-CsApplicationAccessPolicy"},
+		"no policy lets meetings be made":                 {meeting: v1alpha1.Meeting{Create: &v1alpha1.NewMeeting{Organizer: organizer}}, graph: noPolicyToMake, asked: "create " + organizer + " uid-1 ", why: v1alpha1.EndPermissionMissing, words: "Grant-CsApplicationAccessPolicy"},
+		"no role lets the meetings be read":               {meeting: v1alpha1.Meeting{JoinURL: oddLink, Organizer: organizer}, graph: noRole, asked: "link " + organizer + " " + oddLink, why: v1alpha1.EndPermissionMissing, words: "lacks OnlineMeetings.Read.All"},
 		"Graph is away":                                   {meeting: v1alpha1.Meeting{VideoTeleconferenceID: "42"}, graph: context.DeadlineExceeded, asked: "vtc 42", why: v1alpha1.EndServiceError, again: true},
 		"a number and a passcode":                         {meeting: v1alpha1.Meeting{JoinMeetingID: &v1alpha1.JoinMeetingID{ID: "123 456 789 012", Passcode: "abc"}}, want: graph.Meeting{JoinMeetingID: "123456789012", Passcode: "abc"}},
 		"coordinates in the bot's tenant":                 {meeting: v1alpha1.Meeting{Coordinates: &v1alpha1.MeetingCoordinates{ThreadID: thread, OrganizerID: organizer}}, want: scheduled},
