@@ -24,13 +24,10 @@ func (c *Client) CreateCall(ctx context.Context, scenarioID string, call *Call) 
 	answered, err := c.do(ctx, op, scenarioID, call, created, secretsOf(call)...)
 	if err != nil {
 		var refused *Error
-		if errors.As(err, &refused) {
-			refused.ToPeople = len(call.Targets) > 0
-			if refused.StatusCode == http.StatusForbidden {
-				refused.MissingRoles = c.missingRoles(ctx, FeaturesOf(call)...)
-			}
+		if errors.As(err, &refused) && refused.StatusCode == http.StatusForbidden {
+			refused.MissingRoles = c.missingRoles(ctx, FeaturesOf(call)...)
 		}
-		return nil, err
+		return nil, calling(err, call.Targets...)
 	}
 	if created.ID == "" {
 		created.ID = ParseResource(answered.header.Get("Location")).CallID
@@ -141,7 +138,7 @@ type Transfer struct {
 // TransferCall begins a transfer. The call's states tell how it goes: transferring, transferAccepted and terminated, or established
 // again with a resultInfo when it failed.
 func (c *Client) TransferCall(ctx context.Context, scenarioID, callID string, transfer Transfer) error {
-	return c.ask(ctx, opTransferCall, scenarioID, transfer, nil, callID)
+	return calling(c.ask(ctx, opTransferCall, scenarioID, transfer, nil, callID), transfer.Target)
 }
 
 // UpdateRecordingStatus tells everybody in the call whether the bot records. Nothing may be kept of the media before it has

@@ -284,3 +284,39 @@ func TestNewClientRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestRefusalsSayWhetherATelephoneWasToBeCalled(t *testing.T) {
+	phone := InvitationParticipantInfo{Identity: IdentitySet{Phone: &Identity{ID: "+12065550100"}}}
+	user := InvitationParticipantInfo{Identity: IdentitySet{User: &Identity{ID: "ada"}}}
+	asks := map[string]func(*Client, InvitationParticipantInfo) error{
+		"create": func(c *Client, who InvitationParticipantInfo) error {
+			_, err := c.CreateCall(t.Context(), "s", &Call{CallbackURI: "https://b/c", MediaConfig: ServiceHostedMedia(), Targets: []InvitationParticipantInfo{who}})
+			return err
+		},
+		"invite": func(c *Client, who InvitationParticipantInfo) error {
+			_, err := c.Invite(t.Context(), "s", "c1", []InvitationParticipantInfo{who}, "")
+			return err
+		},
+		"transfer": func(c *Client, who InvitationParticipantInfo) error {
+			return c.TransferCall(t.Context(), "s", "c1", Transfer{Target: who})
+		},
+	}
+	for name, ask := range asks {
+		for want, who := range map[string]InvitationParticipantInfo{ReasonCalleeRejected: user, ReasonPhoneNotEnabled: phone} {
+			refusal := answer(400, `{"error":{"code":"BadRequest","message":"no"}}`)
+			if want == ReasonPhoneNotEnabled {
+				refusal = answer(403, `{"error":{"code":"7504","message":"no"}}`)
+			}
+			f := newFakeGraph(t, refusal)
+			var refused *Error
+			err := ask(f.client(t), who)
+			if !errors.As(err, &refused) {
+				t.Fatalf("%s: %v", name, err)
+			}
+			refused.MissingRoles = nil
+			if got := ExplainError(err).Reason; got != want {
+				t.Errorf("%s: explained as %s, want %s", name, got, want)
+			}
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,8 +32,18 @@ type Error struct {
 	// MissingRoles are the roles the request needs and the token lacks. Set when it was forbidden and needs roles of its own.
 	MissingRoles []string
 
-	// ToPeople: the call that could not be created is one to people and not into a meeting.
-	ToPeople bool
+	// ToPeople: the request calls somebody, and does not go into a meeting. ToPhone: one of them is a telephone.
+	ToPeople, ToPhone bool
+}
+
+// calling notes whom the request that failed was to call.
+func calling(err error, who ...InvitationParticipantInfo) error {
+	var refused *Error
+	if errors.As(err, &refused) {
+		refused.ToPeople = len(who) > 0
+		refused.ToPhone = slices.ContainsFunc(who, func(p InvitationParticipantInfo) bool { return p.Identity.Phone != nil })
+	}
+	return err
 }
 
 func (e *Error) Error() string {

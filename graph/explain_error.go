@@ -3,6 +3,7 @@
 package graph
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,12 +19,15 @@ const (
 	ReasonLoginUnreachable     = "LoginUnreachable"
 	ReasonPermissionMissing    = "PermissionMissing"
 	ReasonTenantNotConsented   = "TenantNotConsented"
+	ReasonPhoneNotEnabled      = "PhoneNotEnabled"
 	ReasonTokenRejected        = "TokenRejected"
 	ReasonMeetingNotFound      = "MeetingNotFound"
 	ReasonAccessPolicyMissing  = "AccessPolicyMissing"
 	ReasonCallNotFound         = "CallNotFound"
 	ReasonParticipantNotFound  = "ParticipantNotFound"
 	ReasonRequestRejected      = "RequestRejected"
+	ReasonMeetingRejected      = "MeetingRejected" // by the request to join it
+	ReasonCalleeRejected       = "CalleeRejected"  // by a request to call somebody
 	ReasonThrottled            = "Throttled"
 	ReasonQuotaExceeded        = "QuotaExceeded"
 	ReasonGraphUnreachable     = "GraphUnreachable"
@@ -146,9 +150,10 @@ func explainRefusal(e *Error) Explanation {
 	case e.StatusCode == http.StatusNotFound, e.Code == codeCallNotFound:
 		return Explanation{ReasonCallNotFound, "The call is not there any more. " + said, "", ClassNormalEnd}
 	case e.Code == codeMeetingRejected:
+		what := map[string]string{ReasonMeetingRejected: "the meeting", ReasonCalleeRejected: "the callee"}[rejected(e)]
 		return Explanation{
-			ReasonRequestRejected, "Graph did not accept the meeting or the media description; it does not say which. " + said,
-			"Check the join link or the meeting ID and passcode; if they are right, check the media address.", ClassConfiguration,
+			rejected(e), "Graph did not accept " + cmp.Or(what, "the request") + " or the media description; it does not say which. " + said,
+			remedyRejected(e, "check the media address."), ClassConfiguration,
 		}
 	case e.Code == codeNotOnAppHosted:
 		return Explanation{
@@ -164,11 +169,33 @@ func explainRefusal(e *Error) Explanation {
 		return Explanation{ReasonPlatformError, "Graph failed. " + said, remedyRetry, ClassPlatform}
 	case e.StatusCode >= 400:
 		return Explanation{
-			ReasonRequestRejected, "Graph refused the request. " + said,
-			"Check the meeting or the callee; if they are right, ask Microsoft's support with the request id.", ClassConfiguration,
+			rejected(e), "Graph refused the request. " + said,
+			remedyRejected(e, "ask Microsoft's support with the request id."), ClassConfiguration,
 		}
 	}
 	return Explanation{ReasonRequestFailed, "Graph gave an answer that is neither success nor error. " + said, remedyRetry, ClassUnknown}
+}
+
+// rejected is what a request that was refused has most likely wrong: whom it calls, or the meeting it joins.
+func rejected(e *Error) string {
+	switch {
+	case e.ToPeople:
+		return ReasonCalleeRejected
+	case e.Operation == opCreateCall.Name:
+		return ReasonMeetingRejected
+	}
+	return ReasonRequestRejected
+}
+
+// remedyRejected is what to look at in it, and what to do when that is right.
+func remedyRejected(e *Error, otherwise string) string {
+	switch rejected(e) {
+	case ReasonCalleeRejected:
+		return "Check the id or the telephone number, and that a user belongs to the tenant of the call; if they are right, " + otherwise
+	case ReasonMeetingRejected:
+		return "Check the join link or the meeting ID and passcode; if they are right, " + otherwise
+	}
+	return strings.ToUpper(otherwise[:1]) + otherwise[1:]
 }
 
 func explainForbidden(e *Error, said string) Explanation {
@@ -191,20 +218,33 @@ func explainForbidden(e *Error, said string) Explanation {
 			"Have a Teams administrator run Set-CsApplicationMeetingConfiguration -AllowRemoveParticipantAppIds with the app's id.", ClassConfiguration,
 		}
 	}
-	const grant = "Grant the app its Calls permissions as application permissions, and let an administrator of the meeting's tenant consent."
-	switch e.Code {
-	case codeTenantForbidden:
+	grant := "Grant the app its Calls permissions as application permissions, and let an administrator of the meeting's tenant consent."
+	if e.ToPeople {
+		grant = "Grant the app its Calls permissions as application permissions, and let an administrator of the tenant of those it calls consent."
+	}
+	switch {
+	case e.Code == codeTenantForbidden && e.ToPhone:
+		return Explanation{
+			ReasonPhoneNotEnabled, "The bot may not call telephones. " + said,
+			"Call as an application instance that has a licence and a telephone number of its own, in a tenant that has consented to the app.", ClassConfiguration,
+		}
+	case e.Code == codeTenantForbidden && e.ToPeople:
+		return Explanation{
+			ReasonTenantNotConsented, "The tenant of those who are called has not consented to this app. " + said,
+			"Have an administrator of that tenant consent, or call only users of the bot's own tenant.", ClassConfiguration,
+		}
+	case e.Code == codeTenantForbidden:
 		return Explanation{
 			ReasonTenantNotConsented, "The tenant of the meeting has not consented to this app. " + said,
 			"Have an administrator of that tenant consent, or join only meetings of the bot's own tenant.", ClassConfiguration,
 		}
-	case codeTenantMismatch:
+	case e.Code == codeTenantMismatch:
 		// Seen with the message "Request authorization tenant mismatch."
 		return Explanation{
 			ReasonTenantNotConsented, "The tenant of the bot's token and that of the call do not match. " + said,
-			"Join only meetings of the bot's own tenant, or check identity.tenantID.", ClassConfiguration,
+			"Check the tenant that the call is made in, and identity.tenantID.", ClassConfiguration,
 		}
-	case codeAppForbidden:
+	case e.Code == codeAppForbidden:
 		return Explanation{ReasonPermissionMissing, "The app is not registered for calling, or lacks a Calls permission. " + said, grant, ClassConfiguration}
 	}
 	return Explanation{ReasonPermissionMissing, "Graph forbids this to the app. " + said, grant, ClassConfiguration}

@@ -152,6 +152,9 @@ func TestExplainError(t *testing.T) {
 	create := func(status int, code, message string) *Error {
 		return &Error{Operation: "create call", Method: "POST", Path: "/v1.0/communications/calls", StatusCode: status, Code: code, Message: message, RequestID: "r"}
 	}
+	user := InvitationParticipantInfo{Identity: IdentitySet{User: &Identity{ID: "ada"}}}
+	phone := InvitationParticipantInfo{Identity: IdentitySet{Phone: &Identity{ID: "+12065550100"}}}
+	to := func(e *Error, who InvitationParticipantInfo) error { return calling(fmt.Errorf("x: %w", e), who) }
 	missing := create(403, "7505", "Insufficient permissions")
 	missing.MissingRoles = []string{RoleJoinGroupCall, RoleAccessMedia}
 	throttled := create(429, "", "")
@@ -171,12 +174,19 @@ func TestExplainError(t *testing.T) {
 		"token refused":      {create(401, "InvalidAuthenticationToken", ""), ReasonTokenRejected, ClassConfiguration, "appID"},
 		"no such meeting":    {create(404, "", "x"), ReasonMeetingNotFound, ClassConfiguration, "join link"},
 		"no such call":       {&Error{Operation: "keep call alive", StatusCode: 404, Code: "8522"}, ReasonCallNotFound, ClassNormalEnd, ""},
-		"2203":               {create(400, "2203", ""), ReasonRequestRejected, ClassConfiguration, "media"},
+		"2203":               {create(400, "2203", ""), ReasonMeetingRejected, ClassConfiguration, "media"},
+		"2203 to a user":     {to(create(400, "2203", ""), user), ReasonCalleeRejected, ClassConfiguration, "did not accept the callee"},
+		"a user of another":  {to(create(400, "BadRequest", "x"), user), ReasonCalleeRejected, ClassConfiguration, "belongs to the tenant"},
+		"no such user":       {to(create(404, "", "x"), user), ReasonCalleeNotFound, ClassConfiguration, "callee's id"},
+		"a phone, no number": {to(create(403, "7504", ""), phone), ReasonPhoneNotEnabled, ClassConfiguration, "number of its own"},
+		"inviting a phone":   {to(&Error{Operation: "invite", StatusCode: 403, Code: "7504"}, phone), ReasonPhoneNotEnabled, ClassConfiguration, "number of its own"},
+		"7504 to a user":     {to(create(403, "7504", ""), user), ReasonTenantNotConsented, ClassConfiguration, "those who are called"},
+		"a bad answer":       {&Error{Operation: "answer call", StatusCode: 400, Code: "BadRequest"}, ReasonRequestRejected, ClassConfiguration, "Ask Microsoft's support"},
 		"9999":               {&Error{Operation: "x", StatusCode: 500, Code: "9999"}, ReasonRequestRejected, ClassConfiguration, "service-hosted"},
 		"throttled":          {throttled, ReasonThrottled, ClassThrottled, "7s"},
 		"used up":            {create(429, "", "Application reached the monthly call creation limit."), ReasonQuotaExceeded, ClassConfiguration, "month"},
 		"server error":       {create(500, "UnknownError", ""), ReasonPlatformError, ClassPlatform, "500"},
-		"bad request":        {create(400, "BadRequest", "x"), ReasonRequestRejected, ClassConfiguration, "BadRequest"},
+		"bad request":        {create(400, "BadRequest", "x"), ReasonMeetingRejected, ClassConfiguration, "BadRequest"},
 		"redirect":           {create(302, "", ""), ReasonRequestFailed, ClassUnknown, "302"},
 		"wrapped":            {fmt.Errorf("join: %w", create(404, "", "")), ReasonMeetingNotFound, ClassConfiguration, ""},
 		"wrong secret":       {&AuthError{Code: "invalid_client", AADSTS: 7000215, Description: "AADSTS7000215: Invalid client secret provided."}, ReasonAuthenticationFailed, ClassConfiguration, "client secret is wrong"},

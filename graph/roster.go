@@ -63,10 +63,11 @@ func (c *Client) RemoveParticipant(ctx context.Context, scenarioID, callID, part
 // Invite calls up to five people into a group call; of a peer-to-peer call it makes one. With a ReplacesCallID only the first is
 // read, and the call named is ended once it is replaced.
 func (c *Client) Invite(ctx context.Context, scenarioID, callID string, who []InvitationParticipantInfo, clientContext string) (*Operation, error) {
-	return c.operate(ctx, opInvite, scenarioID, struct {
+	op, err := c.operate(ctx, opInvite, scenarioID, struct {
 		Participants  []InvitationParticipantInfo `json:"participants"`
 		ClientContext string                      `json:"clientContext,omitempty"`
 	}{who, clientContext}, callID)
+	return op, calling(err, who...)
 }
 
 // MuteParticipant mutes somebody. Nobody can be unmuted from outside.

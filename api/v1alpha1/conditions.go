@@ -166,7 +166,7 @@ const (
 )
 
 // EndReason is why a call is over.
-// +kubebuilder:validation:Enum=EndedByBot;EndTimeReached;SessionDeleted;MeetingEnded;RemovedFromMeeting;EveryoneLeft;AloneTimeout;OnlyBotsLeft;SilenceTimeout;MaxDurationReached;RemoteHungUp;CallDeclined;NoAnswer;CalleeUnreachable;CallerGaveUp;AnsweredTooLate;Transferred;InvalidTarget;LobbyTimeout;LobbyDenied;MediaUnreachable;MediaLost;KeepAliveTimeout;CallLost;PodLost;PodStopped;NoSeatInTime;PermissionMissing;TenantNotConsented;AuthenticationFailed;MeetingNotFound;InvalidMeeting;InvalidBehavior;Throttled;ServiceError;Unknown
+// +kubebuilder:validation:Enum=EndedByBot;EndTimeReached;SessionDeleted;MeetingEnded;RemovedFromMeeting;EveryoneLeft;AloneTimeout;OnlyBotsLeft;SilenceTimeout;MaxDurationReached;RemoteHungUp;CallDeclined;NoAnswer;CalleeUnreachable;CallerGaveUp;AnsweredTooLate;Transferred;InvalidTarget;PhoneNotEnabled;LobbyTimeout;LobbyDenied;MediaUnreachable;MediaLost;KeepAliveTimeout;CallLost;PodLost;PodStopped;NoSeatInTime;PermissionMissing;TenantNotConsented;AuthenticationFailed;MeetingNotFound;InvalidMeeting;InvalidBehavior;Throttled;ServiceError;Unknown
 type EndReason string
 
 const (
@@ -194,7 +194,7 @@ const (
 	EndRemoteHungUp EndReason = "RemoteHungUp"
 	// EndCallDeclined: the called party declined.
 	EndCallDeclined EndReason = "CallDeclined"
-	// EndNoAnswer: the called party did not answer in time.
+	// EndNoAnswer: nobody who was called answered in time.
 	EndNoAnswer EndReason = "NoAnswer"
 	// EndCalleeUnreachable: the called party cannot be reached.
 	EndCalleeUnreachable EndReason = "CalleeUnreachable"
@@ -206,6 +206,8 @@ const (
 	EndTransferred EndReason = "Transferred"
 	// EndInvalidTarget: whom to call cannot be called as given.
 	EndInvalidTarget EndReason = "InvalidTarget"
+	// EndPhoneNotEnabled: the bot may not call telephones as it is shown to call.
+	EndPhoneNotEnabled EndReason = "PhoneNotEnabled"
 	// EndLobbyTimeout: nobody admitted the bot in time.
 	EndLobbyTimeout EndReason = "LobbyTimeout"
 	// EndLobbyDenied: somebody refused the bot.
@@ -226,7 +228,7 @@ const (
 	EndNoSeatInTime EndReason = "NoSeatInTime"
 	// EndPermissionMissing: the bot lacks a Graph application permission.
 	EndPermissionMissing EndReason = "PermissionMissing"
-	// EndTenantNotConsented: the meeting's tenant has not consented to the bot.
+	// EndTenantNotConsented: the tenant of the meeting, or of those who are called, has not consented to the bot.
 	EndTenantNotConsented EndReason = "TenantNotConsented"
 	// EndAuthenticationFailed: the login service refused the credential.
 	EndAuthenticationFailed EndReason = "AuthenticationFailed"
@@ -249,7 +251,7 @@ var EndReasons = []EndReason{
 	EndedByBot, EndTimeReached, EndSessionDeleted, EndMeetingEnded, EndRemovedFromMeeting, EndEveryoneLeft,
 	EndAloneTimeout, EndOnlyBotsLeft, EndSilenceTimeout, EndMaxDurationReached, EndRemoteHungUp, EndCallDeclined,
 	EndNoAnswer, EndCalleeUnreachable, EndCallerGaveUp, EndAnsweredTooLate, EndTransferred, EndInvalidTarget,
-	EndLobbyTimeout, EndLobbyDenied, EndMediaUnreachable, EndMediaLost, EndKeepAliveTimeout, EndCallLost, EndPodLost,
+	EndPhoneNotEnabled, EndLobbyTimeout, EndLobbyDenied, EndMediaUnreachable, EndMediaLost, EndKeepAliveTimeout, EndCallLost, EndPodLost,
 	EndPodStopped, EndNoSeatInTime, EndPermissionMissing, EndTenantNotConsented, EndAuthenticationFailed,
 	EndMeetingNotFound, EndInvalidMeeting, EndInvalidBehavior, EndThrottled, EndServiceError, EndUnknown,
 }

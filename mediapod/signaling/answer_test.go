@@ -26,6 +26,7 @@ func TestAnswersThatFail(t *testing.T) {
 	}{
 		"gone before it was answered": {errs: []error{notFound}, get: func(string) (*graph.Call, error) { return nil, errGone }, want: EndCallerGaveUp, answers: 1},
 		"refused":                     {errs: []error{answer("answer call", http.StatusForbidden)}, want: EndPermissionMissing, answers: 1, rejected: true},
+		"not understood":              {errs: []error{answer("answer call", http.StatusBadRequest)}, want: EndServiceError, answers: 1, rejected: true},
 		"failing, then taken":         {errs: []error{answer("answer call", 503), answer("answer call", 503), nil}, answers: 3, established: true},
 		"failing all the time":        {errs: []error{answer("answer call", 503)}, want: EndServiceError, answers: 30, rejected: true},
 		"an earlier try was taken": {

@@ -48,6 +48,7 @@ const (
 	EndAnsweredTooLate   EndReason = "AnsweredTooLate"
 	EndTransferred       EndReason = "Transferred"
 	EndInvalidTarget     EndReason = "InvalidTarget"
+	EndPhoneNotEnabled   EndReason = "PhoneNotEnabled"
 )
 
 // End is how a call ended.
@@ -109,7 +110,7 @@ var endReasons = map[EndReason]struct {
 	EndInvalidMeeting:       {sentence: "The meeting cannot be joined as it was given.", remedy: "Check the join link or the meeting ID and passcode.", failed: true},
 	EndMeetingNotFound:      {sentence: "There is no such meeting.", remedy: "Check that the join link or the meeting ID and passcode are complete and current.", failed: true},
 	EndPermissionMissing:    {sentence: "The bot lacks a Graph application permission.", remedy: "Grant it and let an administrator consent.", failed: true},
-	EndTenantNotConsented:   {sentence: "The tenant of the meeting has not consented to the bot.", remedy: "Have an administrator of that tenant consent.", failed: true},
+	EndTenantNotConsented:   {sentence: "The tenant of the call has not consented to the bot.", remedy: "Have an administrator of that tenant consent.", failed: true},
 	EndAuthenticationFailed: {sentence: "The bot could not sign in.", remedy: "Check the bot's appID, tenantID and credential.", failed: true},
 	EndThrottled:            {sentence: "Graph is throttling the app.", remedy: "Try again later.", failed: true, retryable: true},
 	EndServiceError:         {sentence: "The calling service failed.", remedy: "Try again; if it stays, ask Microsoft's support with the call's chain id.", failed: true, retryable: true},
@@ -120,7 +121,7 @@ var endReasons = map[EndReason]struct {
 	EndMaxDurationReached:   {sentence: "The call lasted as long as its leave rules allow, so the bot left it."},
 	EndRemoteHungUp:         {sentence: "The other party hung up."},
 	EndCallDeclined:         {sentence: "The called party declined the call.", remedy: "Call again at another time.", failed: true},
-	EndNoAnswer:             {sentence: "The called party did not answer in time.", remedy: "Call again later, or let it ring longer (ringingTimeout).", failed: true},
+	EndNoAnswer:             {sentence: "Nobody who was called answered in time.", remedy: "Call again later, or let it ring longer (ringingTimeout).", failed: true},
 	EndCalleeUnreachable:    {sentence: "The called party cannot be reached.", remedy: "Check whom the call is to, and call again later.", failed: true},
 	EndCallerGaveUp:         {sentence: "The caller hung up before the call was set up."},
 	EndAnsweredTooLate: {
@@ -130,7 +131,12 @@ var endReasons = map[EndReason]struct {
 	},
 	EndTransferred:   {sentence: "The call was transferred to somebody else."},
 	EndInvalidTarget: {sentence: "Whom to call cannot be called as given.", remedy: "Check the ids and the telephone number.", failed: true},
-	EndUnknown:       {sentence: "The call ended for a reason that is not known.", remedy: "Look the result's code up in Microsoft's list of call end codes.", failed: true},
+	EndPhoneNotEnabled: {
+		sentence: "The bot may not call telephones.",
+		remedy:   "Call as an application instance that has a licence and a telephone number of its own (from.application).",
+		failed:   true,
+	},
+	EndUnknown: {sentence: "The call ended for a reason that is not known.", remedy: "Look the result's code up in Microsoft's list of call end codes.", failed: true},
 }
 
 // EndFor is an end that nobody explained any further.
@@ -155,7 +161,10 @@ var errorReasons = map[string]EndReason{
 	graph.ReasonPermissionMissing:    EndPermissionMissing,
 	graph.ReasonTenantNotConsented:   EndTenantNotConsented,
 	graph.ReasonMeetingNotFound:      EndMeetingNotFound,
-	graph.ReasonRequestRejected:      EndInvalidMeeting,
+	graph.ReasonMeetingRejected:      EndInvalidMeeting,
+	graph.ReasonCalleeNotFound:       EndInvalidTarget,
+	graph.ReasonCalleeRejected:       EndInvalidTarget,
+	graph.ReasonPhoneNotEnabled:      EndPhoneNotEnabled,
 	graph.ReasonThrottled:            EndThrottled,
 	graph.ReasonQuotaExceeded:        EndThrottled,
 	graph.ReasonCallNotFound:         EndCallLost,

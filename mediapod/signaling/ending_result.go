@@ -9,6 +9,7 @@ import "github.com/callfleet/callfleet/graph"
 type circumstances struct {
 	group       bool
 	incoming    bool
+	placed      bool // the bot called somebody
 	established bool
 	inLobby     bool
 	transferred bool // the service said so in another way than by the result
@@ -62,6 +63,9 @@ func endOfCall(result *graph.ResultInfo, is circumstances) End {
 	if reason, ok := resultReasons[e.Reason]; ok && !(is.incoming && e.Class == graph.ClassCallee) {
 		return explained(reason, e)
 	}
+	if is.unanswered(e) {
+		return EndFor(EndNoAnswer)
+	}
 	if reason, ok := groupReasons[e.Reason]; ok && is.group {
 		return explained(reason, e)
 	}
@@ -81,10 +85,11 @@ func endOfCall(result *graph.ResultInfo, is circumstances) End {
 	case graph.ClassLiveness:
 		return explained(EndKeepAliveTimeout, e)
 	case graph.ClassPlatform:
-		if e.Reason == graph.ReasonTimeout && !is.established && !is.group {
-			if is.incoming {
-				return EndFor(EndAnsweredTooLate)
-			}
+		switch {
+		case e.Reason != graph.ReasonTimeout || is.established:
+		case is.incoming && !is.group:
+			return EndFor(EndAnsweredTooLate)
+		case is.placed, !is.incoming && !is.group:
 			return EndFor(EndNoAnswer)
 		}
 		return explained(EndServiceError, e)
@@ -92,6 +97,21 @@ func endOfCall(result *graph.ResultInfo, is circumstances) End {
 		return explained(EndThrottled, e)
 	}
 	return explained(EndUnknown, e)
+}
+
+// unanswered: the bot called several, and none came. The service closes such a call as it closes a meeting that everybody has left;
+// only one is told apart by its code.
+func (is circumstances) unanswered(e graph.Explanation) bool {
+	if !is.group || !is.placed {
+		return false
+	}
+	switch e.Reason {
+	case graph.ReasonNobodyJoined:
+		return true
+	case graph.ReasonEveryoneLeft, graph.ReasonOtherPartyLeft, graph.ReasonEnded, graph.ReasonMeetingEnded, graph.ReasonEndedByOther:
+		return !is.established
+	}
+	return false
 }
 
 // codeCancelled is "Request Terminated": the call was taken back while it rang (RFC 3261, section 21.4.25).

@@ -295,7 +295,7 @@ func (m *machine) terminate(now time.Time, call *graph.Call) {
 		return
 	}
 	m.end(now, endOfCall(m.snap.Result, circumstances{
-		group: m.group, incoming: m.origin == originIncoming, established: !m.stateAt.IsZero(),
+		group: m.group, incoming: m.origin == originIncoming, placed: m.origin == originPlaced, established: !m.stateAt.IsZero(),
 		inLobby: m.waitsInLobby(), transferred: transferred,
 	}))
 }

@@ -125,6 +125,67 @@ func TestWhoCannotBeCalledIsToldWithoutAskingGraph(t *testing.T) {
 	}
 }
 
+func TestACallThatIsRefusedEndsForWhomItWasTo(t *testing.T) {
+	refused := func(status int, code string, phone bool) error {
+		return &graph.Error{Operation: "create call", StatusCode: status, Code: code, ToPeople: true, ToPhone: phone}
+	}
+	tests := map[string]struct {
+		err  error
+		want EndReason
+		says string
+	}{
+		"there is no such user":          {refused(404, "", false), EndInvalidTarget, "callee's id"},
+		"a user of another tenant":       {refused(400, "BadRequest", false), EndInvalidTarget, "tenant of the call"},
+		"a number the service dislikes":  {refused(400, "2203", true), EndInvalidTarget, "telephone number"},
+		"no number to call a phone from": {refused(403, "7504", true), EndPhoneNotEnabled, "number of its own"},
+		"nobody has consented":           {refused(403, "7504", false), EndTenantNotConsented, "those who are called"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := &fakeGraph{create: func(context.Context, int, *graph.Call) (*graph.Call, error) { return nil, tt.err }}
+				s := newTestServer(t, g)
+				defer stop(t, s)
+				end := wantEnd(t, call(t, s), tt.want).End
+				if !strings.Contains(end.Message, tt.says) || strings.Contains(end.Message, "meeting") || !end.Failed || end.Retryable {
+					t.Errorf("end %+v, want a fault that says %q and nothing of a meeting", end, tt.says)
+				}
+			})
+		})
+	}
+}
+
+func TestGroupCallsThatNobodyAnswers(t *testing.T) {
+	up := updated(testCallID, graph.StateEstablished)
+	tests := map[string]struct {
+		steps []graph.Notification
+		want  EndReason
+	}{
+		"nobody joined":                   {[]graph.Notification{deleted(testCallID, 200, 5013)}, EndNoAnswer},
+		"nobody joined the one it was":    {[]graph.Notification{up, deleted(testCallID, 200, 5013)}, EndNoAnswer},
+		"all are gone, and none came":     {[]graph.Notification{deleted(testCallID, 200, 5012)}, EndNoAnswer},
+		"over without a word":             {[]graph.Notification{deleted(testCallID, 0, 0)}, EndNoAnswer},
+		"given up after a time limit":     {[]graph.Notification{deleted(testCallID, 408, 1)}, EndNoAnswer},
+		"all have left after they came":   {[]graph.Notification{up, deleted(testCallID, 200, 5012)}, EndEveryoneLeft},
+		"ended by one who was in":         {[]graph.Notification{up, deleted(testCallID, 200, 4097)}, EndMeetingEnded},
+		"the service failed on the way":   {[]graph.Notification{deleted(testCallID, 500, 1)}, EndServiceError},
+		"the bot's media was unreachable": {[]graph.Notification{deleted(testCallID, 500, 7106)}, EndMediaUnreachable},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newTestServer(t, &fakeGraph{})
+				defer stop(t, s)
+				c := call(t, s, func(r *JoinRequest) { r.Targets = append(r.Targets, user("bob")) })
+				tell(t, s, tt.steps...)
+				if end := wantEnd(t, c, tt.want).End; end.Failed != endReasons[tt.want].failed || end.Message == "" {
+					t.Errorf("end %+v", end)
+				}
+			})
+		})
+	}
+}
+
 func fill(list []graph.InvitationParticipantInfo) {
 	for i := range list {
 		list[i] = user(strings.Repeat("x", i+1))
