@@ -231,12 +231,12 @@ func explainForbidden(e *Error, said string) Explanation {
 	case e.Code == codeTenantForbidden && e.ToPeople:
 		return Explanation{
 			ReasonTenantNotConsented, "The tenant of those who are called has not consented to this app. " + said,
-			"Have an administrator of that tenant consent, or call only users of the bot's own tenant.", ClassConfiguration,
+			"Have an administrator of that tenant consent, and check that the call is made in it.", ClassConfiguration,
 		}
 	case e.Code == codeTenantForbidden:
 		return Explanation{
 			ReasonTenantNotConsented, "The tenant of the meeting has not consented to this app. " + said,
-			"Have an administrator of that tenant consent, or join only meetings of the bot's own tenant.", ClassConfiguration,
+			"Have an administrator of that tenant consent, and check that the call is made in it: a number, a short link or a token does not tell the tenant of its meeting.", ClassConfiguration,
 		}
 	case e.Code == codeTenantMismatch:
 		// Seen with the message "Request authorization tenant mismatch."

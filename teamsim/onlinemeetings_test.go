@@ -11,12 +11,15 @@ import (
 	"github.com/callfleet/callfleet/teamsim/admin"
 )
 
+const stranger = "99999999-0000-4000-8000-000000000002"
+
 func TestMeetingsAreFound(t *testing.T) {
 	s := start(t)
 	s.register("OnlineMeetings.Read.All")
-	s.must(s.admin.PutPolicies(t.Context(), tenantID, admin.Policies{Access: []admin.AccessPolicy{{AppID: appID, Users: []string{ada}}}}))
+	s.must(s.admin.PutPolicies(t.Context(), tenantID, admin.Policies{Access: []admin.AccessPolicy{{AppID: appID, Users: []string{ada, stranger}}}}))
 	m := s.meeting(func(n *admin.NewMeeting) { n.OrganizerID = ada })
 	s.meeting(nil)
+	s.must(s.admin.PutUser(t.Context(), admin.User{ID: stranger, TenantID: "99999999-0000-4000-8000-000000000001"}))
 	elsewhere := s.meeting(func(n *admin.NewMeeting) { n.TenantID = "99999999-0000-4000-8000-000000000001" })
 	mine := "/v1.0/users/" + ada + "/onlineMeetings"
 	filter := func(property, value string) string {
@@ -37,6 +40,7 @@ func TestMeetingsAreFound(t *testing.T) {
 		"a filter that is none":           {mine + "?$filter=x", 400, 0},
 		"a quote that is not doubled":     {mine + "?$filter=" + url.QueryEscape("JoinWebUrl eq 'a'b'"), 400, 0},
 		"of a user without access policy": {"/v1.0/users/" + grace + "/onlineMeetings" + filter("JoinWebUrl", m.JoinURL), 403, 0},
+		"of a user of another tenant":     {"/v1.0/users/" + stranger + "/onlineMeetings" + filter("JoinWebUrl", elsewhere.JoinURL), 404, 0},
 		"a user by name":                  {"/v1.0/users/ada@contoso.com/onlineMeetings" + filter("JoinWebUrl", m.JoinURL), 400, 0},
 		"by an id of nothing":             {mine + "/x", 404, 0},
 	} {

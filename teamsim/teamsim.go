@@ -152,7 +152,7 @@ func assemble(o Options, listener, adminListener net.Listener) (*Server, error) 
 		Journal: events, MediaTimeout: o.MediaTimeout, Log: o.Log.WithName("calls"),
 	}
 	onlineMeetings := &onlinemeetings.Service{
-		BaseURL: base, Login: loginService, Directory: apps, Meetings: meetings, Policies: policies, Journal: events,
+		BaseURL: base, Login: loginService, Directory: apps, Meetings: meetings, Policies: policies, People: phones, Journal: events,
 	}
 	failing := &faults.Set{}
 

@@ -47,6 +47,8 @@ type CallList struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.to) || self.to.size() == 1 || !self.to.exists(t, has(t.phone))",message="a group call is with users; call a phone number alone and invite others"
 // +kubebuilder:validation:XValidation:rule="!has(self.to) || !self.to.exists(t, has(t.phone)) || (has(self.from) && has(self.from.application))",message="calling a phone number needs from.application: the application instance that owns a number"
 // +kubebuilder:validation:XValidation:rule="!has(self.incoming) || !has(self.ringingTimeout)",message="ringingTimeout is for outgoing calls"
+// +kubebuilder:validation:XValidation:rule="!has(self.incoming) || !has(self.tenantID)",message="tenantID is for outgoing calls; that of one that came in is in incoming"
+// +kubebuilder:validation:XValidation:rule="has(self.tenantID) == has(oldSelf.tenantID) && (!has(self.tenantID) || self.tenantID == oldSelf.tenantID)",message="tenantID cannot change; make a new Call"
 type OneCallSpec struct {
 	CallSpec `json:",inline"`
 
@@ -56,6 +58,11 @@ type OneCallSpec struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=5
 	To []Identity `json:"to,omitempty"`
+
+	// tenantID is the tenant of those who are called, in whose name the bot calls: the bot's own or one of its allowedTenants.
+	// Absent: the bot's own.
+	// +optional
+	TenantID GUID `json:"tenantID,omitempty"`
 
 	// from is whom the call is shown to come from; absent: the bot.
 	// +optional

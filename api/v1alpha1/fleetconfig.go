@@ -76,7 +76,8 @@ type BotIdentity struct {
 	// +optional
 	Custom *CustomCloud `json:"custom,omitempty"`
 
-	// allowedTenants are the tenants, besides the home tenant, whose notifications the bot accepts.
+	// allowedTenants are the tenants, besides the home tenant, whose calls the bot takes, and whose meetings and users it may join
+	// and call (spec.meeting.tenantID of a session, spec.tenantID of a Call).
 	// +optional
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=set

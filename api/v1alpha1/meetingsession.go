@@ -73,6 +73,7 @@ type MeetingSessionSpec struct {
 // let people in, and count as secrets: none is ever copied into status, events or logs.
 // +kubebuilder:validation:XValidation:rule="[has(self.joinURL), has(self.joinMeetingID), has(self.coordinates), has(self.token), has(self.videoTeleconferenceID), has(self.create)].filter(x, x).size() == 1",message="exactly one of joinURL, joinMeetingID, coordinates, token, videoTeleconferenceID and create must be set"
 // +kubebuilder:validation:XValidation:rule="!has(self.organizer) || has(self.joinURL)",message="organizer goes with joinURL"
+// +kubebuilder:validation:XValidation:rule="!has(self.tenantID) || !has(self.coordinates)",message="coordinates have a tenantID of their own"
 type Meeting struct {
 	// joinURL is the link of the invitation, long (…/l/meetup-join/…) or short (…/meet/ID?p=…).
 	// +optional
@@ -82,6 +83,11 @@ type Meeting struct {
 	// meeting it leads to is looked up (permission OnlineMeetings.Read.All and an application access policy).
 	// +optional
 	Organizer GUID `json:"organizer,omitempty"`
+
+	// tenantID is the tenant of the meeting and its organizer, in whose name the bot looks it up and joins: the bot's own or one of
+	// its allowedTenants. Absent: the one a long joinURL names, else the bot's own.
+	// +optional
+	TenantID GUID `json:"tenantID,omitempty"`
 
 	// joinMeetingID is the meeting's number and passcode.
 	// +optional

@@ -80,7 +80,7 @@ func assemble(life context.Context, pod *callfleetv1.MediaPod, at surroundings) 
 	a := newAgent(life, pod.Name, at.cfg.PodUID, at.cfg.clock(), at.log.WithName("agent"), newMetrics(at.metrics))
 	a.objects, a.pods, a.prompts = at.cluster, at.cluster, p.prompts
 	a.meetings = &meeting.Finder{
-		Graph: client, Secrets: at.cluster, Account: pod.Spec.BotRef.Name + "-mediapod", HomeTenant: string(id.TenantID), Clock: clk, Log: a.log,
+		Graph: meetingsOf(client, id), Secrets: at.cluster, Account: pod.Spec.BotRef.Name + "-mediapod", Tenants: tenantsOf(id), Clock: clk, Log: a.log,
 	}
 	p.agent = a
 	verifier, err := p.listen(pod, client, cloud, web, at)
@@ -131,13 +131,24 @@ func (p *parts) listen(pod *callfleetv1.MediaPod, client *graph.Client, cloud gr
 	return verifier, nil
 }
 
-// graphOf gives the client with the tokens of a tenant. Of a tenant the bot does not serve it gives that of its own.
+// graphOf is how calls are made with the tokens of a tenant, meetingsOf how meetings are looked up and made.
 func graphOf(client *graph.Client, id callfleetv1.BotIdentity) func(string) signaling.GraphAPI {
+	of := clientOf(client, id)
+	return func(tenant string) signaling.GraphAPI { return of(tenant) }
+}
+
+func meetingsOf(client *graph.Client, id callfleetv1.BotIdentity) func(string) meeting.Graph {
+	of := clientOf(client, id)
+	return func(tenant string) meeting.Graph { return of(tenant) }
+}
+
+// clientOf gives the client with the tokens of a tenant. Of a tenant the bot does not serve it gives that of its own.
+func clientOf(client *graph.Client, id callfleetv1.BotIdentity) func(string) *graph.Client {
 	served := map[string]*graph.Client{strings.ToLower(string(id.TenantID)): client}
 	for _, tenant := range tenantsOf(id)[1:] {
 		served[strings.ToLower(tenant)] = client.ForTenant(tenant)
 	}
-	return func(tenant string) signaling.GraphAPI {
+	return func(tenant string) *graph.Client {
 		if c := served[strings.ToLower(tenant)]; c != nil {
 			return c
 		}

@@ -69,6 +69,7 @@ func (r *runner) request(ctx context.Context) (signaling.JoinRequest, *callfleet
 		return req, end
 	}
 	spec := r.object.call.Spec
+	req.TenantID = string(spec.TenantID)
 	for _, who := range spec.To {
 		req.Targets = append(req.Targets, graph.InvitationParticipantInfo{Identity: rules.Party(who)})
 	}

@@ -45,6 +45,8 @@ func TestWhomACallIsMadeTo(t *testing.T) {
 				Source: &graph.ParticipantInfo{Identity: graph.IdentitySet{ApplicationInstance: &graph.Identity{ID: string(queue), DisplayName: "Reception"}}},
 			},
 		},
+		"a user of an allowed tenant": {callfleetv1.OneCallSpec{To: []callfleetv1.Identity{{User: jane}}, TenantID: queue},
+			signaling.JoinRequest{Targets: []graph.InvitationParticipantInfo{userTarget}, TenantID: string(queue)}},
 		"under another name": {
 			callfleetv1.OneCallSpec{To: []callfleetv1.Identity{{User: jane}}, From: &callfleetv1.CallSource{DisplayName: "Reception"}},
 			signaling.JoinRequest{

@@ -24,7 +24,7 @@ func SecretName(session string) string { return session + "-meeting" }
 // so it is put where they find it; the bot need not wait for that.
 func (f *Finder) create(ctx context.Context, s *v1alpha1.MeetingSession, wanted v1alpha1.NewMeeting) (graph.Meeting, *v1alpha1.CallEnd) {
 	return f.lookUp(ctx, func(asking context.Context) (*graph.OnlineMeeting, error) {
-		made, err := f.Graph.CreateOrGetOnlineMeeting(asking, string(wanted.Organizer), string(s.UID), wanted.Subject)
+		made, err := f.Graph(f.tenantOf(s.Spec.Meeting)).CreateOrGetOnlineMeeting(asking, string(wanted.Organizer), string(s.UID), wanted.Subject)
 		if err == nil && made.JoinWebURL != "" {
 			go f.tellLink(ctx, s, made.JoinWebURL)
 		}

@@ -32,7 +32,7 @@ var lookUpReasons = map[string]v1alpha1.EndReason{
 func endOfLookUp(err error) *v1alpha1.CallEnd {
 	if errors.Is(err, graph.ErrNoSuchMeeting) {
 		return story.Failure(v1alpha1.EndMeetingNotFound, false, "Graph has no such meeting of that organizer or conference id. "+
-			"Check that the link is exactly the one of the invitation, and spec.meeting.organizer.")
+			"Check that the link is exactly the one of the invitation, spec.meeting.organizer, and spec.meeting.tenantID if it is not a meeting of the bot's tenant.")
 	}
 	e := graph.ExplainError(err)
 	reason, ok := lookUpReasons[e.Reason]

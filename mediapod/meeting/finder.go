@@ -5,6 +5,7 @@ package meeting
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/graph"
+	"github.com/callfleet/callfleet/mediapod/signaling"
+	"github.com/callfleet/callfleet/mediapod/story"
 )
 
 // Graph knows the meetings of users.
@@ -36,26 +39,60 @@ const lookupTimeout = 30 * time.Second
 
 // Finder finds meetings.
 type Finder struct {
-	Graph   Graph
+	// Graph is the client with the tokens of a tenant.
+	Graph   func(tenantID string) Graph
 	Secrets Secrets
 	// Account is the service account of the pods of the bot, for messages.
 	Account string
-	// HomeTenant is the tenant of coordinates that name none.
-	HomeTenant string
-	Clock      clock.Clock
-	Log        logr.Logger
+	// Tenants are those the bot serves, its own first: it is that of meetings which name none.
+	Tenants []string
+	Clock   clock.Clock
+	Log     logr.Logger
 }
 
 // Find gives the meeting of a session, or how the attempt ends that has none. ctx is the life of the call: what is to be
 // written about a meeting that was made may come after.
 func (f *Finder) Find(ctx context.Context, s *v1alpha1.MeetingSession) (graph.Meeting, *v1alpha1.CallEnd) {
 	m := s.Spec.Meeting
+	if end := f.foreign(string(m.TenantID)); end != nil {
+		return graph.Meeting{}, end
+	}
+	found, end := f.find(ctx, s)
+	switch wanted := string(m.TenantID); {
+	case end != nil || wanted == "":
+	case found.TenantID == "": // a number or a token says nothing of it
+		found.TenantID = wanted
+	case !graph.SameID(found.TenantID, wanted):
+		return graph.Meeting{}, invalid(fmt.Sprintf("the join link leads to a meeting of tenant %s, and spec.meeting.tenantID says %s; "+
+			"leave tenantID out, as such a link tells it", found.TenantID, wanted))
+	}
+	return found, end
+}
+
+// foreign is the end of a session in a tenant the bot does not serve: it has no token that could be asked with.
+func (f *Finder) foreign(tenant string) *v1alpha1.CallEnd {
+	if tenant == "" || slices.ContainsFunc(f.Tenants, func(served string) bool { return graph.SameID(served, tenant) }) {
+		return nil
+	}
+	return story.EndOfSignal(signaling.ForeignTenant("spec.meeting names", tenant))
+}
+
+// tenantOf a meeting as it is asked for.
+func (f *Finder) tenantOf(m v1alpha1.Meeting) string {
+	if m.TenantID == "" && len(f.Tenants) > 0 {
+		return f.Tenants[0]
+	}
+	return string(m.TenantID)
+}
+
+func (f *Finder) find(ctx context.Context, s *v1alpha1.MeetingSession) (graph.Meeting, *v1alpha1.CallEnd) {
+	m := s.Spec.Meeting
 	switch {
 	case m.JoinMeetingID != nil:
 		id, err := graph.NormalizeJoinMeetingID(m.JoinMeetingID.ID)
 		return checked(graph.Meeting{JoinMeetingID: id, Passcode: m.JoinMeetingID.Passcode}, err)
 	case m.JoinURL != "":
-		return f.byLink(ctx, string(m.JoinURL), string(m.Organizer))
+		return f.byLink(ctx, m)
 	case m.Coordinates != nil:
 		found := f.byCoordinates(*m.Coordinates)
 		return checked(found, found.Validate())
@@ -63,7 +100,7 @@ func (f *Finder) Find(ctx context.Context, s *v1alpha1.MeetingSession) (graph.Me
 		return f.byToken(ctx, *m.Token)
 	case m.VideoTeleconferenceID != "":
 		return f.lookUp(ctx, func(ctx context.Context) (*graph.OnlineMeeting, error) {
-			return f.Graph.FindOnlineMeetingByVTCID(ctx, m.VideoTeleconferenceID)
+			return f.Graph(f.tenantOf(m)).FindOnlineMeetingByVTCID(ctx, m.VideoTeleconferenceID)
 		})
 	case m.Create != nil:
 		return f.create(ctx, s, *m.Create)
@@ -73,13 +110,13 @@ func (f *Finder) Find(ctx context.Context, s *v1alpha1.MeetingSession) (graph.Me
 }
 
 // byLink reads the link. One that does not tell which meeting it leads to is looked up, if it is known in whose calendar.
-func (f *Finder) byLink(ctx context.Context, link, organizer string) (graph.Meeting, *v1alpha1.CallEnd) {
-	found, err := graph.ParseJoinURL(link)
-	if err == nil || organizer == "" {
+func (f *Finder) byLink(ctx context.Context, m v1alpha1.Meeting) (graph.Meeting, *v1alpha1.CallEnd) {
+	found, err := graph.ParseJoinURL(string(m.JoinURL))
+	if err == nil || m.Organizer == "" {
 		return checked(found, err)
 	}
 	return f.lookUp(ctx, func(ctx context.Context) (*graph.OnlineMeeting, error) {
-		return f.Graph.FindOnlineMeetingByJoinURL(ctx, organizer, link)
+		return f.Graph(f.tenantOf(m)).FindOnlineMeetingByJoinURL(ctx, string(m.Organizer), string(m.JoinURL))
 	})
 }
 
@@ -92,7 +129,7 @@ func (f *Finder) byCoordinates(c v1alpha1.MeetingCoordinates) graph.Meeting {
 		m.MessageID = "0"
 	}
 	if m.TenantID == "" {
-		m.TenantID = f.HomeTenant
+		m.TenantID = f.tenantOf(v1alpha1.Meeting{})
 	}
 	return m
 }

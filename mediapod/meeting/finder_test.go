@@ -25,19 +25,30 @@ import (
 
 const (
 	tenant    = "1fdd12d0-4620-44ed-baec-459b611f84b2"
+	partner   = "9a3b7c11-2f6e-4d0a-8f5b-0c1d2e3f4a5b"
+	stranger  = "77777777-2f6e-4d0a-8f5b-0c1d2e3f4a5b"
 	organizer = "550fae72-d251-43ec-868c-373732c2704f"
 	thread    = "19:meeting_secretthread@thread.v2"
 	longLink  = "https://teams.microsoft.com/l/meetup-join/19%3ameeting_secretthread%40thread.v2/0?context=%7b%22Tid%22%3a%22" + tenant + "%22%2c%22Oid%22%3a%22" + organizer + "%22%7d"
 	oddLink   = "https://aka.contoso.com/secret-meeting"
 )
 
-// calendar plays Graph.
+// calendar plays Graph, asked with the tokens of a tenant.
 type calendar struct {
-	err   error
-	asked []string
+	err    error
+	tenant string
+	asked  []string
+}
+
+func (c *calendar) of(tenantID string) Graph {
+	c.tenant = tenantID
+	return c
 }
 
 func (c *calendar) answer(what ...string) (*graph.OnlineMeeting, error) {
+	if c.tenant != tenant {
+		what = append(what, "in", c.tenant)
+	}
 	c.asked = append(c.asked, strings.Join(what, " "))
 	if c.err != nil {
 		return nil, c.err
@@ -45,7 +56,7 @@ func (c *calendar) answer(what ...string) (*graph.OnlineMeeting, error) {
 	return &graph.OnlineMeeting{
 		JoinWebURL: longLink, ChatInfo: &graph.ChatInfo{ThreadID: thread},
 		Participants: graph.MeetingParticipants{Organizer: graph.MeetingParticipant{
-			Identity: graph.IdentitySet{User: &graph.Identity{ID: organizer, TenantID: tenant}},
+			Identity: graph.IdentitySet{User: &graph.Identity{ID: organizer, TenantID: c.tenant}},
 		}},
 	}, nil
 }
@@ -94,6 +105,7 @@ func session(m v1alpha1.Meeting) *v1alpha1.MeetingSession {
 
 func TestWhichMeetingASessionIsIn(t *testing.T) {
 	scheduled := graph.Meeting{ThreadID: thread, MessageID: "0", OrganizerID: organizer, TenantID: tenant}
+	abroad := graph.Meeting{ThreadID: thread, MessageID: "0", OrganizerID: organizer, TenantID: partner}
 	secret := schema.GroupResource{Resource: "secrets"}
 	// With the role Graph asks for the policy, as it does by any request for a user's meetings; without it, for the role.
 	noPolicy := &graph.Error{Operation: "find meeting by join link", StatusCode: http.StatusForbidden, Code: "Forbidden", Message: "No application access policy found for this app."}
@@ -144,6 +156,39 @@ func TestWhichMeetingASessionIsIn(t *testing.T) {
 			why: v1alpha1.EndInvalidMeeting, again: true,
 		},
 		"nothing": {why: v1alpha1.EndInvalidMeeting},
+		"a number in an allowed tenant": {
+			meeting: v1alpha1.Meeting{JoinMeetingID: &v1alpha1.JoinMeetingID{ID: "123456789012"}, TenantID: partner},
+			want:    graph.Meeting{JoinMeetingID: "123456789012", TenantID: partner},
+		},
+		"a short link in an allowed tenant": {
+			meeting: v1alpha1.Meeting{JoinURL: "https://teams.microsoft.com/meet/123456789012?p=abc", TenantID: partner},
+			want:    graph.Meeting{JoinMeetingID: "123456789012", Passcode: "abc", TenantID: partner},
+		},
+		"a token in an allowed tenant": {
+			meeting: v1alpha1.Meeting{Token: &v1alpha1.KeyReference{Name: "t", Key: "token"}, TenantID: partner}, secrets: &safe{data: map[string][]byte{"token": []byte("secret")}},
+			want: graph.Meeting{Token: "secret", TenantID: partner},
+		},
+		"a conference id in an allowed tenant": {
+			meeting: v1alpha1.Meeting{VideoTeleconferenceID: "42", TenantID: partner}, want: abroad, asked: "vtc 42 in " + partner,
+		},
+		"a link looked up in an allowed tenant": {
+			meeting: v1alpha1.Meeting{JoinURL: oddLink, Organizer: organizer, TenantID: partner}, want: abroad, asked: "link " + organizer + " " + oddLink + " in " + partner,
+		},
+		"a meeting made in an allowed tenant": {
+			meeting: v1alpha1.Meeting{Create: &v1alpha1.NewMeeting{Organizer: organizer, Subject: "tea"}, TenantID: partner}, want: abroad, asked: "create " + organizer + " uid-1 tea in " + partner,
+		},
+		"a number in the bot's tenant, named": {
+			meeting: v1alpha1.Meeting{JoinMeetingID: &v1alpha1.JoinMeetingID{ID: "123456789012"}, TenantID: v1alpha1.GUID(strings.ToUpper(tenant))},
+			want:    graph.Meeting{JoinMeetingID: "123456789012", TenantID: strings.ToUpper(tenant)},
+		},
+		"a long link of the tenant that is named": {meeting: v1alpha1.Meeting{JoinURL: longLink, TenantID: v1alpha1.GUID(strings.ToUpper(tenant))}, want: scheduled},
+		"a long link of another tenant":           {meeting: v1alpha1.Meeting{JoinURL: longLink, TenantID: partner}, why: v1alpha1.EndInvalidMeeting, words: "leave tenantID out"},
+		"a conference id in a tenant that is not served": {
+			meeting: v1alpha1.Meeting{VideoTeleconferenceID: "42", TenantID: stranger}, why: v1alpha1.EndTenantNotConsented, words: "identity.allowedTenants",
+		},
+		"a number in a tenant that is not served": {
+			meeting: v1alpha1.Meeting{JoinMeetingID: &v1alpha1.JoinMeetingID{ID: "123456789012"}, TenantID: stranger}, why: v1alpha1.EndTenantNotConsented, words: stranger,
+		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -152,7 +197,7 @@ func TestWhichMeetingASessionIsIn(t *testing.T) {
 				tc.secrets = &safe{}
 			}
 			f := &Finder{
-				Graph: g, Secrets: tc.secrets, Account: "reception-mediapod", HomeTenant: tenant,
+				Graph: g.of, Secrets: tc.secrets, Account: "reception-mediapod", Tenants: []string{tenant, partner},
 				Clock: clocktesting.NewFakeClock(time.Now()), Log: testr.New(t),
 			}
 			got, end := f.Find(t.Context(), session(tc.meeting))
@@ -181,7 +226,7 @@ func TestWhichMeetingASessionIsIn(t *testing.T) {
 func TestTheLinkOfAMeetingThatWasMadeIsPutWherePeopleFindIt(t *testing.T) {
 	clock := clocktesting.NewFakeClock(time.Now())
 	secrets := &safe{err: apierrors.NewServiceUnavailable("starting")}
-	f := &Finder{Graph: &calendar{}, Secrets: secrets, Clock: clock, Log: testr.New(t)}
+	f := &Finder{Graph: (&calendar{}).of, Secrets: secrets, Clock: clock, Log: testr.New(t)}
 	if _, end := f.Find(t.Context(), session(v1alpha1.Meeting{Create: &v1alpha1.NewMeeting{Organizer: organizer}})); end != nil {
 		t.Fatalf("the bot waits for the Secret: %+v", end)
 	}

@@ -3,6 +3,7 @@
 package signaling
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/callfleet/callfleet/graph"
@@ -146,6 +147,14 @@ func EndFor(reason EndReason) End {
 		reason, r = EndUnknown, endReasons[EndUnknown]
 	}
 	return End{Reason: reason, Message: sentences(r.sentence, r.remedy), Failed: r.failed, Retryable: r.retryable}
+}
+
+// ForeignTenant is the end of a call in a tenant that the bot does not serve. what goes before the word tenant.
+func ForeignTenant(what, tenant string) End {
+	end := EndFor(EndTenantNotConsented)
+	end.Message = sentences(fmt.Sprintf("%s tenant %s, which this bot does not serve.", what, tenant),
+		"Add the tenant to the bot's identity.allowedTenants and have an administrator of it consent to the bot, or stay within the bot's own tenant.")
+	return end
 }
 
 // explained is an end with graph's words for it.

@@ -156,9 +156,7 @@ func (s *Server) foreign(tenant, what string) *End {
 	if slices.Contains(s.tenants, strings.ToLower(tenant)) {
 		return nil
 	}
-	end := EndFor(EndTenantNotConsented)
-	end.Message = sentences(fmt.Sprintf("%s tenant %s, which this bot does not serve.", what, tenant),
-		"Add the tenant to the bot's allowedTenants and have an administrator of it consent to the bot, or join only meetings of the bot's own tenant.")
+	end := ForeignTenant(what, tenant)
 	return &end
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/callfleet/callfleet/teamsim/journal"
 	"github.com/callfleet/callfleet/teamsim/login"
 	"github.com/callfleet/callfleet/teamsim/meeting"
+	"github.com/callfleet/callfleet/teamsim/people"
 	"github.com/callfleet/callfleet/teamsim/policy"
 )
 
@@ -38,6 +39,7 @@ type Service struct {
 	Directory *directory.Directory
 	Meetings  *meeting.Store
 	Policies  *policy.Set
+	People    *people.Registry
 	Journal   *journal.Journal
 
 	mu       sync.Mutex
@@ -163,6 +165,10 @@ func (s *Service) routeUser(r *request) (int, any, *refusal) {
 	}
 	if refused := r.needs(roles...); refused != nil {
 		return 0, nil, refused
+	}
+	// A token knows the users of its own tenant alone.
+	if known := s.People.Get(r.user); known.TenantID != "" && !strings.EqualFold(known.TenantID, r.claims.TenantID) {
+		return 0, nil, &refusal{http.StatusNotFound, "NotFound", "The user was not found in the tenant of the access token."}
 	}
 	if !s.Policies.MayAccess(r.claims.TenantID, r.claims.AppID, r.user) {
 		return 0, nil, &refusal{http.StatusForbidden, "Forbidden", fmt.Sprintf(

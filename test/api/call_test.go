@@ -66,6 +66,11 @@ func TestCall(t *testing.T) {
 		"ringing for a call that came in": {
 			incoming(func(s *v1alpha1.OneCallSpec) { s.RingingTimeout = "30s" }), "ringingTimeout is for outgoing calls",
 		},
+		"to a user of a tenant":       {spec(func(s *v1alpha1.OneCallSpec) { s.TenantID = controllertest.TenantID }), accepted},
+		"to a user of a tenant named": {spec(func(s *v1alpha1.OneCallSpec) { s.TenantID = "contoso.com" }), "spec.tenantID in body should match"},
+		"a tenant for a call that came in": {
+			incoming(func(s *v1alpha1.OneCallSpec) { s.TenantID = controllertest.TenantID }), "tenantID is for outgoing calls",
+		},
 		"from a caller of unheard kind": {
 			incoming(func(s *v1alpha1.OneCallSpec) { s.Incoming.From.Kind = "Fax" }), `Unsupported value: "Fax"`,
 		},
@@ -136,6 +141,7 @@ func TestCallChanges(t *testing.T) {
 		"nobody is added": {out, func(s *v1alpha1.OneCallSpec) {
 			s.To = append(s.To, v1alpha1.Identity{User: controllertest.AppID})
 		}, "to cannot change; make a new Call"},
+		"the tenant is fixed": {out, func(s *v1alpha1.OneCallSpec) { s.TenantID = controllertest.TenantID }, "tenantID cannot change; make a new Call"},
 		"the direction is fixed": {in, func(s *v1alpha1.OneCallSpec) {
 			s.To, s.Incoming = []v1alpha1.Identity{{User: controllertest.UserID}}, nil
 		}, "to cannot change; make a new Call"},

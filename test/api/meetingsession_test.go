@@ -70,7 +70,13 @@ func TestMeetingSession(t *testing.T) {
 		"made and named":           {in(v1alpha1.Meeting{Create: &v1alpha1.NewMeeting{Organizer: controllertest.UserID}, VideoTeleconferenceID: "1"}), oneMeeting},
 		"an organizer with a link": {in(v1alpha1.Meeting{JoinURL: link, Organizer: controllertest.UserID}), accepted},
 		"an organizer without":     {in(v1alpha1.Meeting{VideoTeleconferenceID: "1", Organizer: controllertest.UserID}), "organizer goes with joinURL"},
-		"an organizer by name":     {in(v1alpha1.Meeting{JoinURL: link, Organizer: "jane@contoso.com"}), "spec.meeting.organizer in body should match"},
+		"a number in a tenant":     {in(v1alpha1.Meeting{JoinMeetingID: &v1alpha1.JoinMeetingID{ID: "123 456 789"}, TenantID: controllertest.TenantID}), accepted},
+		"a tenant by name":         {in(v1alpha1.Meeting{VideoTeleconferenceID: "1", TenantID: "contoso.com"}), "spec.meeting.tenantID in body should match"},
+		"coordinates in a tenant": {
+			in(v1alpha1.Meeting{Coordinates: &v1alpha1.MeetingCoordinates{ThreadID: "19:x@thread.v2", OrganizerID: controllertest.UserID}, TenantID: controllertest.TenantID}),
+			"coordinates have a tenantID of their own",
+		},
+		"an organizer by name": {in(v1alpha1.Meeting{JoinURL: link, Organizer: "jane@contoso.com"}), "spec.meeting.organizer in body should match"},
 
 		"echo":            {session().With(behaving(&v1alpha1.Behavior{Echo: &v1alpha1.Echo{}})), accepted},
 		"no behavior":     {session().With(behaving(&v1alpha1.Behavior{})), "exactly one of echo and play must be set"},
