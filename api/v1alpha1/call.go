@@ -49,6 +49,7 @@ type CallList struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.incoming) || !has(self.ringingTimeout)",message="ringingTimeout is for outgoing calls"
 // +kubebuilder:validation:XValidation:rule="!has(self.incoming) || !has(self.tenantID)",message="tenantID is for outgoing calls; that of one that came in is in incoming"
 // +kubebuilder:validation:XValidation:rule="has(self.tenantID) == has(oldSelf.tenantID) && (!has(self.tenantID) || self.tenantID == oldSelf.tenantID)",message="tenantID cannot change; make a new Call"
+// +kubebuilder:validation:XValidation:rule="!has(self.rejoin) || !has(self.rejoin.policy) || self.rejoin.policy != 'RingAgain' || (has(self.to) && self.to.size() > 1)",message="rejoin.policy RingAgain is for calls to a group: a call between two is over when one of them is lost"
 type OneCallSpec struct {
 	CallSpec `json:",inline"`
 

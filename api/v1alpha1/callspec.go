@@ -102,10 +102,11 @@ type Play struct {
 
 // Rejoin policy.
 type Rejoin struct {
-	// policy: OnFailure rejoins after a lost pod or a fault of media or service; Never does not.
+	// policy: OnFailure rejoins after a lost pod or a fault of media or service, unless somebody would be called a second time;
+	// RingAgain, of an outgoing group call, does so even then: everybody in spec.to is called again; Never does not rejoin.
 	// +optional
 	// +default="OnFailure"
-	// +kubebuilder:validation:Enum=Never;OnFailure
+	// +kubebuilder:validation:Enum=Never;OnFailure;RingAgain
 	Policy RejoinPolicy `json:"policy,omitempty"`
 
 	// maxAttempts counts joins, the first included.
@@ -122,6 +123,8 @@ type RejoinPolicy string
 const (
 	RejoinNever     RejoinPolicy = "Never"
 	RejoinOnFailure RejoinPolicy = "OnFailure"
+	// RejoinRingAgain makes a group call again that was established or rang already.
+	RejoinRingAgain RejoinPolicy = "RingAgain"
 )
 
 // ScreenSharing is the bot's part in screen sharing.

@@ -44,6 +44,7 @@ type MeetingSessionList struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.startTime) || !has(self.endTime) || self.startTime < self.endTime",message="endTime must be after startTime"
 // +kubebuilder:validation:XValidation:rule="self.meeting == oldSelf.meeting",message="meeting cannot change; make a new MeetingSession"
 // +kubebuilder:validation:XValidation:rule="has(self.guestName) == has(oldSelf.guestName) && (!has(self.guestName) || self.guestName == oldSelf.guestName)",message="guestName cannot change; make a new MeetingSession"
+// +kubebuilder:validation:XValidation:rule="!has(self.rejoin) || !has(self.rejoin.policy) || self.rejoin.policy != 'RingAgain'",message="rejoin.policy RingAgain is for group calls; a meeting rings nobody, and is rejoined with OnFailure"
 type MeetingSessionSpec struct {
 	CallSpec `json:",inline"`
 

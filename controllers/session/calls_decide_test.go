@@ -23,6 +23,9 @@ func TestDecideAboutCalls(t *testing.T) {
 	down := podFacts{name: podNamed("reception-0"), capacity: 2}
 	found := botFacts{exists: true}
 	out := func() builder { return controllertest.Call("voice", "lunch", "reception").UID("me").Created(noon) }
+	group := func(policy v1alpha1.RejoinPolicy) builder {
+		return out().To(v1alpha1.Identity{User: controllertest.UserID}, v1alpha1.Identity{User: controllertest.AppID}).With(func(c *v1alpha1.Call) { c.Spec.Rejoin.Policy = policy })
+	}
 	in := func() builder {
 		return controllertest.IncomingCall("voice", "lunch", "reception").UID("me").Created(noon)
 	}
@@ -71,15 +74,21 @@ func TestDecideAboutCalls(t *testing.T) {
 		reason string // of a wait, or of an end
 		next   time.Duration
 	}{
-		"an outgoing one needs a seat":      {call: out(), facts: facts{bot: found, fleet: []podFacts{ready}}, want: place},
-		"and waits for one":                 {call: out(), facts: facts{bot: found}, want: wait, reason: "NoSeat"},
-		"to many, by a fault while ringing": {call: ringing(out(), app).Ended(v1alpha1.EndServiceError, true, true), facts: facts{holder: &ready}, want: rejoin, reason: "ServiceError", next: time.Second},
-		"by a fault, once answered":         {call: held(out(), app).Ended(v1alpha1.EndMediaLost, true, true), facts: facts{holder: &ready}, want: finish, reason: "MediaLost"},
-		"declined":                          {call: ringing(out(), app).Ended(v1alpha1.EndCallDeclined, true, false), facts: facts{holder: &ready}, want: finish, reason: "CallDeclined"},
-		"lost once answered":                {call: held(out(), app), want: finish, reason: "PodLost"},
-		"lost while ringing":                {call: ringing(out(), app), want: finish, reason: "PodLost"},
-		"lost before anything was sent":     {call: unsent(held(out(), app)), want: rejoin, reason: "PodLost", next: time.Second},
-		"an outgoing one is kept":           {call: finished(out(), 1000*time.Hour), want: rest},
+		"an outgoing one needs a seat":         {call: out(), facts: facts{bot: found, fleet: []podFacts{ready}}, want: place},
+		"and waits for one":                    {call: out(), facts: facts{bot: found}, want: wait, reason: "NoSeat"},
+		"to many, by a fault while ringing":    {call: ringing(out(), app).Ended(v1alpha1.EndServiceError, true, true), facts: facts{holder: &ready}, want: rejoin, reason: "ServiceError", next: time.Second},
+		"by a fault, once answered":            {call: held(out(), app).Ended(v1alpha1.EndMediaLost, true, true), facts: facts{holder: &ready}, want: finish, reason: "MediaLost"},
+		"declined":                             {call: ringing(out(), app).Ended(v1alpha1.EndCallDeclined, true, false), facts: facts{holder: &ready}, want: finish, reason: "CallDeclined"},
+		"lost once answered":                   {call: held(out(), app), want: finish, reason: "PodLost"},
+		"lost while ringing":                   {call: ringing(out(), app), want: finish, reason: "PodLost"},
+		"lost before anything was sent":        {call: unsent(held(out(), app)), want: rejoin, reason: "PodLost", next: time.Second},
+		"a group, by a fault, once answered":   {call: held(group(v1alpha1.RejoinOnFailure), app).Ended(v1alpha1.EndMediaLost, true, true), facts: facts{holder: &ready}, want: finish, reason: "MediaLost"},
+		"a group that rings again, by a fault": {call: held(group(v1alpha1.RejoinRingAgain), app).Ended(v1alpha1.EndMediaLost, true, true), facts: facts{holder: &ready}, want: rejoin, reason: "MediaLost", next: time.Second},
+		"and is lost":                          {call: held(group(v1alpha1.RejoinRingAgain), app), want: rejoin, reason: "PodLost", next: time.Second},
+		"and is lost while ringing":            {call: ringing(group(v1alpha1.RejoinRingAgain), app), want: rejoin, reason: "PodLost", next: time.Second},
+		"and is left by all":                   {call: held(group(v1alpha1.RejoinRingAgain), app).Ended(v1alpha1.EndEveryoneLeft, false, false), facts: facts{holder: &ready}, want: finish, reason: "EveryoneLeft"},
+		"and has had its attempts":             {call: held(group(v1alpha1.RejoinRingAgain), app).With(func(c *v1alpha1.Call) { c.Status.Attempts = 3 }), want: finish, reason: "PodLost"},
+		"an outgoing one is kept":              {call: finished(out(), 1000*time.Hour), want: rest},
 
 		"one that came in, and nobody has told yet": {call: in(), facts: facts{bot: found, fleet: []podFacts{ready}}, want: idle, next: toldWithin},
 		"and was deleted":                              {call: deleted(in()), facts: facts{bot: found, fleet: []podFacts{ready}}, want: idle, next: toldWithin},

@@ -191,7 +191,7 @@ func mayRejoin(s *subject, now time.Time) bool {
 	if call := s.status.Call; s.incoming || s.rings && (call.EstablishedTime != nil || call.End == nil && call.ID != "") {
 		return false
 	}
-	return !s.leaving(now) && s.spec.Rejoin.Policy == v1alpha1.RejoinOnFailure && s.status.Attempts < s.spec.Rejoin.MaxAttempts
+	return !s.leaving(now) && s.spec.Rejoin.Policy != v1alpha1.RejoinNever && s.status.Attempts < s.spec.Rejoin.MaxAttempts
 }
 
 // rejoinPause after so many attempts.

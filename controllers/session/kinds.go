@@ -71,12 +71,18 @@ func call(o client.Object) subject {
 	c := o.(*v1alpha1.Call)
 	s := subject{
 		object: c, spec: &c.Spec.CallSpec, status: &c.Status.CallStatus,
-		incoming: c.Spec.Incoming != nil, rings: true, direction: &c.Status.Direction,
+		incoming: c.Spec.Incoming != nil, rings: !ringsAgain(c), direction: &c.Status.Direction,
 	}
 	if s.incoming {
 		s.answeredBy = c.Spec.Incoming.AnsweredBy
 	}
 	return s
+}
+
+// ringsAgain: the user wants everybody called again when a group call is lost. Without being asked nobody should be: a group call has
+// no chat to come back by (Graph, "Create call"), so that those who are still in it would be called into a second one.
+func ringsAgain(c *v1alpha1.Call) bool {
+	return len(c.Spec.To) > 1 && c.Spec.Rejoin.Policy == v1alpha1.RejoinRingAgain
 }
 
 // subject looks at an object of the kind; writes to the subject's status are writes to the object.

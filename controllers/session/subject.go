@@ -30,7 +30,7 @@ type subject struct {
 	incoming bool
 	// answeredBy is the process that answered a call that came in; nil if that is not known.
 	answeredBy *v1alpha1.AnsweringProcess
-	// rings: another attempt would ring at somebody's again.
+	// rings: another attempt would ring at somebody's again, and nobody asked for that.
 	rings bool
 	// direction is where to tell the direction; nil: the kind has none.
 	direction *v1alpha1.CallDirection

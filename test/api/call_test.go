@@ -71,6 +71,13 @@ func TestCall(t *testing.T) {
 		"a tenant for a call that came in": {
 			incoming(func(s *v1alpha1.OneCallSpec) { s.TenantID = controllertest.TenantID }), "tenantID is for outgoing calls",
 		},
+		"a group that rings again": {spec(func(s *v1alpha1.OneCallSpec) { s.To, s.Rejoin.Policy = users(2), v1alpha1.RejoinRingAgain }), accepted},
+		"one user who is rung again": {
+			spec(func(s *v1alpha1.OneCallSpec) { s.Rejoin.Policy = v1alpha1.RejoinRingAgain }), "rejoin.policy RingAgain is for calls to a group",
+		},
+		"ringing again at who called": {
+			incoming(func(s *v1alpha1.OneCallSpec) { s.Rejoin.Policy = v1alpha1.RejoinRingAgain }), "rejoin.policy RingAgain is for calls to a group",
+		},
 		"from a caller of unheard kind": {
 			incoming(func(s *v1alpha1.OneCallSpec) { s.Incoming.From.Kind = "Fax" }), `Unsupported value: "Fax"`,
 		},

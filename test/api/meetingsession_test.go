@@ -92,6 +92,7 @@ func TestMeetingSession(t *testing.T) {
 		"kept for longer":          {session().TTL(31536001), "spec.ttlSecondsAfterFinished in body should be less than or equal to 31536000"},
 		"gone before it began":     {session().TTL(-1), "spec.ttlSecondsAfterFinished in body should be greater than or equal to 0"},
 		"a hundred attempts":       {session().Rejoin(v1alpha1.RejoinOnFailure, 100), accepted},
+		"a meeting that rings":     {session().Rejoin(v1alpha1.RejoinRingAgain, 3), "rejoin.policy RingAgain is for group calls"},
 		"more attempts":            {session().Rejoin(v1alpha1.RejoinOnFailure, 101), "spec.rejoin.maxAttempts in body should be less than or equal to 100"},
 		"fewer than one":           {session().Rejoin(v1alpha1.RejoinOnFailure, -1), "spec.rejoin.maxAttempts in body should be greater than or equal to 1"},
 		"a policy nobody knows":    {session().Rejoin("Always", 3), `Unsupported value: "Always"`},
