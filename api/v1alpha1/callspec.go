@@ -27,7 +27,7 @@ type CallSpec struct {
 	// +default={"policy": "OnFailure", "maxAttempts": 3}
 	Rejoin Rejoin `json:"rejoin,omitzero"`
 
-	// muted: the bot says nothing. The service drops its audio (group calls and meetings), else the pod sends silence.
+	// muted: the bot says nothing. The service drops its audio (group calls and meetings), else the pod sends silence, or plays nothing.
 	// +optional
 	Muted bool `json:"muted,omitempty"`
 

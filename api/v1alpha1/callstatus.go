@@ -38,7 +38,7 @@ func (p CallPhase) Finished() bool { return p == PhaseCompleted || p == PhaseFai
 // Failed), mediaPod, attempts, endReason and the conditions Assigned, NeedsAttention, Finished, Reconciling and Stalled;
 // the agent in the pod writes phase (Joining to Leaving), call, participants, media, what became of the spec's wishes
 // (recordingStatus, screenSharing, muted, invites) and the conditions Connected, MediaFlowing and Recording, and, while the
-// call goes on, NeedsAttention with the reasons InviteFailed and Refused. Of a call that came in or is adopted without being
+// call goes on, NeedsAttention with the reasons InviteFailed, Refused and NoEffect. Of a call that came in or is adopted without being
 // bound, it writes mediaPod too. Both add to the timeline. Every write carries the resourceVersion it was computed from.
 type CallStatus struct {
 	// observedGeneration is the generation the controller's part speaks of.

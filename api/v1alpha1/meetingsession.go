@@ -98,7 +98,8 @@ type Meeting struct {
 	// +optional
 	Coordinates *MeetingCoordinates `json:"coordinates,omitempty"`
 
-	// token is a key of a Secret with the join token of a call that came in.
+	// token is a key of a Secret with a join token: what Microsoft calls meetingInfo.token in the notification of a call that comes in
+	// to a group call or meeting. Callfleet keeps none; it is for one that other software of the same registration has received.
 	// +optional
 	Token *KeyReference `json:"token,omitempty"`
 

@@ -83,9 +83,13 @@ func parsePrompt(arg string) (wire.Prompt, error) {
 	return wire.Prompt{ConfigMap: &callfleetv1.KeyReference{Name: name, Key: key}}, nil
 }
 
-const promptHelp = `A prompt is a WAV file with 16 kHz, 16 bit, mono, PCM: CONFIGMAP/KEY for a key under binaryData of a ConfigMap beside the
-bot, or an https:// address that Microsoft's service can reach. Only calls whose media the service hosts can do this
+const (
+	promptForm = `A prompt is a WAV file with 16 kHz, 16 bit, mono, PCM: CONFIGMAP/KEY for a key under binaryData of a ConfigMap beside the
+bot, or an https:// address that Microsoft's service can reach.`
+	// promptHelp is of what the service does with the media it hosts.
+	promptHelp = promptForm + ` Only calls whose media the service hosts can do this
 (media.hosting: Service).`
+)
 
 func (c *cli) newPlay() *cobra.Command {
 	cmd := &cobra.Command{

@@ -139,7 +139,7 @@ func (c *cli) newHold() *cobra.Command {
 	start := c.participantCommand(wire.ActionStartHold, &cobra.Command{
 		Use:   "start",
 		Short: "Put somebody on hold",
-		Long:  "Put somebody on hold, with the service's own music or with a prompt.\n\n" + promptHelp,
+		Long:  "Put somebody on hold, with the service's own music or with a prompt.\n\n" + promptForm,
 		Example: `  kubectl callfleet hold start ms/standup 'Jane Doe'
 
   # With one's own music

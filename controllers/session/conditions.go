@@ -96,7 +96,7 @@ func applyConditions(s *subject, d decision, now metav1.Time) {
 // agentsAttention: NeedsAttention with a reason that the agent gives, and takes back. It goes with the call it is about.
 func agentsAttention(c *metav1.Condition) bool {
 	return c != nil && c.Type == v1alpha1.ConditionNeedsAttention &&
-		(c.Reason == v1alpha1.ReasonInviteFailed || c.Reason == v1alpha1.ReasonRefused)
+		(c.Reason == v1alpha1.ReasonInviteFailed || c.Reason == v1alpha1.ReasonRefused || c.Reason == v1alpha1.ReasonNoEffect)
 }
 
 // stampConditions makes the controller's conditions speak of the generation the status speaks of.

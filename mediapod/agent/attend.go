@@ -118,7 +118,7 @@ func (r *runner) look(both legs) {
 	spec := r.wanted()
 	r.tellRefusals()
 	r.story.Signal = both.signal.Snapshot()
-	r.story.Asked = story.Asked{Recording: spec.RecordingStatus, Invite: spec.Invite}
+	r.story.Asked = story.Asked{Recording: spec.RecordingStatus, Invite: spec.Invite, SilenceTimeout: spec.Leave.SilenceTimeout.Duration()}
 	if both.sound == nil {
 		r.story.Flowing = story.FlowByService(r.story.Signal.MediaActive)
 		r.story.Muted = spec.Muted && !r.story.Signal.Group // the player says nothing instead

@@ -352,3 +352,22 @@ func containsAll(s string, parts ...string) bool {
 	}
 	return true
 }
+
+// TestSilenceThatCannotBeHeardIsTold: a bot whose media the service hosts would stay for ever, and nobody would know why.
+func TestSilenceThatCannotBeHeardIsTold(t *testing.T) {
+	spec := callfleetv1.OneCallSpec{To: []callfleetv1.Identity{{User: jane}}}
+	spec.Leave.SilenceTimeout = "5m"
+	m := &memory{object: outgoing(spec)}
+	a, _ := seat(t, m, serviceHosted)
+	a.sound = nil
+	a.changed(m.newest())
+	attention := func() *metav1.Condition {
+		return meta.FindStatusCondition(m.status().Conditions, callfleetv1.ConditionNeedsAttention)
+	}
+	await(t, "the attention", func() bool { return attention() != nil })
+	if c := attention(); c.Reason != callfleetv1.ReasonNoEffect || !containsAll(c.Message, "leave.silenceTimeout", "leave.maxDuration") {
+		t.Errorf("condition %+v", c)
+	}
+	a.changed(m.specify(func(s *callfleetv1.CallSpec) { s.Leave.SilenceTimeout = "" }))
+	await(t, "the attention to pass", func() bool { return attention() == nil })
+}

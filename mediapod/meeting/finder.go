@@ -112,8 +112,12 @@ func (f *Finder) find(ctx context.Context, s *v1alpha1.MeetingSession) (graph.Me
 // byLink reads the link. One that does not tell which meeting it leads to is looked up, if it is known in whose calendar.
 func (f *Finder) byLink(ctx context.Context, m v1alpha1.Meeting) (graph.Meeting, *v1alpha1.CallEnd) {
 	found, err := graph.ParseJoinURL(string(m.JoinURL))
-	if err == nil || m.Organizer == "" {
-		return checked(found, err)
+	switch {
+	case err == nil:
+		return found, nil
+	case m.Organizer == "":
+		return graph.Meeting{}, invalid(err.Error() + ". If it is right, name the user in whose calendar the meeting is in spec.meeting.organizer of a new session: " +
+			"the link is then looked up among that user's meetings (permission OnlineMeetings.Read.All, application access policy)")
 	}
 	return f.lookUp(ctx, func(ctx context.Context) (*graph.OnlineMeeting, error) {
 		return f.Graph(f.tenantOf(m)).FindOnlineMeetingByJoinURL(ctx, string(m.Organizer), string(m.JoinURL))

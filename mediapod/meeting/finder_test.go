@@ -125,7 +125,7 @@ func TestWhichMeetingASessionIsIn(t *testing.T) {
 		"a long link":  {meeting: v1alpha1.Meeting{JoinURL: longLink}, want: scheduled},
 		"a short link": {meeting: v1alpha1.Meeting{JoinURL: "https://teams.microsoft.com/meet/123456789012?p=abc"}, want: graph.Meeting{JoinMeetingID: "123456789012", Passcode: "abc"}},
 		"a long link with its organizer needs no look-up": {meeting: v1alpha1.Meeting{JoinURL: longLink, Organizer: organizer}, want: scheduled},
-		"a link that is none":                             {meeting: v1alpha1.Meeting{JoinURL: oddLink}, why: v1alpha1.EndInvalidMeeting},
+		"a link that is none":                             {meeting: v1alpha1.Meeting{JoinURL: oddLink}, why: v1alpha1.EndInvalidMeeting, words: "spec.meeting.organizer"},
 		"a link that is looked up":                        {meeting: v1alpha1.Meeting{JoinURL: oddLink, Organizer: organizer}, want: scheduled, asked: "link " + organizer + " " + oddLink},
 		"a link nobody knows":                             {meeting: v1alpha1.Meeting{JoinURL: oddLink, Organizer: organizer}, graph: graph.ErrNoSuchMeeting, asked: "link " + organizer + " " + oddLink, why: v1alpha1.EndMeetingNotFound, words: "spec.meeting.organizer"},
 		"no policy lets the meetings be read":             {meeting: v1alpha1.Meeting{JoinURL: oddLink, Organizer: organizer}, graph: noPolicy, asked: "link " + organizer + " " + oddLink, why: v1alpha1.EndPermissionMissing, words: "Grant-CsApplicationAccessPolicy"},

@@ -70,6 +70,8 @@ type Taken struct {
 type Asked struct {
 	Recording v1alpha1.RecordingStatus
 	Invite    []v1alpha1.Invitee
+	// SilenceTimeout after which the bot is to leave.
+	SilenceTimeout time.Duration
 }
 
 // Note adds an event of the pod's own. Copies of the story share the old list, and a path that comes and goes makes

@@ -89,7 +89,7 @@ func (s Story) refused(what string) string {
 // ownAttention are the reasons of NeedsAttention that are the pod's to give and to take back. The others are the
 // controller's; one that it gives stands, as it is about whether there is a call at all.
 func ownAttention(reason string) bool {
-	return reason == v1alpha1.ReasonInviteFailed || reason == v1alpha1.ReasonRefused
+	return reason == v1alpha1.ReasonInviteFailed || reason == v1alpha1.ReasonRefused || reason == v1alpha1.ReasonNoEffect
 }
 
 // tellAttention says that somebody should look, as long as that is so.
@@ -131,6 +131,10 @@ func (s Story) attention() (reason, message string) {
 	if len(failed) > 0 {
 		return v1alpha1.ReasonInviteFailed, Clip(fmt.Sprintf("%d of those in spec.invite could not be brought in; status.invites tells who. ", len(failed))+
 			strings.Join(failed, " "), maxMessage)
+	}
+	if s.Hosting == v1alpha1.HostingService && s.Asked.SilenceTimeout > 0 {
+		return v1alpha1.ReasonNoEffect, "leave.silenceTimeout has no effect: the pod hears nothing of a call whose media the service hosts. " +
+			"Take it out, and use leave.maxDuration or leave.aloneTimeout; or use a bot with media.hosting: Application."
 	}
 	return "", ""
 }

@@ -87,6 +87,10 @@ func TestWhatNeedsAttention(t *testing.T) {
 	}
 	refused := failed
 	refused.Signal.Refusals = []signaling.Refusal{{What: signaling.WantMuted, Message: "No."}}
+	deaf := Story{Hosting: v1alpha1.HostingService, Asked: Asked{SilenceTimeout: time.Minute}}
+	hears, deafAndFailed := deaf, failed
+	hears.Hosting = v1alpha1.HostingApplication
+	deafAndFailed.Hosting, deafAndFailed.Asked.SilenceTimeout = deaf.Hosting, deaf.Asked.SilenceTimeout
 	over := refused
 	over.End = EndOf(v1alpha1.EndedByBot)
 	tests := map[string]struct {
@@ -98,6 +102,10 @@ func TestWhatNeedsAttention(t *testing.T) {
 		"a failed invitation":                  {"", failed, v1alpha1.ReasonInviteFailed},
 		"a refusal says more":                  {"", refused, v1alpha1.ReasonRefused},
 		"a prompt that is not played":          {"", Story{Unplayed: "no such file"}, v1alpha1.ReasonRefused},
+		"silence where nothing is heard":       {"", deaf, v1alpha1.ReasonNoEffect},
+		"silence where it is heard":            {"", hears, ""},
+		"silence, which was taken out":         {v1alpha1.ReasonNoEffect, Story{Hosting: v1alpha1.HostingService}, ""},
+		"a failed invitation says more":        {"", deafAndFailed, v1alpha1.ReasonInviteFailed},
 		"it is over":                           {v1alpha1.ReasonRefused, over, ""},
 		"it has passed":                        {v1alpha1.ReasonInviteFailed, Story{}, ""},
 		"what the controller says stands":      {v1alpha1.ReasonAgentSilent, refused, v1alpha1.ReasonAgentSilent},

@@ -30,6 +30,9 @@ func TestIncomingRules(t *testing.T) {
 			Targets: slices.Repeat([]v1alpha1.Identity{{User: controllertest.UserID}}, targets), RingSeconds: ring,
 		}}
 	}
+	silence := func(d v1alpha1.Duration) v1alpha1.IncomingRule {
+		return v1alpha1.IncomingRule{Action: v1alpha1.IncomingAnswer, Call: &v1alpha1.IncomingTemplate{Leave: v1alpha1.LeaveRules{SilenceTimeout: d}}}
+	}
 	const (
 		answering   = "behavior, call and participantCapacity go with action: Answer"
 		redirecting = "redirect is given with action: Redirect and only then"
@@ -54,6 +57,12 @@ func TestIncomingRules(t *testing.T) {
 				ParticipantCapacity: 100,
 			}, to(25, 90), reject,
 		), accepted},
+		"silence, heard":               {rules(silence("5m")), accepted},
+		"silence, where nobody hears":  {serviceHosted(reject, silence("5m")), "call.leave.silenceTimeout needs media.hosting: Application"},
+		"silence that does not matter": {serviceHosted(silence("0s")), accepted},
+		"another leave rule": {serviceHosted(v1alpha1.IncomingRule{
+			Action: v1alpha1.IncomingAnswer, Call: &v1alpha1.IncomingTemplate{Leave: v1alpha1.LeaveRules{MaxDuration: "1h"}},
+		}), accepted},
 		"32 rules":          {rules(slices.Repeat([]v1alpha1.IncomingRule{reject}, 32)...), accepted},
 		"33 rules":          {rules(slices.Repeat([]v1alpha1.IncomingRule{reject}, 33)...), "spec.incoming: Too many: 33: must have at most 32 items"},
 		"an unknown action": {rules(v1alpha1.IncomingRule{Action: "Ignore"}), `Unsupported value: "Ignore"`},
