@@ -28,8 +28,12 @@ const (
 const (
 	// dialTimeout is for an address inside the cluster: a SYN lost once is sent again after a second.
 	dialTimeout = 1500 * time.Millisecond
-	// verdictTimeout is how long a pod may take to judge token and seats. It may have to fetch a new signing key.
-	verdictTimeout = 4 * time.Second
+	// verdictTimeout is how long a pod may take to judge token and seats while there is another to ask. It takes milliseconds; one
+	// that takes this long hangs, or fetches a new signing key, which the next pod may know.
+	verdictTimeout = time.Second
+	// verdictBudget is how long all pods together may take to do so. The shorter deadline of the service, that of policy-based
+	// recording, is 5 s from the notification to the answer, and who takes the call still has to answer it.
+	verdictBudget = 4 * time.Second
 	// answerTimeout is how long it may take after that: it answers as soon as a notification is queued.
 	answerTimeout = 10 * time.Second
 )
@@ -43,7 +47,7 @@ func newTransport() *http.Transport {
 	return &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
 		MaxIdleConnsPerHost: 64, IdleConnTimeout: 30 * time.Second,
-		// The body never goes out unasked: who waits for the pod's word is bounded by verdictTimeout. The transport itself does
+		// The body never goes out unasked: who waits for the pod's word is bounded by try. The transport itself does
 		// the rest: a final answer that ends the connection, as a Go server's does that has not read the body, ends the
 		// request without sending it.
 		ExpectContinueTimeout: time.Hour,
@@ -86,10 +90,16 @@ func (o outcome) discard() {
 	}
 }
 
-// ask sends the request to one pod. b is nil for a request without a body. An answer's body must be closed.
-func (r *Router) ask(in *http.Request, header http.Header, to target, b *body, last bool) outcome {
+// silent: the pod said nothing in the time it was given, which is time that the request has lost.
+func (o outcome) silent() bool {
+	return errors.Is(o.err, errNoVerdict) || errors.Is(o.err, errNoAnswer)
+}
+
+// ask sends the request to one pod, which has so long to judge it. b is nil for a request without a body. An answer's body must
+// be closed.
+func (r *Router) ask(in *http.Request, header http.Header, to target, b *body, last bool, verdict time.Duration) outcome {
 	for {
-		o, stale := r.try(in, header, to, b, last)
+		o, stale := r.try(in, header, to, b, last, verdict)
 		if !stale {
 			return o
 		}
@@ -97,11 +107,11 @@ func (r *Router) ask(in *http.Request, header http.Header, to target, b *body, l
 }
 
 // try reports with stale that a connection kept from earlier had been closed by the pod: that says nothing of the pod.
-func (r *Router) try(in *http.Request, header http.Header, to target, b *body, last bool) (o outcome, stale bool) {
+func (r *Router) try(in *http.Request, header http.Header, to target, b *body, last bool, verdict time.Duration) (o outcome, stale bool) {
 	ctx, cancel := context.WithCancelCause(in.Context())
 	patience, tooLong := answerTimeout, errNoAnswer
 	if b != nil {
-		patience, tooLong = verdictTimeout, errNoVerdict
+		patience, tooLong = verdict, errNoVerdict
 	}
 	var asked, reused, slow atomic.Bool
 	timer := time.AfterFunc(patience, func() {

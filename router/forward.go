@@ -12,12 +12,6 @@ import (
 )
 
 const (
-	// newCallTries bounds how many pods are asked for one new call before one is told to dispose of it.
-	newCallTries = 3
-	// lastTries bounds how many are told so: the next only if one cannot be reached.
-	lastTries = 3
-	// newCallBudget is when no further pod is asked: an answer is due 15 s after the notification.
-	newCallBudget = 9 * time.Second
 	// orphanTries bounds how many pods are asked to take over a call whose pod is gone, promptTries those asked for a recording.
 	orphanTries = 3
 	promptTries = 3
@@ -47,10 +41,13 @@ type exchange struct {
 	body   *body       // nil: none
 	proved bool        // a pod found its token good
 	denied bool        // a pod found it bad
+
+	began time.Time
+	asked map[string]bool // pods that were asked, by name: whether the pod answered
 }
 
 func (r *Router) newExchange(w http.ResponseWriter, in *http.Request, rt route) *exchange {
-	x := &exchange{Router: r, w: w, in: in, route: rt, header: headerForPods(in)}
+	x := &exchange{Router: r, w: w, in: in, route: rt, header: headerForPods(in), began: time.Now(), asked: map[string]bool{}}
 	if in.Method == http.MethodPost && in.ContentLength != 0 {
 		x.body = &body{source: http.MaxBytesReader(nil, in.Body, maxBody(rt.kind))}
 		if rt.kind == kindNewCall {
@@ -72,22 +69,22 @@ func (x *exchange) forward() {
 	}
 }
 
-// newCall asks the pods with room, and if none takes the call tells one to dispose of it: a caller should hear that the bot
-// is busy, rather than ring until the service gives up.
+// newCall asks the pods with room one after the other, and if none takes the call tells one to dispose of it: a caller should
+// hear that the bot is busy, rather than ring until the service gives up. Time alone bounds how many are asked: full pods say so
+// in a millisecond, and to say busy while the next one has seats would be wrong.
 func (x *exchange) newCall() {
 	// Balancers in front of several routers would pin every call to one of them by a kept connection.
 	x.w.Header().Set("Connection", "close")
-	start := time.Now()
-	for i, to := range x.table.withRoom(x.route.bot) {
-		if i == newCallTries || time.Since(start) > newCallBudget {
+	for _, to := range x.table.withRoom(x.route.bot) {
+		if x.timeLeft() <= 0 {
 			break
 		}
 		if x.settled(to, x.ask(to, false)) {
 			return
 		}
 	}
-	for i, to := range x.table.reachable(x.route.bot) {
-		if i == lastTries || i > 0 && time.Since(start) > newCallBudget {
+	for _, to := range x.table.lastResorts(x.route.bot, x.asked) {
+		if x.timeLeft() <= 0 {
 			break
 		}
 		o := x.ask(to, true)
@@ -102,12 +99,25 @@ func (x *exchange) newCall() {
 	x.unavailable("no media pod of the bot can be reached")
 }
 
+// timeLeft is what remains for pods to judge the request.
+func (x *exchange) timeLeft() time.Duration { return verdictBudget - time.Since(x.began) }
+
+// verdict is how long a pod may take to judge the request: all there is if nobody else is left to ask.
+func (x *exchange) verdict(to target) time.Duration {
+	if x.route.kind == kindCallback && !x.table.serviceHosted(x.route.bot) {
+		return x.timeLeft()
+	}
+	if len(x.table.lastResorts(x.route.bot, x.asked, to)) == 0 {
+		return x.timeLeft()
+	}
+	return min(verdictTimeout, x.timeLeft())
+}
+
 // callback goes to the pod that holds the call. Calls whose media the service handles outlive their pod: any pod of the bot
 // finds out who has them now, or takes them over.
 func (x *exchange) callback() {
 	owner, known := x.table.owner(x.route.bot, x.route.mediaPod)
-	asked := map[string]bool{x.route.mediaPod: true}
-	if owner.addr != "" && x.deliver(owner, asked, maxHops) {
+	if owner.addr != "" && x.deliver(owner, maxHops) {
 		return
 	}
 	switch {
@@ -120,10 +130,10 @@ func (x *exchange) callback() {
 		return
 	}
 	for i, to := range x.table.reachable(x.route.bot) {
-		if i == orphanTries {
+		if i == orphanTries || x.timeLeft() <= 0 {
 			break
 		}
-		if !asked[to.name] && x.deliver(to, asked, maxHops) {
+		if _, asked := x.asked[to.name]; !asked && x.deliver(to, maxHops) {
 			return
 		}
 	}
@@ -132,8 +142,7 @@ func (x *exchange) callback() {
 
 // deliver brings a callback to a pod, and on to the one it names as the owner of the call. It reports false if no
 // answer was had, and another pod may be asked.
-func (x *exchange) deliver(to target, asked map[string]bool, hops int) bool {
-	asked[to.name] = true
+func (x *exchange) deliver(to target, hops int) bool {
 	o := x.ask(to, false)
 	switch {
 	case x.in.Context().Err() != nil:
@@ -156,7 +165,7 @@ func (x *exchange) deliver(to target, asked map[string]bool, hops int) bool {
 		// Ownership is changing; by the time the notification is sent again it will have settled.
 		x.unavailable("the call is changing hands")
 		return true
-	case x.deliver(next, asked, hops-1):
+	case x.deliver(next, hops-1):
 		return true
 	}
 	x.unavailable("the media pod that holds the call cannot be reached")
@@ -180,9 +189,16 @@ func (x *exchange) ask(to target, last bool) outcome {
 	if x.route.kind == kindNewCall {
 		x.table.asks(x.route.bot, to)
 	}
-	o := x.Router.ask(x.in, x.header, to, x.body, last)
+	o := x.Router.ask(x.in, x.header, to, x.body, last, x.verdict(to))
 	if x.route.kind == kindNewCall {
 		x.table.asked(x.route.bot, to, o.err == nil && o.resp.StatusCode == http.StatusAccepted)
+	}
+	x.asked[to.name] = o.err == nil
+	switch {
+	case o.err == nil:
+		x.table.spoke(x.route.bot, to)
+	case o.silent():
+		x.table.silent(x.route.bot, to)
 	}
 	switch {
 	case o.err == nil && o.resp.StatusCode == http.StatusUnauthorized:
@@ -213,7 +229,9 @@ func (x *exchange) settled(to target, o outcome) bool {
 }
 
 func (x *exchange) missed(to target, o outcome) {
-	x.table.failed(x.route.bot, to)
+	if !o.silent() {
+		x.table.failed(x.route.bot, to)
+	}
 	x.retries.WithLabelValues("unreachable").Inc()
 	x.complain(to, o.err)
 }

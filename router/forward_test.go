@@ -54,6 +54,19 @@ func TestWhoGetsWhat(t *testing.T) {
 			pods: []aPod{{name: "r-0", free: 9, answer: lastOnly}, {name: "r-1", free: 8, answer: lastOnly}},
 			path: newCalls, body: "x", code: 202, got: []string{"r-0", "r-1", "r-0 x last"},
 		},
+		"three full pods do not make the bot busy while a fourth has seats": {
+			pods: []aPod{{name: "r-0", free: 9, answer: lastOnly}, {name: "r-1", free: 8, answer: lastOnly}, {name: "r-2", free: 7, answer: lastOnly},
+				{name: "r-3", free: 6, answer: judging(202)}},
+			path: newCalls, body: "x", code: 202, got: []string{"r-0", "r-1", "r-2", "r-3 x"},
+		},
+		"the last is one that was not asked: it may have a seat by now": {
+			pods: []aPod{{name: "r-0", free: 9, answer: lastOnly}, {name: "r-1", free: 0, answer: judging(202)}},
+			path: newCalls, body: "x", code: 202, got: []string{"r-0", "r-1 x last"},
+		},
+		"but rather one that was asked than one that drains": {
+			pods: []aPod{{name: "r-0", free: 9, answer: lastOnly}, {name: "r-1", change: []func(*callfleetv1.MediaPod){draining}, answer: lastOnly}},
+			path: newCalls, body: "x", code: 202, got: []string{"r-0", "r-0 x last"},
+		},
 		"no seat anywhere": {
 			pods: []aPod{{name: "r-0", answer: lastOnly}, {name: "r-1", change: []func(*callfleetv1.MediaPod){draining}, answer: lastOnly}},
 			path: newCalls, body: "x", code: 202, got: []string{"r-0 x last"},

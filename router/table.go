@@ -23,8 +23,10 @@ const (
 	// reportLag is how long a call may be under way to a pod before the pod's report of its seats counts it; agents report
 	// about once a second.
 	reportLag = 3 * time.Second
-	// avoidFor is how long a pod that could not be reached is asked last.
-	avoidFor = 5 * time.Second
+	// avoidFor is how long a pod that could not be reached is asked last. One that can be reached but says nothing costs the call
+	// that asks it a second, so it is avoided for twice as long each time, up to maxAvoidFor.
+	avoidFor    = 5 * time.Second
+	maxAvoidFor = 2 * time.Minute
 )
 
 // Bot names one bot of one namespace.
@@ -50,6 +52,9 @@ type pod struct {
 	asking int32       // new calls under way to it
 	sent   []time.Time // when it took calls, the latest last; those of the last reportLag count
 	avoid  time.Time   // until when
+
+	silences int       // how often in a row it said nothing in time
+	silentAt time.Time // when it was last counted
 }
 
 // target is where to send a request.
@@ -76,7 +81,10 @@ func (t *Table) Set(mp *callfleetv1.MediaPod) {
 		t.pods[bot] = map[string]*pod{}
 	}
 	if old := t.pods[bot][mp.Name]; old != nil && old.addr == p.addr {
-		p.avoid, p.asking = old.avoid, old.asking
+		p.asking = old.asking
+		if old.open || !p.open { // a pod that became Ready is not the one that hung
+			p.avoid, p.silences, p.silentAt = old.avoid, old.silences, old.silentAt
+		}
 		if old.seats == p.seats {
 			p.sent = old.sent
 		}
@@ -137,12 +145,32 @@ func (t *Table) reachable(b Bot) []target {
 	})
 }
 
+// lastResorts are the pods that may be told to dispose of a new call: those that take calls and were not asked yet, as they may
+// have a seat that the table does not know of; then those that were asked and answered; then those that take no calls. Pods
+// that were asked and did not answer (false in asked) are left out, and the given ones.
+func (t *Table) lastResorts(b Bot, asked map[string]bool, but ...target) []target {
+	return t.pick(b, func(p *pod, _ int32) (rank int, ok bool) {
+		answered, wasAsked := asked[p.name]
+		if p.addr == "" || wasAsked && !answered || slices.Contains(but, p.target) {
+			return 0, false
+		}
+		switch {
+		case p.open && !wasAsked:
+			return 0, true
+		case p.open:
+			return 1, true
+		}
+		return 2, true
+	})
+}
+
 // pick sorts the pods that wanted lets through: those that could not be reached lately last, then by rank, then by free seats.
 func (t *Table) pick(b Bot, wanted func(p *pod, free int32) (rank int, ok bool)) []target {
 	type candidate struct {
 		target
-		rank int
-		free int32
+		avoid int
+		rank  int
+		free  int32
 	}
 	now := t.clock.Now()
 	t.mu.RLock()
@@ -153,15 +181,16 @@ func (t *Table) pick(b Bot, wanted func(p *pod, free int32) (rank int, ok bool))
 		if !ok {
 			continue
 		}
+		c := candidate{p.target, 0, rank, free - p.asking}
 		if now.Before(p.avoid) {
-			rank += 2
+			c.avoid = 1
 		}
-		candidates = append(candidates, candidate{p.target, rank, free - p.asking})
+		candidates = append(candidates, c)
 	}
 	t.mu.RUnlock()
 	rand.Shuffle(len(candidates), func(i, j int) { candidates[i], candidates[j] = candidates[j], candidates[i] })
 	slices.SortStableFunc(candidates, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(b.free, a.free))
+		return cmp.Or(cmp.Compare(a.avoid, b.avoid), cmp.Compare(a.rank, b.rank), cmp.Compare(b.free, a.free))
 	})
 	targets := make([]target, len(candidates))
 	for i, c := range candidates {
@@ -188,7 +217,12 @@ func (p *pod) unreported(now time.Time) []time.Time {
 
 // asks is told when a pod is asked to take a new call. Calls under way only decide who is asked first: they may be junk.
 func (t *Table) asks(b Bot, to target) {
-	t.change(b, to, func(p *pod, _ time.Time) { p.asking++ })
+	t.change(b, to, func(p *pod, now time.Time) {
+		p.asking++
+		if p.silences > 0 && !now.Before(p.avoid) {
+			p.avoid = now.Add(verdictTimeout) // one call finds out whether it still hangs, not all that come meanwhile
+		}
+	})
 }
 
 // asked is told how that ended.
@@ -205,6 +239,27 @@ func (t *Table) asked(b Bot, to target, took bool) {
 // failed is told when a pod could not be reached.
 func (t *Table) failed(b Bot, to target) {
 	t.change(b, to, func(p *pod, now time.Time) { p.avoid = now.Add(avoidFor) })
+}
+
+// silent is told when a pod did not say a word in time.
+func (t *Table) silent(b Bot, to target) {
+	t.change(b, to, func(p *pod, now time.Time) {
+		if p.silences == 0 || now.Sub(p.silentAt) >= avoidFor { // requests that waited side by side count once
+			p.silences, p.silentAt = p.silences+1, now
+		}
+		p.avoid = now.Add(min(avoidFor<<min(p.silences-1, 10), maxAvoidFor))
+	})
+}
+
+// spoke is told when a pod answered, whatever it said.
+func (t *Table) spoke(b Bot, to target) {
+	t.mu.RLock()
+	p := t.pods[b][to.name]
+	news := p != nil && !p.avoid.IsZero()
+	t.mu.RUnlock()
+	if news {
+		t.change(b, to, func(p *pod, _ time.Time) { p.avoid, p.silences = time.Time{}, 0 })
+	}
 }
 
 func (t *Table) change(b Bot, to target, how func(*pod, time.Time)) {

@@ -111,6 +111,47 @@ func TestCallsThatTakeNoSeatFillNoPod(t *testing.T) {
 	}
 }
 
+// A pod that hangs costs the call that asks it a second: it is asked seldom, and by one call at a time.
+func TestAPodThatSaysNothingIsAskedEverMoreSeldom(t *testing.T) {
+	clk := clocktesting.NewFakePassiveClock(time.Now())
+	table := NewTable()
+	table.clock = clk
+	table.Set(mediaPod("r-0", "10.0.0.1", 9))
+	table.Set(mediaPod("r-1", "10.0.0.2", 1))
+	bot := Bot{"voice", "reception"}
+	wedged := table.withRoom(bot)[0]
+	first := func() string { return table.withRoom(bot)[0].name }
+	for _, away := range []time.Duration{5, 10, 20, 40, 80, 120, 120} {
+		if first() != "r-0" {
+			t.Fatalf("before it is avoided for %d s: %s comes first", away, first())
+		}
+		table.asks(bot, wedged)
+		if away > 5 && first() != "r-1" {
+			t.Error("while one call finds out whether it still hangs, others are sent there too")
+		}
+		clk.SetTime(clk.Now().Add(verdictTimeout))
+		for range 3 { // calls that had been sent there side by side
+			table.silent(bot, wedged)
+		}
+		table.asked(bot, wedged, false)
+		clk.SetTime(clk.Now().Add(away*time.Second - time.Millisecond))
+		if first() != "r-1" {
+			t.Fatalf("it is asked first again before %d s are over", away)
+		}
+		clk.SetTime(clk.Now().Add(time.Millisecond))
+	}
+	table.spoke(bot, wedged)
+	if first() != "r-0" || table.pods[bot]["r-0"].silences != 0 {
+		t.Error("an answer does not clear it")
+	}
+	table.silent(bot, wedged)
+	table.Set(mediaPod("r-0", "10.0.0.1", 9, notReady))
+	table.Set(mediaPod("r-0", "10.0.0.1", 9))
+	if first() != "r-0" {
+		t.Error("a pod that became Ready anew is avoided for what it was before")
+	}
+}
+
 func BenchmarkTableWithRoom(b *testing.B) {
 	table := NewTable()
 	for i := range 40 {
