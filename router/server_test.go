@@ -4,10 +4,12 @@ package router
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +24,11 @@ func startServer(t *testing.T, max int, handler http.HandlerFunc) string {
 	t.Helper()
 	s := NewServer(handler, nil, logr.Discard())
 	s.max = max
+	return listenAndServe(t, s, func(l net.Listener) error { return s.Serve(l) })
+}
+
+func listenAndServe(t *testing.T, s *Server, serve func(net.Listener) error) (addr string) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +36,7 @@ func startServer(t *testing.T, max int, handler http.HandlerFunc) string {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = s.Serve(s.Listener(l))
+		_ = serve(s.Listener(l))
 	}()
 	t.Cleanup(func() { _ = s.Close(); <-done })
 	return l.Addr().String()
@@ -105,6 +112,81 @@ func TestBusyConnectionsAreWaitedFor(t *testing.T) {
 		if got := <-answers; got != "204 <nil>" {
 			t.Errorf("answer %s", got)
 		}
+	}
+}
+
+// Whoever sends slowly holds a connection for as long as the server's time-outs let it, so enough of them would keep everybody
+// else out. Two places are all there is here, and each sender takes seconds.
+func TestSlowSendersMakeRoom(t *testing.T) {
+	for name, slow := range map[string]string{
+		"says nothing":                        "",
+		"never ends its header":               "POST / HTTP/1.1\r\nHost: x\r\n",
+		"keeps the body of a refused request": "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 16000\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			addr := startServer(t, 2, func(w http.ResponseWriter, _ *http.Request) {
+				http.Error(w, "a token of the calling service is needed", http.StatusUnauthorized)
+			})
+			for range 20 {
+				_, _ = io.WriteString(dial(t, addr), slow)
+			}
+			start := time.Now()
+			if code, err := ask(t, dial(t, addr)); code != http.StatusUnauthorized {
+				t.Fatalf("a request after those of twenty slow senders: %d, %v", code, err)
+			}
+			if took := time.Since(start); took > 4*time.Second { // the shortest of the time-outs is 5 s
+				t.Errorf("it waited for %s", took)
+			}
+		})
+	}
+}
+
+// Over TLS the server knows the connection under another name, and HTTP/2 has many requests on one.
+func TestSlowSendersMakeRoomOverTLS(t *testing.T) {
+	certified := httptest.NewUnstartedServer(nil)
+	certified.StartTLS()
+	defer certified.Close()
+	release := make(chan struct{})
+	s := NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/wait" {
+			<-release
+		}
+		w.WriteHeader(http.StatusNoContent)
+	}), func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &certified.TLS.Certificates[0], nil }, logr.Discard())
+	s.max = 2
+	addr := listenAndServe(t, s, func(l net.Listener) error { return s.ServeTLS(l, "", "") })
+
+	config := certified.Client().Transport.(*http.Transport).TLSClientConfig
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}, Timeout: 10 * time.Second}
+	defer client.CloseIdleConnections()
+	get := func(path string) string {
+		resp, err := client.Get("https://" + addr + path)
+		if err != nil {
+			return err.Error()
+		}
+		_ = resp.Body.Close()
+		return resp.Proto + " " + resp.Status
+	}
+	if got := get("/"); got != "HTTP/2.0 204 No Content" {
+		t.Fatal(got)
+	}
+	waiting := make(chan string, 1)
+	go func() { waiting <- get("/wait") }()
+	if got := get("/"); got != "HTTP/2.0 204 No Content" { // on the same connection, which is busy on
+		t.Error(got)
+	}
+	for range 10 { // closed one after the other, but not the one with a request
+		conn := dial(t, addr)
+		_, _ = io.WriteString(conn, "\x16")
+	}
+	select {
+	case got := <-waiting:
+		t.Errorf("a request in the handler ended: %s", got)
+	case <-time.After(2 * quietFor): // nothing tells that nothing happens
+	}
+	close(release)
+	if got := <-waiting; got != "HTTP/2.0 204 No Content" {
+		t.Error(got)
 	}
 }
 
