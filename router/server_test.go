@@ -181,7 +181,8 @@ func TestSlowSendersMakeRoomOverTLS(t *testing.T) {
 	}
 	select {
 	case got := <-waiting:
-		t.Errorf("a request in the handler ended: %s", got)
+		close(release)
+		t.Fatalf("a request in the handler ended: %s", got)
 	case <-time.After(2 * quietFor): // nothing tells that nothing happens
 	}
 	close(release)
