@@ -10,12 +10,14 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/callfleet/callfleet/api/selftest"
+	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
 )
 
 func TestNothingIsRoutedBeforeTheFleetIsKnown(t *testing.T) {
@@ -156,46 +158,90 @@ func TestSelfTest(t *testing.T) {
 	}
 }
 
-// Two routers that see the same MediaPods need not talk to each other.
+// Two routers that see the same MediaPods need not talk to each other: calls, their callbacks and junk come through either.
 func TestReplicasBehaveAsOne(t *testing.T) {
 	const calls = 60
-	f := newFleet(t)
+	taking := func(seats int32) func(http.ResponseWriter, *http.Request) {
+		var taken atomic.Int32
+		return func(w http.ResponseWriter, r *http.Request) {
+			isCall := strings.HasSuffix(r.URL.Path, newCalls)
+			switch {
+			case r.Header.Get("Authorization") != "Bearer "+goodToken:
+				w.WriteHeader(http.StatusUnauthorized)
+			case isCall && taken.Add(1) > seats:
+				w.WriteHeader(http.StatusServiceUnavailable)
+			default:
+				_, _ = io.Copy(io.Discard, r.Body)
+				w.WriteHeader(http.StatusAccepted)
+			}
+		}
+	}
+	pods := []aPod{
+		{name: "r-0", free: 100, answer: taking(100)},
+		{name: "r-1", free: 100, answer: taking(100)},
+		{name: "r-2", free: 100, answer: taking(100)},
+		{name: "r-3", free: 120, answer: taking(4)}, // has fewer seats than it last said
+		{name: "r-4", free: 0, answer: taking(0)},
+		{name: "r-5", free: 100, answer: taking(100), change: []func(*callfleetv1.MediaPod){draining}},
+	}
+	f := newFleet(t, pods...)
 	second := f.replica()
-	for i := range 3 {
-		p := aPod{name: fmt.Sprintf("r-%d", i), free: 100, answer: judging(202)}
-		f.add(t, i, p)
-		second.table.Set(mediaPod(p.name, fmt.Sprintf("10.0.0.%d", i+1), 100))
+	for i, p := range pods {
+		second.table.Set(mediaPod(p.name, fmt.Sprintf("10.0.0.%d", i+1), p.free, p.change...))
 	}
 	routers := []*httptest.Server{serve(t, f.router), serve(t, second)}
+	owner := func(call int) string { return fmt.Sprintf("r-%d", call%len(pods)) }
 	var group sync.WaitGroup
 	for i := range calls {
+		one, other := routers[i%2], routers[(i+1)%2]
 		group.Go(func() {
-			if resp := send(t, routers[i%2], http.MethodPost, newCalls, goodToken, strings.NewReader("x")); resp.StatusCode != 202 {
+			if resp := send(t, one, http.MethodPost, newCalls, goodToken, strings.NewReader(fmt.Sprintf("call %d", i))); resp.StatusCode != 202 {
 				t.Errorf("call %d: %d", i, resp.StatusCode)
 			}
 			// The callback of a call that came through one router comes through the other.
-			resp := send(t, routers[(i+1)%2], http.MethodPost, callbackTo(fmt.Sprintf("r-%d", i%3)), goodToken, strings.NewReader(fmt.Sprintf("of call %d", i)))
-			if resp.StatusCode != 202 {
+			if resp := send(t, other, http.MethodPost, callbackTo(owner(i)), goodToken, strings.NewReader(fmt.Sprintf("callback %d", i))); resp.StatusCode != 202 {
 				t.Errorf("callback of call %d: %d", i, resp.StatusCode)
+			}
+		})
+		group.Go(func() {
+			if resp := send(t, other, http.MethodPost, newCalls, badToken, strings.NewReader("junk")); resp.StatusCode != 401 {
+				t.Errorf("junk: %d", resp.StatusCode)
 			}
 		})
 	}
 	group.Wait()
-	placed := map[string]int{}
+	placed, got := map[string]int{}, map[string]int{}
 	for _, line := range f.arrived() {
 		pod, what, _ := strings.Cut(line, " ")
-		if what == "x" {
-			placed[pod]++
-			continue
-		}
 		var call int
-		if _, err := fmt.Sscanf(what, "of call %d", &call); err != nil || pod != fmt.Sprintf("r-%d", call%3) {
-			t.Errorf("%s got %q", pod, what)
+		switch {
+		case what == "": // was refused before its body was asked for
+			continue
+		case strings.HasPrefix(what, "call "):
+			placed[pod]++
+		default:
+			if _, err := fmt.Sscanf(what, "callback %d", &call); err != nil || pod != owner(call) {
+				t.Errorf("%s got %q", pod, what)
+			}
+		}
+		got[what]++
+	}
+	for i := range calls {
+		for _, what := range []string{fmt.Sprintf("call %d", i), fmt.Sprintf("callback %d", i)} {
+			if got[what] != 1 {
+				t.Errorf("%q was taken %d times, want once", what, got[what])
+			}
 		}
 	}
-	for i := range 3 {
+	if len(got) != 2*calls {
+		t.Errorf("%d different requests were taken, want %d", len(got), 2*calls)
+	}
+	if placed["r-3"] == 0 || placed["r-3"] > 4 || placed["r-4"] != 0 || placed["r-5"] != 0 {
+		t.Errorf("the pod with most room got no call, or one got calls it has no seats for: %v", placed)
+	}
+	for _, pod := range []string{"r-0", "r-1", "r-2"} {
 		// Each router spreads its half evenly, as it counts what it sent; requests that run side by side blur that a little.
-		if n := placed[fmt.Sprintf("r-%d", i)]; n < calls/6 || n > calls/2 {
+		if n := placed[pod]; n < calls/6 || n > calls/2 {
 			t.Errorf("calls are not spread: %v", placed)
 			break
 		}
