@@ -23,6 +23,8 @@ const (
 	headerLast = "Callfleet-Last"
 	// headerOwner of a 421 (Misdirected Request) names the media pod that holds the call.
 	headerOwner = "Callfleet-Owner"
+	// headerUnjudged of a 503 says that the pod does not know the key of the token, and may not look for it yet.
+	headerUnjudged = "Callfleet-Unjudged"
 )
 
 const (
@@ -69,8 +71,11 @@ type outcome struct {
 
 // full: the pod does not take the request, and another may get it.
 func (o outcome) full() bool {
-	return o.err == nil && o.resp.StatusCode == http.StatusServiceUnavailable && o.repeatable
+	return o.err == nil && o.resp.StatusCode == http.StatusServiceUnavailable && o.repeatable && !o.unjudged()
 }
+
+// unjudged: the token may be good or forged, so that asking one pod after the other would only make more of a flood.
+func (o outcome) unjudged() bool { return o.err == nil && o.resp.Header.Get(headerUnjudged) != "" }
 
 // unreachable: no answer, and the pod got too little to act on. Once it has the body, it may have taken the call although
 // no answer came: asked again, two would answer one call.

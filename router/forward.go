@@ -256,7 +256,7 @@ func (x *exchange) answer(o outcome) {
 	copyHeader(x.w.Header(), o.resp.Header, nil)
 	switch {
 	case o.resp.StatusCode < http.StatusBadRequest, x.body == nil, x.body.complete():
-	case o.resp.StatusCode == http.StatusUnauthorized && small(x.in):
+	case (o.resp.StatusCode == http.StatusUnauthorized || o.unjudged()) && small(x.in):
 		x.w.Header().Del("Connection")
 	default:
 		x.w.Header().Set("Connection", "close") // rather than read on for nothing

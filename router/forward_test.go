@@ -82,6 +82,10 @@ func TestWhoGetsWhat(t *testing.T) {
 			pods: []aPod{{name: "r-0", free: 9, answer: judging(202)}, {name: "r-1", free: 8, answer: judging(202)}},
 			path: newCalls, token: badToken, body: "junk", code: 401, got: []string{"r-0"},
 		},
+		"a token whose key is not known yet bothers one pod only": {
+			pods: []aPod{{name: "r-0", free: 9, answer: saying(http.StatusServiceUnavailable, headerUnjudged, "true")}, {name: "r-1", free: 8, answer: judging(202)}},
+			path: newCalls, body: "junk", code: 503, got: []string{"r-0"},
+		},
 		"another bot's path": {pods: []aPod{{name: "r-0", free: 9, answer: judging(202)}}, path: "/other/reception/calls", body: "x", code: 404},
 		"an empty body":      {pods: []aPod{{name: "r-0", free: 9, answer: judging(400)}}, path: newCalls, code: 400, got: []string{"r-0"}},
 
@@ -161,7 +165,10 @@ func TestWhoGetsWhat(t *testing.T) {
 			} else if diff := cmp.Diff(tc.got, got); diff != "" {
 				t.Errorf("what the pods got (-want +got):\n%s", diff)
 			}
-			if tc.path == newCalls && tc.code != 401 && !resp.Close {
+			if resp.Header.Get(headerUnjudged) != "" {
+				t.Error("what a pod says to the router is told outside")
+			}
+			if unjudged := name == "a token whose key is not known yet bothers one pod only"; tc.path == newCalls && tc.code != 401 && !unjudged && !resp.Close {
 				t.Error("the connection is kept after a new call: a balancer would send all calls to one router")
 			}
 			if tc.code == 503 && len(got) == 0 && resp.Header.Get("Retry-After") == "" {

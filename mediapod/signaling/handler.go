@@ -10,9 +10,13 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/callfleet/callfleet/graph"
 )
+
+// unjudgedHeader of a 503 tells the router that the token was not judged, so that no other pod is to be asked.
+const unjudgedHeader = "Callfleet-Unjudged"
 
 // maxNewCallBytes bounds the request for a new call, which is one call without its roster.
 const maxNewCallBytes = 256 << 10
@@ -57,8 +61,15 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) (code int, body [
 	claims, err := s.cfg.Verifier.Verify(r.Context(), bearer(r))
 	if err != nil {
 		var refusal *TokenError
-		if errors.As(err, &refusal) && refusal.Cause == KeysUnavailable {
+		switch {
+		case !errors.As(err, &refusal):
+		case refusal.Cause == KeysUnavailable:
 			return http.StatusServiceUnavailable, nil // our fault: it may be sent again
+		case refusal.Cause == TokenKeyUnchecked:
+			// So may this, but it may be junk as well, which must not be shown to one pod after the other.
+			w.Header().Set(unjudgedHeader, "true")
+			w.Header().Set("Retry-After", strconv.Itoa(int(refetchEvery/time.Second)))
+			return http.StatusServiceUnavailable, nil
 		}
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		return http.StatusUnauthorized, nil

@@ -32,9 +32,14 @@ const (
 	keyFetchTimeout = 5 * time.Second
 
 	// Anybody can send tokens with key ids nobody knows. Three refreshes at once
-	// and one every 30 s are enough for a key that Microsoft has just begun to use.
-	refetchEvery = 30 * time.Second
+	// and one every 10 s are enough for a key that Microsoft has just begun to use:
+	// its tokens are refused for good only once the keys were looked at, so that a
+	// call whose notification is sent again within its 15 s is not lost to such junk.
+	refetchEvery = 10 * time.Second
 	refetchBurst = 3
+
+	// refreshRetryEvery is how soon to try again after keys that are old, but good, could not be refreshed.
+	refreshRetryEvery = 30 * time.Second
 
 	// emptyRetryEvery is how soon to try again while there is no key at all.
 	emptyRetryEvery = time.Second
@@ -90,13 +95,15 @@ func (s *keySource) key(ctx context.Context, kid string) (*rsa.PublicKey, error)
 			}
 		}
 	case key == nil:
-		if s.refetch.AllowN(now, 1) {
-			// An error leaves the key unknown, which is what the sender is told.
-			_ = s.refresh(ctx)
+		if !s.refetch.AllowN(now, 1) {
+			return nil, refuse(TokenKeyUnchecked, nil)
 		}
-	case age > keysStale && sinceTry > refetchEvery:
+		if err := s.refresh(ctx); err != nil {
+			return nil, refuse(TokenKeyUnchecked, err)
+		}
+	case age > keysStale && sinceTry > refreshRetryEvery:
 		_ = s.refresh(ctx)
-	case age > keysFresh && sinceTry > refetchEvery:
+	case age > keysFresh && sinceTry > refreshRetryEvery:
 		go func() { _ = s.refresh(context.WithoutCancel(ctx)) }()
 		return key, nil
 	default:

@@ -4,6 +4,8 @@ package signaling
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/base64"
 	"errors"
 	"net/http"
@@ -39,9 +41,13 @@ func TestKeysAreRefetchedForAnUnknownKeyAtALimitedRate(t *testing.T) {
 		t.Errorf("%d fetches for one unknown key, want 2 with the first", got)
 	}
 
-	for range 50 {
-		if _, err := v.Verify(t.Context(), sign(t, "forged", signingKeys()[1], goodClaims(start))); causeOf(err) != TokenUnknownKey {
-			t.Fatalf("Verify() = %v, want %s", err, TokenUnknownKey)
+	for n := range 50 {
+		want := TokenUnknownKey
+		if n+2 > refetchBurst { // with the one for the new key
+			want = TokenKeyUnchecked
+		}
+		if _, err := v.Verify(t.Context(), sign(t, "forged", signingKeys()[1], goodClaims(start))); causeOf(err) != want {
+			t.Fatalf("Verify() number %d = %v, want %s", n, err, want)
 		}
 	}
 	if got := i.fetches.Load(); got > 1+refetchBurst {
@@ -52,6 +58,53 @@ func TestKeysAreRefetchedForAnUnknownKeyAtALimitedRate(t *testing.T) {
 	_, _ = v.Verify(t.Context(), sign(t, "forged", signingKeys()[1], goodClaims(start)))
 	if got := i.fetches.Load(); got != before+1 {
 		t.Errorf("%d fetches after %s, want one more", got-before, refetchEvery)
+	}
+}
+
+// Junk uses up the fetches, and Microsoft begins to sign with a new key meanwhile. Whether a token is good is then not known, so
+// it is not refused for good; and junk makes no more fetches for that.
+func TestANewKeyIsNotLostInAFloodOfUnknownOnes(t *testing.T) {
+	i := newIssuer(t)
+	v, now, _ := newTestVerifier(t, i, logr.Discard())
+	if err := v.Warm(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s := newTestServer(t, &fakeGraph{}, func(c *Config) { c.Verifier = v })
+	send := func(token string) *httptest.ResponseRecorder {
+		return post(s, newCallPath, "{}", func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) })
+	}
+	junk := func() string { return sign(t, rand.Text(), signingKeys()[1], goodClaims(start)) }
+	for n := range 20 {
+		w := send(junk())
+		if unjudged := n >= refetchBurst; unjudged != (w.Code == http.StatusServiceUnavailable) || unjudged != (w.Header().Get(unjudgedHeader) != "") ||
+			!unjudged && w.Code != http.StatusUnauthorized {
+			t.Fatalf("junk number %d: %d, %v", n, w.Code, w.Header())
+		}
+	}
+	i.set(func(i *issuer) { i.keys = map[string]*rsa.PrivateKey{"key-2": signingKeys()[1]} })
+	token := sign(t, "key-2", signingKeys()[1], goodClaims(start))
+	if w := send(token); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+		t.Errorf("a token of a key not looked for yet: %d, %v; want it sent again", w.Code, w.Header())
+	}
+	if got := i.fetches.Load(); got != 1+refetchBurst {
+		t.Errorf("%d fetches, want %d", got, 1+refetchBurst)
+	}
+	now.SetTime(start.Add(refetchEvery))
+	_ = send(junk()) // takes the fetch, which is as good for everybody
+	if w := send(token); w.Code == http.StatusServiceUnavailable || w.Code == http.StatusUnauthorized {
+		t.Errorf("the same token sent again after %s: %d", refetchEvery, w.Code)
+	}
+}
+
+func TestAKeyIsNotUnknownWhileTheKeysCannotBeFetched(t *testing.T) {
+	i := newIssuer(t)
+	v, _, _ := newTestVerifier(t, i, logr.Discard())
+	if err := v.Warm(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	i.set(func(i *issuer) { i.fail = true })
+	if _, err := v.Verify(t.Context(), sign(t, "key-2", signingKeys()[1], goodClaims(start))); causeOf(err) != TokenKeyUnchecked {
+		t.Errorf("Verify() = %v, want %s", err, TokenKeyUnchecked)
 	}
 }
 

@@ -28,6 +28,8 @@ const (
 	TokenNotYetValid      TokenCause = "NotYetValid"
 	TokenTenantMissing    TokenCause = "TenantMissing"
 	TokenTenantNotAllowed TokenCause = "TenantNotAllowed"
+	// TokenKeyUnchecked: the key may be new, but the keys could not be looked at again, or were too often lately.
+	TokenKeyUnchecked TokenCause = "KeyUnchecked"
 	// KeysUnavailable is our fault rather than the sender's: no key was ever loaded.
 	KeysUnavailable TokenCause = "KeysUnavailable"
 )
@@ -45,6 +47,7 @@ var tokenCauses = map[TokenCause]struct{ meaning, remedy string }{
 	TokenNotYetValid:      {"the token is not valid yet", "check this node's clock"},
 	TokenTenantMissing:    {"the token names no tenant", "check that the webhook is registered for calling, not for messaging"},
 	TokenTenantNotAllowed: {"the token is for a tenant this bot does not serve", "add the tenant to the bot's allowedTenants if it should be served"},
+	TokenKeyUnchecked:     {"the token is signed with a key that is not known here, and the calling service's keys were not looked at again", "nothing to do if it was not sent by Microsoft; else it may be sent again, and the key is looked for every few seconds"},
 	KeysUnavailable:       {"the calling service's signing keys could not be loaded", "check that the pod can reach the cloud's OpenID configuration URL and trusts its certificate"},
 }
 
