@@ -28,8 +28,8 @@ const (
 )
 
 const (
-	// dialTimeout is for an address inside the cluster: a SYN lost once is sent again after a second.
-	dialTimeout = 1500 * time.Millisecond
+	// dialTimeout is no shorter than who is asked last may take: a SYN that was lost is sent again after one second and three.
+	dialTimeout = verdictBudget
 	// verdictTimeout is how long a pod may take to judge token and seats while there is another to ask. It takes milliseconds; one
 	// that takes this long hangs, or fetches a new signing key, which the next pod may know.
 	verdictTimeout = time.Second

@@ -25,9 +25,11 @@ const (
 // laneLimit bounds one lane of one bot.
 type laneLimit struct {
 	inFlight int // requests on their way at a time
-	waiting  int // more that wait for that, first come first served
+	waiting  int // more that wait for that; of one address first come first served, the addresses in turn
 	// perSource bounds what of both one address may hold, so that one that floods leaves room for others; 0: everything.
 	perSource int
+	// assured is how many of one address may wait although others have filled the queue.
+	assured int
 	// everywhere bounds both for all bots together, for the sake of memory.
 	everywhere int
 	// patience is how long a request waits.
@@ -39,8 +41,8 @@ type laneLimit struct {
 // may: a flood then holds up the first request with a new token for as long as pods take to judge those before it.
 var laneLimits = map[laneClass]laneLimit{
 	laneProven:   {inFlight: 512, waiting: 2048, everywhere: 8192, patience: 4 * time.Second},
-	laneUnproven: {inFlight: 64, waiting: 2048, perSource: 1536, everywhere: 4096, patience: 4 * time.Second},
-	lanePrompt:   {inFlight: 64, waiting: 512, perSource: 384, everywhere: 1024, patience: 4 * time.Second},
+	laneUnproven: {inFlight: 64, waiting: 2048, perSource: 1536, assured: 64, everywhere: 4096, patience: 4 * time.Second},
+	lanePrompt:   {inFlight: 64, waiting: 512, perSource: 384, assured: 16, everywhere: 1024, patience: 4 * time.Second},
 }
 
 type laneKey struct {
@@ -60,8 +62,48 @@ type lanes struct {
 // lane of one bot and class; it exists only while there is a request in it.
 type lane struct {
 	inFlight int
-	waiting  list.List // of chan struct{}, closed when it is that request's turn
-	sources  map[netip.Addr]int
+	waiting  int
+	sources  map[netip.Addr]*source
+	turns    list.List // of *source, those with waiting requests, who is next first
+}
+
+// source is an address that holds places of a lane. Addresses take turns, so that whoever sends much waits for itself.
+type source struct {
+	held    int       // under way or waiting
+	waiting list.List // of chan struct{}, closed when it is that request's turn
+	turn    *list.Element
+}
+
+// wait queues a request.
+func (ln *lane) wait(src *source) *list.Element {
+	ln.waiting++
+	if src.turn == nil {
+		src.turn = ln.turns.PushBack(src)
+	}
+	return src.waiting.PushBack(make(chan struct{}))
+}
+
+// unqueue takes a request out of the queue.
+func (ln *lane) unqueue(src *source, place *list.Element) (turn chan struct{}) {
+	ln.waiting--
+	turn = src.waiting.Remove(place).(chan struct{})
+	if src.waiting.Len() == 0 {
+		ln.turns.Remove(src.turn)
+		src.turn = nil
+	}
+	return turn
+}
+
+// next tells the next request in the queue that it is its turn.
+func (ln *lane) next() bool {
+	front := ln.turns.Front()
+	if front == nil {
+		return false
+	}
+	ln.turns.MoveToBack(front)
+	src := front.Value.(*source)
+	close(ln.unqueue(src, src.waiting.Front()))
+	return true
 }
 
 func newLanes(limits map[laneClass]laneLimit) *lanes {
@@ -70,30 +112,35 @@ func newLanes(limits map[laneClass]laneLimit) *lanes {
 
 // enter waits for the request's turn. It reports false if the lane is full, or the turn did not come in time; otherwise
 // the caller leaves when the request is done.
-func (l *lanes) enter(ctx context.Context, key laneKey, source netip.Addr) bool {
+func (l *lanes) enter(ctx context.Context, key laneKey, from netip.Addr) bool {
 	limit := l.limits[key.class]
 	l.mu.Lock()
 	ln := l.lanes[key]
 	if ln == nil {
-		ln = &lane{sources: map[netip.Addr]int{}}
+		ln = &lane{sources: map[netip.Addr]*source{}}
 		l.lanes[key] = ln
 	}
+	src := ln.sources[from]
+	if src == nil {
+		src = &source{}
+	}
 	free := ln.inFlight < limit.inFlight
-	if l.total[key.class] >= limit.everywhere || limit.perSource > 0 && ln.sources[source] >= limit.perSource ||
-		!free && ln.waiting.Len() >= limit.waiting {
+	if l.total[key.class] >= limit.everywhere || limit.perSource > 0 && src.held >= limit.perSource ||
+		!free && ln.waiting >= limit.waiting && src.waiting.Len() >= limit.assured {
 		l.forgetIfEmpty(key, ln)
 		l.mu.Unlock()
 		return false
 	}
 	l.total[key.class]++
-	ln.sources[source]++
+	src.held++
+	ln.sources[from] = src
 	if free {
 		ln.inFlight++
 		l.mu.Unlock()
 		return true
 	}
-	turn := make(chan struct{})
-	place := ln.waiting.PushBack(turn)
+	place := ln.wait(src)
+	turn := place.Value.(chan struct{})
 	l.mu.Unlock()
 
 	patience := time.NewTimer(limit.patience)
@@ -111,34 +158,33 @@ func (l *lanes) enter(ctx context.Context, key laneKey, source netip.Addr) bool 
 		return true
 	default:
 	}
-	ln.waiting.Remove(place)
-	l.giveBack(key, ln, source)
+	ln.unqueue(src, place)
+	l.giveBack(key, ln, from)
 	return false
 }
 
 // leave makes room for the next.
-func (l *lanes) leave(key laneKey, source netip.Addr) {
+func (l *lanes) leave(key laneKey, from netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	ln := l.lanes[key]
-	if next := ln.waiting.Front(); next != nil {
-		close(ln.waiting.Remove(next).(chan struct{})) // it takes over the place in flight
-	} else {
+	if !ln.next() { // who is next takes over the place in flight
 		ln.inFlight--
 	}
-	l.giveBack(key, ln, source)
+	l.giveBack(key, ln, from)
 }
 
-func (l *lanes) giveBack(key laneKey, ln *lane, source netip.Addr) {
+func (l *lanes) giveBack(key laneKey, ln *lane, from netip.Addr) {
 	l.total[key.class]--
-	if ln.sources[source]--; ln.sources[source] == 0 {
-		delete(ln.sources, source)
+	src := ln.sources[from]
+	if src.held--; src.held == 0 {
+		delete(ln.sources, from)
 	}
 	l.forgetIfEmpty(key, ln)
 }
 
 func (l *lanes) forgetIfEmpty(key laneKey, ln *lane) {
-	if ln.inFlight == 0 && ln.waiting.Len() == 0 {
+	if ln.inFlight == 0 && ln.waiting == 0 {
 		delete(l.lanes, key)
 	}
 }

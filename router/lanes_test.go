@@ -114,6 +114,65 @@ func TestOneSourceLeavesRoomForOthers(t *testing.T) {
 	})
 }
 
+// Whoever floods waits for itself: another address's request comes next but for those before it in its own queue.
+func TestAddressesTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := narrow(func(limit *laneLimit) { limit.inFlight, limit.waiting = 1, 100 })
+		var mu sync.Mutex
+		var order []netip.Addr
+		enter := func(from netip.Addr) {
+			go func() {
+				if l.enter(t.Context(), here, from) {
+					mu.Lock()
+					defer mu.Unlock()
+					order = append(order, from)
+				}
+			}()
+			synctest.Wait()
+		}
+		for range 20 {
+			enter(flooder)
+		}
+		enter(other)
+		enter(other)
+		for i := range 22 {
+			l.leave(here, order[i])
+			synctest.Wait()
+		}
+		if len(order) != 22 || order[1] != flooder || order[2] != other || order[3] != flooder || order[4] != other {
+			t.Errorf("served in this order: %v", order)
+		}
+		if l.count(laneUnproven) != 0 || len(l.lanes) != 0 {
+			t.Error("places leak")
+		}
+	})
+}
+
+func TestAQueueThatOthersFilledTakesAFewOfEachAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := narrow(func(limit *laneLimit) { limit.inFlight, limit.waiting, limit.assured = 1, 5, 2 })
+		enter := func(n int, from netip.Addr) {
+			for range n {
+				go l.enter(t.Context(), here, from)
+			}
+			synctest.Wait()
+		}
+		enter(20, flooder)
+		if got := l.count(laneUnproven); got != 1+5 {
+			t.Fatalf("%d places are taken, want one under way and the queue full", got)
+		}
+		enter(10, other)
+		if got := l.count(laneUnproven); got != 1+5+2 {
+			t.Errorf("%d places are taken, want two more for the other address", got)
+		}
+		time.Sleep(2 * time.Second) // all lose patience
+		l.leave(here, flooder)
+		if l.count(laneUnproven) != 0 || len(l.lanes) != 0 {
+			t.Error("places leak")
+		}
+	})
+}
+
 func TestBoundEverywhere(t *testing.T) {
 	l := narrow(func(limit *laneLimit) { limit.everywhere = 1 })
 	if !l.enter(t.Context(), here, other) || l.enter(t.Context(), there, other) {
