@@ -114,29 +114,44 @@ func (r *Router) ask(in *http.Request, header http.Header, to target, b *body, l
 // try reports with stale that a connection kept from earlier had been closed by the pod: that says nothing of the pod.
 func (r *Router) try(in *http.Request, header http.Header, to target, b *body, last bool, verdict time.Duration) (o outcome, stale bool) {
 	ctx, cancel := context.WithCancelCause(in.Context())
-	patience, tooLong := answerTimeout, errNoAnswer
-	if b != nil {
-		patience, tooLong = verdict, errNoVerdict
+	var reused, slow atomic.Bool
+	giveUp := func(why error) func() {
+		return func() {
+			slow.Store(true)
+			cancel(why)
+		}
 	}
-	var asked, reused, slow atomic.Bool
-	timer := time.AfterFunc(patience, func() {
-		slow.Store(true)
-		cancel(tooLong)
-	})
+	// The pod asks for the body, or is given up: whichever comes first. A body that went out to a pod given up meanwhile could not go
+	// to another one.
+	const waiting, asked, tooLate = 0, 1, 2
+	var verdictIs atomic.Int32
+	var reads *reading
+	var timer *time.Timer
+	if b == nil {
+		timer = time.AfterFunc(answerTimeout, giveUp(errNoAnswer))
+	} else {
+		reads = b.open()
+		timer = time.AfterFunc(verdict, func() {
+			if verdictIs.CompareAndSwap(waiting, tooLate) {
+				reads.end()
+				giveUp(errNoVerdict)()
+			}
+		})
+	}
+	var answer atomic.Pointer[time.Timer]
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) { reused.Store(info.Reused) },
 		Got100Continue: func() {
-			asked.Store(true)
-			timer.Reset(answerTimeout)
+			if verdictIs.CompareAndSwap(waiting, asked) {
+				answer.Store(time.AfterFunc(answerTimeout, giveUp(errNoAnswer)))
+			}
 		},
 	})
 	out := (&http.Request{
 		Method: in.Method, Host: in.Host, Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		URL: &url.URL{Scheme: "http", Host: to.addr, Path: in.URL.Path, RawPath: in.URL.RawPath, RawQuery: in.URL.RawQuery},
 	}).WithContext(ctx)
-	var reads *reading
-	if b != nil {
-		reads = b.open()
+	if reads != nil {
 		out.Body, out.ContentLength = reads, in.ContentLength
 	}
 	if last {
@@ -145,7 +160,10 @@ func (r *Router) try(in *http.Request, header http.Header, to target, b *body, l
 	}
 	resp, err := r.transport.RoundTrip(out)
 	timer.Stop()
-	o = outcome{resp: resp, err: err, proved: asked.Load(), untouched: true, repeatable: true}
+	if t := answer.Load(); t != nil {
+		t.Stop()
+	}
+	o = outcome{resp: resp, err: err, proved: verdictIs.Load() == asked, untouched: true, repeatable: true}
 	if reads != nil {
 		o.untouched, o.repeatable = reads.untouched(), reads.repeatable()
 	}
