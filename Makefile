@@ -145,10 +145,12 @@ fuzz: ## Run every fuzz target for FUZZTIME
 	done
 
 .PHONY: bench
-bench: ## Run the benchmarks, then measure the whole: times to ready and to a heard voice, memory
+bench: ## Run the benchmarks, flood the router, then measure the whole: times to ready and to a heard voice, memory
 	@echo "==> packages"
 	@$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -p 1 \
 		$$(grep -rl --include='*_test.go' '^func Benchmark' . | grep -v '^./test/' | xargs -n 1 dirname | sort -u)
+	@echo "==> a flood that reaches the router's limits"
+	@$(GO) test ./router -run TestFloodAtTheLimits -limits -count=1 -v
 	@$(GO) run ./hack/devcluster assets >/dev/null
 	@echo "==> the whole path"
 	@$(GO) run ./test/load

@@ -10,6 +10,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -27,6 +28,9 @@ import (
 
 // answerDeadline is the shorter of the service's two: policy-based recording.
 const answerDeadline = 5 * time.Second
+
+// callDeadline is that of all other calls. The service sends a notification answered with 503 again, so that there is time for that.
+const callDeadline = 15 * time.Second
 
 // keyPod judges tokens as media pods do, with a signature check for each it has not seen.
 type keyPod struct {
@@ -101,7 +105,7 @@ func TestFlood(t *testing.T) {
 	defer func() { _ = s.Close(); <-served }()
 	addr := l.Addr().String()
 
-	calm := realCalls(t, judge, addr, 0, period/4)
+	calm := realCalls(t, judge, addr, 0, period/4, 0)
 	var before runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
@@ -111,7 +115,7 @@ func TestFlood(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range 200 {
 		junk := junkRequest(t, judge, i)
-		group.Go(func() { flood(ctx, addr, junk, &sent) })
+		group.Go(func() { flood(ctx, addr, junk, &sent, nil) })
 	}
 	group.Go(func() {
 		for ctx.Err() == nil {
@@ -123,7 +127,7 @@ func TestFlood(t *testing.T) {
 		}
 	})
 	start := time.Now()
-	stormy := realCalls(t, judge, addr, 1_000_000, period)
+	stormy := realCalls(t, judge, addr, 1_000_000, period, 0)
 	took := time.Since(start)
 	stop()
 	group.Wait()
@@ -143,8 +147,88 @@ func TestFlood(t *testing.T) {
 	}
 }
 
+var limits = flag.Bool("limits", false, "flood the router from more connections than it holds")
+
+// The same from so many connections and addresses that every limit is reached: the connections of the server, the lane of
+// tokens nobody has judged, and what one address may hold of it. Some of the senders never send the body they announce.
+func TestFloodAtTheLimits(t *testing.T) {
+	if !*limits {
+		t.Skip("needs a machine that does nothing else: make bench runs it, or go test ./router -run TestFloodAtTheLimits -limits -v")
+	}
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux sends from all of 127.0.0.0/8")
+	}
+	const senders, addresses, period = maxConnections + 600, 3, 4 * time.Second
+	judge := newKeyPod(t)
+	f := newFleet(t, aPod{name: "r-0", free: 1000, answer: judge.serve}, aPod{name: "r-1", free: 1000, answer: judge.serve})
+	s := NewServer(f.router, nil, logr.Discard())
+	addr := listenAndServe(t, s, func(l net.Listener) error { return s.Serve(l) })
+	junk := make([][]byte, 16)
+	for i := range junk {
+		junk[i] = junkRequest(t, judge, []int{0, 2, 3}[i%3]+4*i)
+	}
+	junk[0] = junkRequest(t, judge, 1)
+	junk[1] = fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: bots.contoso.com\r\nContent-Length: 16000\r\n\r\n", newCalls)
+
+	var before runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var sent atomic.Uint64
+	var group sync.WaitGroup
+	for i := range senders {
+		from := net.IPv4(127, 0, 1, byte(i%addresses/2))
+		group.Go(func() { flood(ctx, addr, junk[i%len(junk)], &sent, from) })
+	}
+	connections := func() int {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.open
+	}
+	for end := time.Now().Add(time.Minute); connections() < maxConnections; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("only %d connections after a minute", connections())
+		}
+	}
+	var mostConnections, mostWaiting, mostMemory int64
+	group.Go(func() {
+		for ctx.Err() == nil {
+			var now runtime.MemStats
+			runtime.ReadMemStats(&now)
+			mostMemory = max(mostMemory, int64(now.HeapInuse+now.StackInuse))
+			mostConnections = max(mostConnections, int64(connections()))
+			mostWaiting = max(mostWaiting, int64(f.router.lanes.count(laneUnproven)))
+			time.Sleep(20 * time.Millisecond) // how often it is looked at
+		}
+	})
+	sentBefore, start := sent.Load(), time.Now()
+	took := realCalls(t, judge, addr, 2_000_000, period, callDeadline)
+	rate := float64(sent.Load()-sentBefore) / time.Since(start).Seconds()
+	stop()
+	group.Wait()
+
+	grown := (mostMemory - int64(before.HeapInuse+before.StackInuse)) >> 20
+	t.Logf("junk: %.0f requests/s (target 20000/s) from %d connections of %d addresses; at most %d connections and %d requests in the lane; real calls: %d, p50 %s, p99 %s, slowest %s; memory grew by %d MiB at most, senders and pods included",
+		rate, senders, addresses, mostConnections, mostWaiting, len(took), quantile(took, .5), quantile(took, .99), took[len(took)-1], grown)
+	if slowest := took[len(took)-1]; slowest > callDeadline {
+		t.Errorf("a real call was answered after %s, the deadline is %s", slowest, callDeadline)
+	}
+	if mostConnections > maxConnections {
+		t.Errorf("%d connections, want %d at most", mostConnections, maxConnections)
+	}
+	if limit := laneLimits[laneUnproven]; mostWaiting < int64(limit.perSource) || mostWaiting > int64(limit.everywhere) {
+		t.Errorf("%d requests in the lane at most: the flood did not reach %d, what one address may hold, or the bound of %d does not hold",
+			mostWaiting, limit.perSource, limit.everywhere)
+	}
+	if grown > 400 {
+		t.Errorf("memory grew by %d MiB", grown)
+	}
+}
+
 // realCalls sends one every 20 ms for the period; every tenth has a token of its own. It returns how long the answers took, sorted.
-func realCalls(t *testing.T, judge *keyPod, addr string, base int, period time.Duration) []time.Duration {
+// What is answered with 503 is sent again for so long as resend says.
+func realCalls(t *testing.T, judge *keyPod, addr string, base int, period, resend time.Duration) []time.Duration {
 	t.Helper()
 	known := judge.token(t, base, false)
 	client := &http.Client{Timeout: 2 * answerDeadline}
@@ -160,17 +244,25 @@ func realCalls(t *testing.T, judge *keyPod, addr string, base int, period time.D
 			token = judge.token(t, base+i+1, false)
 		}
 		group.Go(func() {
-			req, _ := http.NewRequest(http.MethodPost, "http://"+addr+newCalls, strings.NewReader(`{"value":[]}`))
-			req.Header.Set("Authorization", "Bearer "+token)
 			start := time.Now()
-			resp, err := client.Do(req)
+			post := func() (*http.Response, error) {
+				req, _ := http.NewRequest(http.MethodPost, "http://"+addr+newCalls, strings.NewReader(`{"value":[]}`))
+				req.Header.Set("Authorization", "Bearer "+token)
+				return client.Do(req)
+			}
+			resp, err := post()
+			for err == nil && resp.StatusCode == http.StatusServiceUnavailable && time.Since(start) < resend {
+				_ = resp.Body.Close()
+				resp, err = post()
+			}
 			if err != nil {
 				t.Errorf("call %d: %v", i, err)
 				return
 			}
+			why, _ := io.ReadAll(resp.Body)
 			_ = resp.Body.Close()
 			if resp.StatusCode != http.StatusAccepted {
-				t.Errorf("call %d: answer %d after %s", i, resp.StatusCode, time.Since(start))
+				t.Errorf("call %d: answer %d after %s: %s", i, resp.StatusCode, time.Since(start), why)
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -202,9 +294,9 @@ func junkRequest(t testing.TB, judge *keyPod, i int) []byte {
 }
 
 // flood sends the same request again and again, over a new connection whenever the last one was closed.
-func flood(ctx context.Context, addr string, junk []byte, sent *atomic.Uint64) {
+func flood(ctx context.Context, addr string, junk []byte, sent *atomic.Uint64, from net.IP) {
 	for ctx.Err() == nil {
-		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+		conn, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: from}}).DialContext(ctx, "tcp", addr)
 		if err != nil {
 			continue
 		}

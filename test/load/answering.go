@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/teamsim/admin"
@@ -46,21 +48,46 @@ func (a *answers) print(out io.Writer, how, target string) {
 	fmt.Fprintf(out, "calls not answered, %s\t%d\t0\n", how, a.rejected)
 }
 
-// startCallee starts the bot that is called, and calls it as soon as its pod is Ready.
+// startCallee starts the bot that is called, and calls it when the process of its pod has just begun: not Ready yet, without keys
+// and tokens. The service sends the notification again until the pod is there.
 func startCallee(ctx context.Context, r *rig.Rig) (*rung, time.Duration, error) {
 	bot, err := answeringBotOf(ctx, r)
 	if err != nil {
 		return nil, 0, err
 	}
-	if err := r.StartBot(ctx, bot); err != nil {
+	w, err := r.Client.Watch(ctx, &corev1.PodList{}, client.InNamespace(rig.Namespace))
+	if err != nil {
 		return nil, 0, err
 	}
+	defer w.Stop()
 	calls := &rung{teams: r.Teams}
-	first, err := calls.series(ctx, func() (int, error) { return 1, calls.ring(ctx) })
+	first, err := calls.series(ctx, func() (int, error) {
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		started := make(chan error, 1)
+		go func() { started <- r.StartBot(ctx, bot) }()
+		for {
+			select {
+			case err := <-started:
+				return 0, errors.Join(errors.New("the bot was Ready, or failed, before its pod was seen to run"), err)
+			case e, open := <-w.ResultChan():
+				if !open {
+					return 0, errors.Join(errWatchEnded, ctx.Err())
+				}
+				if pod, ok := e.Object.(*corev1.Pod); ok && pod.Name == bot.Name+"-0" && runs(pod) {
+					return 1, errors.Join(calls.ring(ctx), <-started)
+				}
+			}
+		}
+	})
 	if err != nil {
-		return nil, 0, fmt.Errorf("the first call of a pod just Ready: %w", err)
+		return nil, 0, fmt.Errorf("the first call of a pod just started: %w", err)
 	}
 	return calls, first.took[0], nil
+}
+
+func runs(pod *corev1.Pod) bool {
+	return len(pod.Status.ContainerStatuses) > 0 && pod.Status.ContainerStatuses[0].State.Running != nil
 }
 
 // answering calls the bot so many times a second.

@@ -27,12 +27,13 @@ import (
 
 // flooding is junk sent to the bot's public name until it is stopped.
 type flooding struct {
-	sent   atomic.Uint64
-	began  time.Time
-	stop   context.CancelFunc
-	group  sync.WaitGroup
-	took   time.Duration
-	memory int64 // the most the router took, in bytes
+	sent  atomic.Uint64
+	began time.Time
+	stop  context.CancelFunc
+	group sync.WaitGroup
+	took  time.Duration
+	// The most that the router and the pod that is called took, in bytes.
+	memory, podMemory int64
 }
 
 // flood sends forged notifications from so many connections, as fast as they are answered: tokens nobody signed, no
@@ -57,6 +58,9 @@ func flood(ctx context.Context, r *rig.Rig, connections int) (*flooding, error) 
 				if memory, err := memoryOf(ctx, r, pod.Namespace, pod.Name, "router"); err == nil {
 					f.memory = max(f.memory, memory)
 				}
+			}
+			if memory, err := memoryOf(ctx, r, rig.Namespace, answeringBot+"-0", "mediapod"); err == nil {
+				f.podMemory = max(f.podMemory, memory)
 			}
 			select {
 			case <-ctx.Done():

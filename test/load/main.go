@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command load measures the whole path on this machine and prints the figures beside their targets. Machines are noisy:
-// it judges nothing, people do.
+// people judge, and it fails only when a target is missed by far.
 package main
 
 import (
@@ -97,13 +97,34 @@ func run(ctx context.Context, joins, rate int) (err error) {
 	fmt.Fprintf(out, "session created to Established, median of %d\t%d ms\t1500 ms\n", joins, median(established).Milliseconds())
 	fmt.Fprintf(out, "session created to Established, slowest\t%d ms\t\n", slices.Max(established).Milliseconds())
 	fmt.Fprintf(out, "API writes of a session until Established, median\t%d\t\n", median(writes))
-	fmt.Fprintf(out, "first call of a pod just Ready, to its answer\t%.1f ms\t5000 ms\n", ms(cold))
+	fmt.Fprintf(out, "call to a pod whose process has just started, to its answer\t%.1f ms\t5000 ms\n", ms(cold))
 	calm.print(out, fmt.Sprintf("%d calls/s", rate), "50 ms")
-	fmt.Fprintf(out, "junk sent at the same time, from %d connections\t%.0f/s\t\n", floodConnections, storm.rate())
+	fmt.Fprintf(out, "junk sent at the same time, from %d connections, as fast as this machine does\t%.0f/s\t20000/s\n", floodConnections, storm.rate())
 	stormy.print(out, fmt.Sprintf("%d calls/s in the flood", rate), "5000 ms")
 	fmt.Fprintf(out, "the same, p99 in the flood to p99 without\tx%.1f\t\n", ms(quantile(stormy.took, .99))/ms(quantile(calm.took, .99)))
 	fmt.Fprintf(out, "router: resident in the flood, at most\t%d MB\t256 MB\n", storm.memory>>20)
-	return out.Flush()
+	fmt.Fprintf(out, "media pod: resident in the flood, at most\t%d MB\t\n", storm.podMemory>>20)
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	return errors.Join(
+		missed("answer of a pod just started (ms)", ms(cold), 5000),
+		missed("session created to Established, median (ms)", ms(median(established)), 1500),
+		missed("answer without a flood, p99 (ms)", ms(quantile(calm.took, .99)), 50+ms(quantile(calm.late, .99))),
+		missed("answer in the flood, p99 (ms)", ms(quantile(stormy.took, .99)), 5000),
+		missed("router's memory in the flood (MB)", float64(storm.memory>>20), 256.0/farOff), // the limit kills: no more than that
+		missed("media pod's memory in the flood, to that when idle (MB)", float64(storm.podMemory>>20), float64(idle>>20)),
+	)
+}
+
+// farOff is how far beyond its target a figure has to be to count as missed: machines are noisy, but not that noisy.
+const farOff = 3
+
+func missed(what string, figure, target float64) error {
+	if figure <= farOff*target {
+		return nil
+	}
+	return fmt.Errorf("%s is %.0f, more than %d times what it may be, %.0f", what, figure, farOff, target)
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
@@ -136,7 +157,7 @@ func watchStarts(ctx context.Context, r *rig.Rig, bot *callfleetv1.CallingBot) (
 				continue
 			}
 			c := pod.Status.ContainerStatuses[0]
-			if c.State.Running != nil && running.IsZero() {
+			if runs(pod) && running.IsZero() {
 				running = time.Now()
 			}
 			if c.Ready {
