@@ -38,7 +38,10 @@ func (c *cli) newRecord() *cobra.Command {
 		Use:   "record CALL",
 		Short: "Record what the other party says",
 		Long: `Record what the other party says, two minutes at most, wait for the end, and write it to a WAV file. A recording ends with
-silence, with a stop key, or when it is long enough. Recording may need the consent of those recorded.
+silence, with a stop key, or when it is long enough.
+
+Everybody in the call must have been told: it is refused until spec.recordingStatus is Recording and the condition Recording is
+True. What was being recorded when that was taken back is dropped.
 
 Ctrl-C ends the waiting, and the recording is not fetched.
 

@@ -33,7 +33,8 @@ type (
 	PlayPrompt struct{ Prompts []graph.MediaInfo }
 	// StopMedia ends the prompts and recordings that are under way or queued.
 	StopMedia struct{}
-	// Record records what the other party says, two minutes at most. The result names the recording.
+	// Record records what the other party says, two minutes at most. The result names the recording. It is made to be kept, which
+	// nothing may be of a call in which the recording status was not told (Graph, "call: updateRecordingStatus").
 	Record struct {
 		Prompt         *graph.MediaInfo
 		BargeIn        bool
@@ -98,7 +99,7 @@ type ActionFailure string
 const (
 	// ActionInvalid: it was asked for in a way that makes no sense.
 	ActionInvalid ActionFailure = "Invalid"
-	// ActionNotPossible: not in this kind of call.
+	// ActionNotPossible: not in this kind of call, or not as it is now.
 	ActionNotPossible ActionFailure = "NotPossible"
 	// ActionNotEstablished: the call is not established, or not any more.
 	ActionNotEstablished ActionFailure = "NotEstablished"
@@ -158,6 +159,20 @@ func needsGroup(s Snapshot, what string) *ActionError {
 	return notPossible(what + " only in meetings and group calls, and this is a call between two. Invite somebody to make it one.")
 }
 
+// needsRecordingStatus keeps what is said from being taken down before everybody in the call was told.
+func needsRecordingStatus(s Snapshot) *ActionError {
+	if s.Recording == graph.Recording {
+		return nil
+	}
+	const why = "record: nobody in the call has been told that it is recorded, and nothing of it may be kept before that. "
+	for _, r := range s.Refusals {
+		if r.What == WantRecording {
+			return notPossible(why + "The service does not take the recording status in: " + r.Message)
+		}
+	}
+	return notPossible(why + "Set spec.recordingStatus: Recording, and record once the condition Recording is True.")
+}
+
 const (
 	// maxPrompts and maxRecord are Graph's ("call: playPrompt", "call: recordResponse").
 	maxPrompts = 20
@@ -197,7 +212,10 @@ func (a Record) check(s Snapshot) *ActionError {
 			return invalid("record: the longest %s is %s; it can be between 1s and %s.", d.name, d.value, maxRecord)
 		}
 	}
-	return needsServiceHosting(s, "The service records")
+	if refusal := needsServiceHosting(s, "The service records"); refusal != nil {
+		return refusal
+	}
+	return needsRecordingStatus(s)
 }
 
 func (a FetchRecording) check(Snapshot) *ActionError {

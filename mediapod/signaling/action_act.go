@@ -245,6 +245,9 @@ func (c *Call) record(ctx context.Context, api ActionAPI, s Snapshot, a Record) 
 		return api.RecordResponse(ctx, s.ScenarioID, s.CallID, request)
 	})
 	if op := result.Operation; op != nil && op.RecordingLocation != "" && op.ID != "" {
+		if c.Snapshot().RecordingGaps != s.RecordingGaps {
+			return Result{}, notPossible("record: recording was ended while this was recorded (spec.recordingStatus), so that it may not be kept. Set spec.recordingStatus: Recording and record again.")
+		}
 		c.operations.keepRecording(*op)
 		result.RecordingID = op.ID
 		safe := *op

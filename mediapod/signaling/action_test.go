@@ -118,6 +118,16 @@ func act(t *testing.T, change func(*JoinRequest)) *acting {
 
 func serviceHosted(r *JoinRequest) { r.Blob = "" }
 
+// announced has everybody told that the call is recorded.
+func (a *acting) announced(t *testing.T) *acting {
+	t.Helper()
+	want(a.call, Wants{Recording: graph.Recording})
+	if got := a.call.Snapshot().Recording; got != graph.Recording {
+		t.Fatalf("the recording status is %q", got)
+	}
+	return a
+}
+
 func toOne(r *JoinRequest) {
 	r.Blob, r.Meeting = "", graph.Meeting{}
 	r.Targets = []graph.InvitationParticipantInfo{{Identity: graph.IdentitySet{User: &graph.Identity{ID: "alice"}}}}
@@ -181,7 +191,7 @@ func TestEveryActionAsksForItsOperation(t *testing.T) {
 	} {
 		t.Run(action.Name(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				a := act(t, serviceHosted)
+				a := act(t, serviceHosted).announced(t)
 				done := a.begin(t.Context(), "jane@contoso.com", action)
 				if !slices.Equal(a.asked, []string{want}) {
 					t.Errorf("asked for %q, want %q", a.asked, want)
@@ -339,6 +349,7 @@ func TestActionsAreRefusedBeforeGraphIsAsked(t *testing.T) {
 	}{
 		"prompt where the bot hosts the media":    {nil, PlayPrompt{Prompts: []graph.MediaInfo{{URI: "u"}}}, ActionNotPossible, "hosting"},
 		"recording where the bot hosts the media": {nil, Record{}, ActionNotPossible, "hosting"},
+		"recording that nobody was told of":       {serviceHosted, Record{}, ActionNotPossible, "spec.recordingStatus: Recording"},
 		"tones where the bot hosts the media":     {nil, SubscribeToTones{}, ActionNotPossible, "hosting"},
 		"no prompt":                               {serviceHosted, PlayPrompt{}, ActionInvalid, "1 to 20"},
 		"too many prompts":                        {serviceHosted, PlayPrompt{Prompts: make([]graph.MediaInfo, 21)}, ActionInvalid, "1 to 20"},
@@ -394,7 +405,7 @@ func TestGraphsRefusalOfAnActionIsExplained(t *testing.T) {
 
 func TestARecordingIsFetchedWithoutItsTokenLeavingTheCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := act(t, serviceHosted)
+		a := act(t, serviceHosted).announced(t)
 		a.graph.file = "RIFF"
 		a.running("op1")
 		done := a.begin(t.Context(), "jane", Record{})
@@ -418,6 +429,55 @@ func TestARecordingIsFetchedWithoutItsTokenLeavingTheCall(t *testing.T) {
 		}
 		stop(t, a.server)
 	})
+}
+
+// Nothing is persisted before the service has taken in that the call is recorded, and nothing of when it was told otherwise.
+func TestOnlyWhatWasAnnouncedThroughoutIsKept(t *testing.T) {
+	const kept, dropped = "", ActionNotPossible
+	recording, not := Wants{Recording: graph.Recording}, Wants{}
+	for name, c := range map[string]struct {
+		meanwhile func(a *acting, end graph.Notification)
+		failure   ActionFailure
+	}{
+		"announced all along": {func(a *acting, end graph.Notification) { tell(t, a.server, end) }, kept},
+		"ended meanwhile":     {func(a *acting, end graph.Notification) { want(a.call, not); tell(t, a.server, end) }, dropped},
+		"ended and announced again": {func(a *acting, end graph.Notification) {
+			want(a.call, not)
+			want(a.call, recording)
+			tell(t, a.server, end)
+		}, dropped},
+		"failed meanwhile": {func(a *acting, end graph.Notification) {
+			want(a.call, Wants{Recording: graph.RecordingFailed})
+			tell(t, a.server, end)
+		}, dropped},
+		"the caller hangs up": {func(a *acting, end graph.Notification) { tell(t, a.server, end, deleted(testCallID, 200, 5003)) }, kept},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := act(t, serviceHosted).announced(t)
+				a.running("op1")
+				done := a.begin(t.Context(), "jane", Record{})
+				c.meanwhile(a, operationEnded(graph.Operation{
+					ID: "op1", Status: graph.OperationCompleted, RecordingLocation: "https://rec/1", RecordingAccessToken: "rec0rdingtoken",
+				}))
+				if got := <-done; failureOf(got.err) != c.failure || (got.result.RecordingID == "op1") != (c.failure == kept) {
+					t.Errorf("recorded %q: %v", got.result.RecordingID, got.err)
+				}
+				fetched, err := a.call.Act(t.Context(), "jane", FetchRecording{ID: "op1"})
+				if (err == nil) != (c.failure == kept) || (fetched.Recording == nil) != (c.failure != kept) {
+					t.Errorf("fetching it: %v", err)
+				}
+				stop(t, a.server)
+			})
+		})
+	}
+}
+
+func TestARefusedRecordingStatusExplainsWhyNothingIsRecorded(t *testing.T) {
+	s := Snapshot{Hosting: graph.ServiceHosted, Refusals: []Refusal{{WantRecording, "Calls.JoinGroupCall.All is missing."}}}
+	if err := (Record{}).check(s); err == nil || !strings.Contains(err.Message, "Calls.JoinGroupCall.All is missing.") {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestActionsOfTheBotItselfLeaveNoTrace(t *testing.T) {

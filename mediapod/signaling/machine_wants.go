@@ -266,6 +266,9 @@ func (m *machine) openGate() {
 func (m *machine) closeGate() {
 	if m.snap.Recording == graph.Recording {
 		m.snap.Recording, m.changed = graph.NotRecording, true
+		if m.snap.Phase == PhaseEstablished { // else it closes because the call does, and everybody was told all along
+			m.snap.RecordingGaps++
+		}
 	}
 }
 

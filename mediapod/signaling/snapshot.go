@@ -52,6 +52,9 @@ type Snapshot struct {
 	Muted         bool
 	ScreenSharing graph.ScreenSharingRole
 	Recording     graph.RecordingStatus
+	// RecordingGaps counts how often Recording ceased to be graph.Recording while the call went on. What began with it and ended
+	// with the same count may be persisted throughout.
+	RecordingGaps int
 	// Refusals are what was wanted and will not be had.
 	Refusals []Refusal
 	// Invites are those wanted, in their order, then those withdrawn.

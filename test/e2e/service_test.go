@@ -156,6 +156,13 @@ func TestPeopleActInCalls(t *testing.T) {
 	})
 
 	file := filepath.Join(t.TempDir(), "message.wav")
+	if _, err := act(t, "record", name, "-f", file); err == nil {
+		t.Error("a caller was recorded whom nobody told")
+	}
+	change(t, c, func(spec *callfleetv1.CallSpec) { spec.RecordingStatus = callfleetv1.Recording })
+	awaitStatus(t, c, "everybody to be told of the recording", func(st *callfleetv1.CallStatus) bool {
+		return st.RecordingStatus == callfleetv1.Recording
+	})
 	raw, said := speech(t, "standup.wav")
 	var recording sync.WaitGroup
 	recording.Go(func() {
