@@ -227,11 +227,27 @@ func TestLargeGalleryIsAParticipant(t *testing.T) {
 	}
 }
 
-func TestScreenSharingShowsInRosterAndSessions(t *testing.T) {
+func TestACallWithoutTheModalityHasNoPartInScreenSharing(t *testing.T) {
 	s := start(t)
 	b := newBot(t, s).trusted()
 	m := s.meeting(func(n *admin.NewMeeting) { n.People = []string{"Ada"} })
 	hosted := s.join(joinBody(m, b))
+	eventually(t, "the bot's media", func() bool { return s.call(hosted).MediaActive }, func() string { return "" })
+	for _, role := range []string{"viewer", "sharer"} {
+		r := s.do("POST", "/v1.0/communications/calls/"+hosted+"/changeScreenSharingRole", doc{"role": role})
+		if r.Status != http.StatusBadRequest || !strings.Contains(fmt.Sprint(r.Body), "videoBasedScreenSharing") {
+			t.Errorf("%s: %d %v", role, r.Status, r.Body)
+		}
+	}
+}
+
+func TestScreenSharingShowsInRosterAndSessions(t *testing.T) {
+	s := start(t)
+	b := newBot(t, s).trusted()
+	m := s.meeting(func(n *admin.NewMeeting) { n.People = []string{"Ada"} })
+	body := joinBody(m, b)
+	body["requestedModalities"] = []string{"audio", "videoBasedScreenSharing"}
+	hosted := s.join(body)
 	eventually(t, "the bot's media", func() bool { return s.call(hosted).MediaActive }, func() string { return "" })
 	e := newEar(t, s)
 	watcher, _ := e.joined(m, func(d doc) {

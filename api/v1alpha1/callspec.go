@@ -7,6 +7,7 @@ import "time"
 // CallSpec is what every kind of call asks for.
 // +kubebuilder:validation:XValidation:rule="self.botRef == oldSelf.botRef",message="botRef cannot change; make a new object"
 // +kubebuilder:validation:XValidation:rule="has(self.behavior) == has(oldSelf.behavior) && (!has(self.behavior) || self.behavior == oldSelf.behavior)",message="behavior cannot change; make a new object"
+// +kubebuilder:validation:XValidation:rule="has(self.modalities) == has(oldSelf.modalities) && (!has(self.modalities) || self.modalities == oldSelf.modalities)",message="modalities cannot change: a call has those it began with; make a new object"
 // +kubebuilder:validation:XValidation:rule="oldSelf.desiredState != 'Ended' || self.desiredState == 'Ended'",message="an ended call cannot be connected again; make a new object"
 type CallSpec struct {
 	// botRef is the bot that takes part, in the same namespace.
@@ -22,6 +23,11 @@ type CallSpec struct {
 	// +optional
 	Behavior *Behavior `json:"behavior,omitempty"`
 
+	// modalities of the call, asked for when it begins; absent: those of the bot (media.modalities). A screenSharing other than
+	// None brings ScreenSharing along. Where the service hosts the media a call has audio alone.
+	// +optional
+	Modalities Modalities `json:"modalities,omitempty"`
+
 	// rejoin says what happens when the call ends by a fault.
 	// +optional
 	// +default={"policy": "OnFailure", "maxAttempts": 3}
@@ -31,7 +37,8 @@ type CallSpec struct {
 	// +optional
 	Muted bool `json:"muted,omitempty"`
 
-	// screenSharing is the bot's part in screen sharing; only in meetings and group calls, with hosting: Application.
+	// screenSharing is the bot's part in screen sharing; only in meetings and group calls, with hosting: Application. A call that
+	// began without the modality ScreenSharing has none.
 	// +optional
 	// +default="None"
 	ScreenSharing ScreenSharing `json:"screenSharing,omitempty"`
@@ -126,6 +133,23 @@ const (
 	// RejoinRingAgain makes a group call again that was established or rang already.
 	RejoinRingAgain RejoinPolicy = "RingAgain"
 )
+
+// Modality is a kind of media.
+// +kubebuilder:validation:Enum=Audio;Video;ScreenSharing
+type Modality string
+
+const (
+	ModalityAudio         Modality = "Audio"
+	ModalityVideo         Modality = "Video"
+	ModalityScreenSharing Modality = "ScreenSharing"
+)
+
+// Modalities are the kinds of media a call has.
+// +listType=set
+// +kubebuilder:validation:MinItems=1
+// +kubebuilder:validation:MaxItems=3
+// +kubebuilder:validation:XValidation:rule="self.exists(m, m == 'Audio')",message="modalities must include Audio: every call has it"
+type Modalities []Modality
 
 // ScreenSharing is the bot's part in screen sharing.
 // +kubebuilder:validation:Enum=None;Viewer;Sharer

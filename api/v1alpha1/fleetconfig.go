@@ -188,6 +188,7 @@ const (
 )
 
 // Media describes the media side of a fleet.
+// +kubebuilder:validation:XValidation:rule="self.hosting != 'Service' || !has(self.modalities) || self.modalities.all(m, m == 'Audio')",message="with hosting: Service calls have audio alone; leave modalities out or set hosting: Application"
 // +kubebuilder:validation:XValidation:rule="(self.hosting == 'Service') != has(self.endpoint)",message="endpoint is given with hosting: Application and only then"
 // +kubebuilder:validation:XValidation:rule="(self.hosting == 'Service') != has(self.certificate)",message="certificate is given with hosting: Application and only then"
 type Media struct {
@@ -195,6 +196,10 @@ type Media struct {
 	// +optional
 	// +default="Application"
 	Hosting Hosting `json:"hosting,omitempty"`
+
+	// modalities that calls ask for and answer with, if they do not say themselves; absent: Audio.
+	// +optional
+	Modalities Modalities `json:"modalities,omitempty"`
 
 	// endpoint is how a pod's media port is reached.
 	// +optional

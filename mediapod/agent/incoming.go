@@ -124,7 +124,7 @@ func (a *Agent) answer(in signaling.Incoming, from callfleetv1.Caller, rule int)
 	}
 	r.starts = make(chan signalCall, 1)
 	req := &signaling.AnswerRequest{
-		UID: r.uid, ScenarioID: scenario, Blob: blob, PreFetch: r.player.load(does.behavior, false),
+		UID: r.uid, ScenarioID: scenario, Modalities: rules.Modalities(a.pod.Spec.Media, *object.spec), Blob: blob, PreFetch: r.player.load(does.behavior, false),
 		ParticipantCapacity: int(a.book.rules[rule].ParticipantCapacity), OnChange: r.poke,
 		Started: func(c *signaling.Call) {
 			if c == nil { // none was begun

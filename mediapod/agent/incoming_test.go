@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,6 +80,7 @@ func TestAnIncomingCallIsAnsweredAndTold(t *testing.T) {
 			Muted: true, RecordingStatus: callfleetv1.Recording, Leave: callfleetv1.LeaveRules{MaxDuration: "1h"}, TTLSecondsAfterFinished: ptr.To[int32](60),
 		},
 	}))
+	a.pod.Spec.Media.Modalities = callfleetv1.Modalities{callfleetv1.ModalityAudio, callfleetv1.ModalityVideo}
 	sound := a.sound.(*ears)
 	sound.set(media.StateConnected, media.AudioStats{PacketsReceived: 5, Flowing: true})
 	in := ring("call-7")
@@ -86,6 +88,9 @@ func TestAnIncomingCallIsAnsweredAndTold(t *testing.T) {
 	d := a.incoming(in)
 	if d.Answer == nil || d.Answer.UID != incomingUID("call-7") || d.Answer.ParticipantCapacity != 100 || !strings.Contains(d.Answer.Blob, "whip") {
 		t.Fatalf("decision %+v", d.Answer)
+	}
+	if want := []graph.Modality{graph.ModalityAudio, graph.ModalityVideo}; !slices.Equal(d.Answer.Modalities, want) {
+		t.Errorf("answers with %v, want those of the bot: %v", d.Answer.Modalities, want)
 	}
 	if before, after := a.reportNow(); after.Status.Seats.Used != 1 {
 		t.Errorf("no seat is taken: %+v, before %+v", after.Status.Seats, before.Status.Seats)

@@ -62,6 +62,7 @@ func (r *runner) calledOff() *callfleetv1.CallEnd {
 // request says where to: into a meeting, or to somebody.
 func (r *runner) request(ctx context.Context) (signaling.JoinRequest, *callfleetv1.CallEnd) {
 	req := signaling.JoinRequest{UID: r.uid, ScenarioID: r.scenario, OnChange: r.poke}
+	req.Modalities = rules.Modalities(r.agent.mediaPod().Spec.Media, *r.object.spec)
 	if s := r.object.session; s != nil {
 		var end *callfleetv1.CallEnd
 		req.GuestName = s.Spec.GuestName

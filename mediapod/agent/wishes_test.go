@@ -4,6 +4,7 @@ package agent
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -66,6 +67,7 @@ func TestWhomACallIsMadeTo(t *testing.T) {
 				t.Errorf("request %+v", got)
 			}
 			got.UID, got.ScenarioID, got.Blob, got.OnChange = "", "", "", nil
+			tc.want.Modalities = []graph.Modality{graph.ModalityAudio}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("request (-want +got):\n%s", diff)
 			}
@@ -118,6 +120,33 @@ func TestTheSpecIsFollowedWhileTheCallGoesOn(t *testing.T) {
 	await(t, "the attention to pass", func() bool {
 		return meta.FindStatusCondition(m.status().Conditions, callfleetv1.ConditionNeedsAttention) == nil
 	})
+}
+
+func TestACallAsksForTheModalitiesItNeeds(t *testing.T) {
+	const audio, video, screen = graph.ModalityAudio, graph.ModalityVideo, graph.ModalityVideoScreenSharing
+	for name, c := range map[string]struct {
+		bot    callfleetv1.Modalities
+		change func(*callfleetv1.CallSpec)
+		want   []graph.Modality
+	}{
+		"audio":     {nil, func(*callfleetv1.CallSpec) {}, []graph.Modality{audio}},
+		"the bot's": {callfleetv1.Modalities{callfleetv1.ModalityAudio, callfleetv1.ModalityVideo}, func(*callfleetv1.CallSpec) {}, []graph.Modality{audio, video}},
+		"its own": {nil, func(s *callfleetv1.CallSpec) {
+			s.Modalities = callfleetv1.Modalities{callfleetv1.ModalityAudio, callfleetv1.ModalityVideo}
+		}, []graph.Modality{audio, video}},
+		"screen sharing": {nil, func(s *callfleetv1.CallSpec) { s.ScreenSharing = callfleetv1.ScreenSharingSharer }, []graph.Modality{audio, screen}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, service, m := desk(t)
+			a.pod.Spec.Media.Modalities = c.bot
+			c.change(m.object.spec)
+			a.changed(m.newest())
+			m.awaitPhase(t, callfleetv1.PhaseEstablished)
+			if got := service.joins[0].Modalities; !slices.Equal(got, c.want) {
+				t.Errorf("asked for %v, want %v", got, c.want)
+			}
+		})
+	}
 }
 
 func TestLeaveRulesEndTheCall(t *testing.T) {

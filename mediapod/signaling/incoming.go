@@ -259,7 +259,7 @@ func (s *Server) answer(in Incoming, req AnswerRequest) error {
 	_, err := s.hold(plan{
 		uid: req.UID, onChange: req.OnChange, started: begin,
 		setting: setting{
-			origin: originIncoming, group: in.Group, hosting: media.Hosting, tenant: in.TenantID, scenario: req.ScenarioID,
+			origin: originIncoming, group: in.Group, hosting: media.Hosting, modalities: modalities(req.Modalities), tenant: in.TenantID, scenario: req.ScenarioID,
 			callID: in.CallID, chainID: in.ChainID, callback: s.callbackURI(req.UID),
 			keepAliveEvery: s.cfg.KeepAliveEvery, answerWithin: within, capacity: req.ParticipantCapacity, observed: observed(in.Call),
 		},

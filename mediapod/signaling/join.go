@@ -71,7 +71,7 @@ func (s *Server) planned(req JoinRequest, tenant string, group bool) plan {
 	return plan{
 		uid: req.UID, onChange: req.OnChange,
 		setting: setting{
-			group: group, hosting: media.Hosting, tenant: tenant, scenario: req.ScenarioID,
+			group: group, hosting: media.Hosting, modalities: modalities(req.Modalities), tenant: tenant, scenario: req.ScenarioID,
 			keepAliveEvery: s.cfg.KeepAliveEvery, callback: s.callbackURI(req.UID),
 		},
 		request: &graph.Call{

@@ -144,6 +144,9 @@ func (m *machine) roleWanted() graph.ScreenSharingRole {
 	case m.hosting != graph.AppHosted:
 		m.refuseEarly(p, "The service lets bots share screens only with media they host themselves. Set media.hosting of the bot to Application.")
 		return ""
+	case !slices.Contains(m.modalities, graph.ModalityVideoScreenSharing):
+		m.refuseEarly(p, "This call began without screen sharing, and gets none while it goes on. Set screenSharing before the call begins, or ScreenSharing in media.modalities of the bot or modalities of the call, and make a new one.")
+		return ""
 	case !m.group:
 		m.refuseEarly(p, "The service lets bots share screens only in meetings and group calls. Invite somebody, which makes this one a group call.")
 		return ""

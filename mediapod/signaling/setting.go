@@ -23,6 +23,8 @@ type setting struct {
 	origin  origin
 	group   bool
 	hosting graph.MediaHosting
+	// modalities the call began with; none are added later.
+	modalities []graph.Modality
 
 	tenant   string // whose token speaks for the call
 	scenario string

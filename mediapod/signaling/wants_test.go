@@ -42,6 +42,10 @@ func operationEnd(id string, status graph.OperationStatus, code, subcode int) gr
 	}
 }
 
+func withScreenSharing(r *JoinRequest) {
+	r.Modalities = []graph.Modality{graph.ModalityAudio, graph.ModalityVideoScreenSharing}
+}
+
 func TestWhatIsWantedIsPursued(t *testing.T) {
 	viewer, sharer := graph.ScreenSharingViewer, graph.ScreenSharingSharer
 	tests := map[string]struct {
@@ -68,7 +72,7 @@ func TestWhatIsWantedIsPursued(t *testing.T) {
 				g := &fakeGraph{}
 				s := newTestServer(t, g)
 				defer stop(t, s)
-				c := join(t, s)
+				c := join(t, s, withScreenSharing)
 				want(c, tt.wants[0])
 				if got := g.changes(); len(got) != 0 {
 					t.Errorf("asked %v before the bot was in", got)
@@ -165,7 +169,7 @@ func TestWhatAKindOfCallCannotDo(t *testing.T) {
 				g := &fakeGraph{}
 				s := newTestServer(t, g)
 				defer stop(t, s)
-				c := call(t, s, func(r *JoinRequest) {
+				c := call(t, s, withScreenSharing, func(r *JoinRequest) {
 					r.Blob = tt.blob
 					if tt.group {
 						r.Targets = append(r.Targets, user("bob"))
@@ -199,6 +203,25 @@ func TestWhatAKindOfCallCannotDo(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What a call began with it keeps: the service is not asked for a role in a stream that is not there.
+func TestACallThatBeganWithoutScreenSharingGetsNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &fakeGraph{}
+		s := newTestServer(t, g)
+		defer stop(t, s)
+		c := join(t, s)
+		establish(t, s)
+		want(c, Wants{ScreenSharing: graph.ScreenSharingViewer})
+		refusals := c.Snapshot().Refusals
+		if len(refusals) != 1 || refusals[0].What != WantScreenSharing || !strings.Contains(refusals[0].Message, "media.modalities") {
+			t.Errorf("refusals %v", refusals)
+		}
+		if asked := g.changes(); len(asked) != 0 {
+			t.Errorf("asked %v", asked)
+		}
+	})
 }
 
 // TestTheRecordingGate watches the snapshot as somebody who persists media does.

@@ -5,14 +5,20 @@ package calls
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 
 	"github.com/google/uuid"
 
 	"github.com/callfleet/callfleet/teamsim/meeting"
 )
 
+// screenSharing is the modality of shared screens.
+const screenSharing = "videoBasedScreenSharing"
+
 // serveChangeScreenSharingRole serves POST …/changeScreenSharingRole: application-hosted group calls only (reference
-// section 1.3). What is shared is not simulated, only who shares.
+// section 1.3). The role is the direction of the bot's stream of videoBasedScreenSharing, which a call that neither asked for the
+// modality nor answered with it does not have; how the service words that is not documented. What is shared is not simulated, only
+// who shares.
 func (c *call) serveChangeScreenSharingRole(w http.ResponseWriter, r *request) *apiError {
 	var body struct {
 		Role string `json:"role"`
@@ -28,6 +34,9 @@ func (c *call) serveChangeScreenSharingRole(w http.ResponseWriter, r *request) *
 	}
 	if !c.appHosted() {
 		return badRequest("changeScreenSharingRole needs application-hosted media")
+	}
+	if !c.has(screenSharing) {
+		return badRequest("changeScreenSharingRole needs a call with the modality %s", screenSharing)
 	}
 	if c.meeting.ShareScreen(c.participantID, body.Role == "sharer") != nil {
 		return callNotFound()
@@ -126,6 +135,13 @@ func (c *call) routeContentSharing(w http.ResponseWriter, r *request, rest []str
 		}
 		return &apiError{http.StatusNotFound, "NotFound", "Content sharing session not found."}
 	})
+}
+
+// has says whether the call was created, or answered, with a modality.
+func (c *call) has(modality string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Contains(c.request.RequestedModalities, modality)
 }
 
 func (c *call) appHosted() bool {

@@ -101,6 +101,9 @@ func TestCallSpec(t *testing.T) {
 			s.Invite = slices.Repeat([]v1alpha1.Invitee{{Identity: one}}, n)
 		})
 	}
+	modalities := func(list ...v1alpha1.Modality) *v1alpha1.Call {
+		return spec(func(s *v1alpha1.OneCallSpec) { s.Modalities = append(v1alpha1.Modalities{}, list...) })
+	}
 	jane := v1alpha1.Identity{User: controllertest.UserID}
 	cases := map[string]struct {
 		call *v1alpha1.Call
@@ -118,13 +121,17 @@ func TestCallSpec(t *testing.T) {
 		"before it began":          {lobby("-5m"), "spec.leave.lobbyTimeout in body should match"},
 		"a duration with a tail":   {lobby("5m, or so"), "spec.leave.lobbyTimeout in body should match"},
 
-		"twenty invited":           {invite(20, jane), accepted},
-		"more invited":             {invite(21, jane), "spec.invite: Too many: 21: must have at most 20 items"},
-		"nobody invited":           {invite(1, v1alpha1.Identity{}), "exactly one of user, phone and application must be set"},
-		"a number invited":         {invite(1, v1alpha1.Identity{Phone: "+12065550100"}), accepted},
-		"invited twice in one":     {invite(1, v1alpha1.Identity{User: jane.User, Phone: "+12065550100"}), "exactly one of user, phone and application must be set"},
-		"a part nobody plays":      {spec(func(s *v1alpha1.OneCallSpec) { s.ScreenSharing = "Presenter" }), `Unsupported value: "Presenter"`},
-		"a recording on the quiet": {spec(func(s *v1alpha1.OneCallSpec) { s.RecordingStatus = "Secret" }), `Unsupported value: "Secret"`},
+		"twenty invited":              {invite(20, jane), accepted},
+		"more invited":                {invite(21, jane), "spec.invite: Too many: 21: must have at most 20 items"},
+		"nobody invited":              {invite(1, v1alpha1.Identity{}), "exactly one of user, phone and application must be set"},
+		"a number invited":            {invite(1, v1alpha1.Identity{Phone: "+12065550100"}), accepted},
+		"invited twice in one":        {invite(1, v1alpha1.Identity{User: jane.User, Phone: "+12065550100"}), "exactly one of user, phone and application must be set"},
+		"every modality":              {modalities("ScreenSharing", "Video", "Audio"), accepted},
+		"a call without audio":        {modalities("Video"), "modalities must include Audio"},
+		"a modality twice":            {modalities("Audio", "Audio"), "Duplicate value"},
+		"a modality in Graph's words": {modalities("Audio", "videoBasedScreenSharing"), `Unsupported value: "videoBasedScreenSharing"`},
+		"a part nobody plays":         {spec(func(s *v1alpha1.OneCallSpec) { s.ScreenSharing = "Presenter" }), `Unsupported value: "Presenter"`},
+		"a recording on the quiet":    {spec(func(s *v1alpha1.OneCallSpec) { s.RecordingStatus = "Secret" }), `Unsupported value: "Secret"`},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) { create(t, tc.call, tc.want) })
@@ -159,6 +166,9 @@ func TestCallChanges(t *testing.T) {
 		"the bot may be asked to leave": {in, func(s *v1alpha1.OneCallSpec) {
 			s.DesiredState = v1alpha1.DesiredEnded
 		}, accepted},
+		"modalities are not added": {out, func(s *v1alpha1.OneCallSpec) {
+			s.Modalities = v1alpha1.Modalities{v1alpha1.ModalityAudio}
+		}, "modalities cannot change"},
 		"the bot may invite": {out, func(s *v1alpha1.OneCallSpec) {
 			s.Invite = []v1alpha1.Invitee{{Identity: v1alpha1.Identity{User: controllertest.AppID}, Hidden: true}}
 		}, accepted},

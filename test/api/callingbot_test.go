@@ -133,6 +133,15 @@ func TestCallingBot(t *testing.T) {
 			change(func(s *v1alpha1.CallingBotSpec) { s.Media.Endpoint = v1alpha1.MediaEndpoint{} }),
 			"endpoint is given with hosting: Application and only then",
 		},
+		"modalities": {change(func(s *v1alpha1.CallingBotSpec) {
+			s.Media.Modalities = v1alpha1.Modalities{v1alpha1.ModalityAudio, v1alpha1.ModalityScreenSharing}
+		}), accepted},
+		"hosting Service with audio": {bot().ServiceHosted().With(func(b *v1alpha1.CallingBot) {
+			b.Spec.Media.Modalities = v1alpha1.Modalities{v1alpha1.ModalityAudio}
+		}), accepted},
+		"hosting Service with video": {bot().ServiceHosted().With(func(b *v1alpha1.CallingBot) {
+			b.Spec.Media.Modalities = v1alpha1.Modalities{v1alpha1.ModalityAudio, v1alpha1.ModalityVideo}
+		}), "with hosting: Service calls have audio alone"},
 		"hosting by nobody": {change(func(s *v1alpha1.CallingBotSpec) { s.Media.Hosting = "Nobody" }), `Unsupported value: "Nobody"`},
 
 		"a template with what the schema cannot know": {bot().Template(`{"spec":{"os":{"name":"linux"},"anything":1}}`), accepted},

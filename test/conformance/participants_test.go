@@ -89,10 +89,14 @@ func TestGetOperation(t *testing.T) {
 	succeeded(t, read)
 }
 
+func withScreenSharing(call *graph.Call) {
+	call.RequestedModalities = append(call.RequestedModalities, graph.ModalityVideoScreenSharing)
+}
+
 // sharing is a meeting in which the bot shares its screen.
 func (s *service) sharing() (callID, sessionID string) {
 	s.Helper()
-	id, _, _ := s.join(s.appHosted)
+	id, _, _ := s.join(s.appHosted, withScreenSharing)
 	s.must(s.graph.ChangeScreenSharingRole(s.Context(), scenario, id, graph.ScreenSharingSharer))
 	s.bot.waitRoster("a screen that is shared", id, func(p graph.Participant) bool {
 		for _, m := range p.MediaStreams {
@@ -115,6 +119,8 @@ func TestChangeScreenSharingRole(t *testing.T) {
 	id, _ := s.sharing()
 	s.must(s.graph.ChangeScreenSharingRole(t.Context(), scenario, id, graph.ScreenSharingViewer))
 	serviceHosted, _, _ := s.join()
+	audio, _, _ := s.join(s.appHosted)
+	refused(t, s.graph.ChangeScreenSharingRole(t.Context(), scenario, audio, graph.ScreenSharingSharer), http.StatusBadRequest, graph.ReasonRequestRejected)
 	refused(t, s.graph.ChangeScreenSharingRole(t.Context(), scenario, serviceHosted, graph.ScreenSharingSharer), http.StatusBadRequest, graph.ReasonRequestRejected)
 }
 

@@ -67,6 +67,8 @@ func startBots(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Parts in screen sharing are wished for in the middle of calls.
+	own.Spec.Media.Modalities = callfleetv1.Modalities{callfleetv1.ModalityAudio, callfleetv1.ModalityScreenSharing}
 	desk, err := world.ServiceBot(theirMedia, deskApp)
 	if err != nil {
 		return err
