@@ -118,7 +118,7 @@ func (p *parts) listen(pod *callfleetv1.MediaPod, client *graph.Client, cloud gr
 	cfg := signaling.Config{
 		HomeTenant: string(id.TenantID), AllowedTenants: tenantsOf(id)[1:], BaseURL: baseURL(pod), MediaPod: pod.Name,
 		Graph: graphOf(client, id), Verifier: verifier,
-		Incoming: p.agent.incoming, Full: p.agent.full, AcceptsMore: p.agent.acceptsMore,
+		Incoming: p.agent.incoming, Full: p.agent.full, Joining: p.agent.joining,
 		Clock: at.cfg.clock(), Log: at.log.WithName("signaling"), Registerer: at.metrics,
 	}
 	if hostingOf(pod) == callfleetv1.HostingService {

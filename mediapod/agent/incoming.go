@@ -45,14 +45,6 @@ func (a *Agent) takesNone() string {
 	return ""
 }
 
-// acceptsMore: another participant of a policy recording may share a call that is here already. It takes no seat; but what
-// joins a pod that is being emptied would keep it.
-func (a *Agent) acceptsMore() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return !a.stopped && a.pod != nil && !draining(a.pod)
-}
-
 // incoming decides about a call that came in, from memory alone: the caller hears it ring.
 func (a *Agent) incoming(in signaling.Incoming) signaling.Decision {
 	a.mu.Lock()
@@ -67,10 +59,7 @@ func (a *Agent) decideLocked(in signaling.Incoming) (decision signaling.Decision
 	if a.pod == nil || a.book == nil {
 		return signaling.Decision{Full: true}, "full"
 	}
-	call := rules.Call{
-		TenantID: in.TenantID, From: rules.Caller(in.From), Targets: rules.Targets(in.To),
-		PolicyRecording: in.PolicyRecording, Country: in.Country, Region: in.Region,
-	}
+	call := ruledCall(in)
 	if elsewhere := rules.Region(a.book.redirects, call, webhook(a.pod)); elsewhere != "" {
 		return signaling.Decision{Location: elsewhere}, "elsewhere"
 	}
@@ -85,6 +74,14 @@ func (a *Agent) decideLocked(in signaling.Incoming) (decision signaling.Decision
 		return signaling.Decision{Redirect: redirect(a.book.rules[verdict.Rule].Redirect)}, "redirected"
 	default:
 		return signaling.Decision{Reject: verdict.Reason}, "rejected"
+	}
+}
+
+// ruledCall is what the rules judge of a call.
+func ruledCall(in signaling.Incoming) rules.Call {
+	return rules.Call{
+		TenantID: in.TenantID, From: rules.Caller(in.From), Targets: rules.Targets(in.To),
+		PolicyRecording: in.PolicyRecording, Country: in.Country, Region: in.Region,
 	}
 }
 

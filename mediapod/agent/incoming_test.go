@@ -384,14 +384,3 @@ func TestTheObjectsOfACallAreFoundFromItsIDHoweverWritten(t *testing.T) {
 		t.Error("the object does not lead back to its call")
 	}
 }
-
-func TestNobodyJoinsACallOnAPodThatIsEmptied(t *testing.T) {
-	a, _ := seat(t, &memory{})
-	if !a.acceptsMore() {
-		t.Error("refused without a reason")
-	}
-	a.pod.Spec.Drain = &callfleetv1.Drain{Reason: callfleetv1.DrainRollout}
-	if a.acceptsMore() {
-		t.Error("accepted while draining")
-	}
-}

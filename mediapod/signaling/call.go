@@ -267,7 +267,6 @@ func (s surroundings) stray(n graph.Notification) {
 	s.call.server.stray(n, s.call.plan.setting.tenant, true)
 }
 func (s surroundings) turnAway()                      { s.call.server.turnAway(s.call) }
-func (s surroundings) acceptsMore() bool              { return s.call.server.acceptsMore() }
 func (s surroundings) tone(t graph.ToneInfo)          { s.call.tones.add(t) }
 func (s surroundings) operation(n graph.Notification) { s.call.operations.notified(n) }
 func (s surroundings) transferFailed(r graph.ResultInfo) {

@@ -3,6 +3,7 @@
 package signaling
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -19,7 +20,7 @@ const joinAnswerTimeout = 3 * time.Second
 // takeCallback hands notifications to the call they are about.
 func (s *Server) takeCallback(ctx context.Context, uid, tenant string, notifications []graph.Notification) (code int, body []byte) {
 	if i := slices.IndexFunc(notifications, isJoining); i >= 0 {
-		body = s.answerJoining(ctx, uid, notifications[i])
+		body = s.answerJoining(ctx, uid, tenant, notifications[i])
 		notifications = slices.DeleteFunc(notifications, isJoining)
 		if len(notifications) == 0 {
 			return http.StatusOK, body
@@ -44,19 +45,36 @@ func (s *Server) takeCallback(ctx context.Context, uid, tenant string, notificat
 
 func isJoining(n graph.Notification) bool { return n.Resource.Kind == graph.KindParticipantJoining }
 
-// answerJoining says whether another participant under a recording policy shares the call. Who does not gets a call, and with
-// it a bot, of its own, unless the bot takes no calls at all.
-func (s *Server) answerJoining(ctx context.Context, uid string, n graph.Notification) []byte {
+// Joining is what to say to another participant under a recording policy. The zero value has the bot called anew for it.
+type Joining struct {
+	// Share: the participant may share the call, if that has room.
+	Share bool
+	// Reject, if given, is why the bot does not record the participant at all.
+	Reject graph.RejectReason
+	// Location is the webhook of a fleet elsewhere that is to be called for it; empty: the bot's own.
+	Location string
+}
+
+// answerJoining says whether another participant under a recording policy shares the call. Who may not, for want of room here,
+// gets a call, and with it a pod, of its own, which the whole fleet is asked for; whom the bot is not to record gets none.
+func (s *Server) answerJoining(ctx context.Context, uid, tenant string, n graph.Notification) []byte {
 	s.metrics.notifications[outcomeApplied].Inc()
-	response := graph.InviteNewBot(s.newCallURI())
-	if s.cfg.Incoming == nil {
-		response = graph.RejectJoin(graph.RejectForbidden)
+	decision := Joining{Reject: graph.RejectForbidden}
+	if s.cfg.Joining != nil {
+		in := incomingOf(n, arrival{tenant: tenant})
+		in.PolicyRecording = true // nobody else joins so
+		decision = s.cfg.Joining(uid, in)
+	}
+	response := graph.InviteNewBot(cmp.Or(decision.Location, s.newCallURI()))
+	if decision.Reject != "" {
+		response = graph.RejectJoin(decision.Reject)
 	}
 	if c := s.holding(uid); c != nil {
 		ctx, cancel := context.WithTimeout(ctx, joinAnswerTimeout)
 		defer cancel()
 		verdict := make(chan joinVerdict, 1)
-		if c.input(ctx, func(now time.Time) { verdict <- c.machine.mayJoin(now, n) }) && <-verdict == joinAccept {
+		share := decision.Share && decision.Reject == ""
+		if c.input(ctx, func(now time.Time) { verdict <- c.machine.mayJoin(now, n, share) }) && <-verdict == joinAccept {
 			response = graph.AcceptJoin()
 		}
 	}

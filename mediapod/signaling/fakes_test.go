@@ -224,7 +224,6 @@ func (f fakeVerifier) Verify(context.Context, string) (Claims, error) {
 type fakeWorld struct {
 	known    map[string]bool
 	turned   int
-	full     bool
 	keys     []graph.Tone
 	ops      int
 	undone   []graph.ResultInfo
@@ -248,7 +247,6 @@ func (w *fakeWorld) notification(o outcome)     { w.outcomes[o]++ }
 func (w *fakeWorld) keepAliveFailed()           { w.failures++ }
 
 func (w *fakeWorld) turnAway()                         { w.turned++ }
-func (w *fakeWorld) acceptsMore() bool                 { return !w.full }
 func (w *fakeWorld) tone(t graph.ToneInfo)             { w.keys = append(w.keys, t.Tone) }
 func (w *fakeWorld) operation(graph.Notification)      { w.ops++ }
 func (w *fakeWorld) transferFailed(r graph.ResultInfo) { w.undone = append(w.undone, r) }

@@ -76,8 +76,6 @@ type world interface {
 	stray(n graph.Notification)
 	// turnAway disposes of an incoming call that could not be answered.
 	turnAway()
-	// acceptsMore reports whether another participant may share the call.
-	acceptsMore() bool
 	// tone is given the keys pressed, in their order.
 	tone(t graph.ToneInfo)
 	// operation is given what is said about operations.

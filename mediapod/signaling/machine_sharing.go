@@ -25,15 +25,16 @@ const (
 	joinAccept
 )
 
-// mayJoin decides about a participant who would share the call. The same participant gets the same answer.
-func (m *machine) mayJoin(now time.Time, n graph.Notification) joinVerdict {
+// mayJoin decides about a participant who would share the call; share is whether anybody more may. The same participant gets the
+// same answer.
+func (m *machine) mayJoin(now time.Time, n graph.Notification, share bool) joinVerdict {
 	key := sharerKey(n)
 	switch {
 	case m.ended() || m.leaving.reason != "" || m.capacity <= 1:
 		return joinNewBot
 	case key != "" && m.sharing.there[key]:
 		return joinAccept
-	case len(m.sharing.there) >= m.capacity || !m.world.acceptsMore():
+	case !share || len(m.sharing.there) >= m.capacity:
 		return joinNewBot
 	}
 	if key == "" {

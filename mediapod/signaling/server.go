@@ -47,8 +47,9 @@ type Config struct {
 	Incoming func(Incoming) Decision
 	// Full reports whether no incoming call could be taken now; another pod is tried then. Nil: never.
 	Full func() bool
-	// AcceptsMore reports whether another participant may share a call of policy recording. Nil: always.
-	AcceptsMore func() bool
+	// Joining decides about another participant under a recording policy, who would share the call of a session. It must be quick:
+	// the participant waits. Nil: every one is rejected.
+	Joining func(uid string, in Incoming) Joining
 	// Orphan looks up a call that this process does not hold, for bots whose media the service hosts: such calls
 	// outlive the process that holds them. It may take until the context is done. Nil: no call outlives its process.
 	Orphan func(ctx context.Context, uid, mediaPod string) Orphan
@@ -251,4 +252,4 @@ func (s *Server) find(callID string) *Call {
 	return nil
 }
 
-func (s *Server) acceptsMore() bool { return s.cfg.AcceptsMore == nil || s.cfg.AcceptsMore() }
+
