@@ -115,6 +115,12 @@ type IncomingCall struct {
 	// +optional
 	To *Caller `json:"to,omitempty"`
 
+	// onBehalfOf is on whose behalf the call comes, and transferor who gave it to the bot, where the service says so.
+	// +optional
+	OnBehalfOf *Caller `json:"onBehalfOf,omitempty"`
+	// +optional
+	Transferor *Caller `json:"transferor,omitempty"`
+
 	// group: the call is a group call or meeting.
 	// +optional
 	Group bool `json:"group,omitempty"`

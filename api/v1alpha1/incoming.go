@@ -12,6 +12,11 @@ type IncomingRule struct {
 	// +optional
 	From *CallerMatch `json:"from,omitempty"`
 
+	// onBehalfOf is on whose behalf the call comes, where the service names somebody (Graph, "incomingContext"); a call that
+	// comes on nobody's behalf does not match. Absent: any call.
+	// +optional
+	OnBehalfOf *CallerMatch `json:"onBehalfOf,omitempty"`
+
 	// to is what was called: ids of the bot itself or of application instances it answers for; empty: any.
 	// +optional
 	// +listType=set

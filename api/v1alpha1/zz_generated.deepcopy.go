@@ -664,6 +664,16 @@ func (in *IncomingCall) DeepCopyInto(out *IncomingCall) {
 		*out = new(Caller)
 		**out = **in
 	}
+	if in.OnBehalfOf != nil {
+		in, out := &in.OnBehalfOf, &out.OnBehalfOf
+		*out = new(Caller)
+		**out = **in
+	}
+	if in.Transferor != nil {
+		in, out := &in.Transferor, &out.Transferor
+		*out = new(Caller)
+		**out = **in
+	}
 	if in.AnsweredBy != nil {
 		in, out := &in.AnsweredBy, &out.AnsweredBy
 		*out = new(AnsweringProcess)
@@ -686,6 +696,11 @@ func (in *IncomingRule) DeepCopyInto(out *IncomingRule) {
 	*out = *in
 	if in.From != nil {
 		in, out := &in.From, &out.From
+		*out = new(CallerMatch)
+		(*in).DeepCopyInto(*out)
+	}
+	if in.OnBehalfOf != nil {
+		in, out := &in.OnBehalfOf, &out.OnBehalfOf
 		*out = new(CallerMatch)
 		(*in).DeepCopyInto(*out)
 	}

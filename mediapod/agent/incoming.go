@@ -80,7 +80,7 @@ func (a *Agent) decideLocked(in signaling.Incoming) (decision signaling.Decision
 // ruledCall is what the rules judge of a call.
 func ruledCall(in signaling.Incoming) rules.Call {
 	return rules.Call{
-		TenantID: in.TenantID, From: rules.Caller(in.From), Targets: rules.Targets(in.To),
+		TenantID: in.TenantID, From: rules.Caller(in.From), OnBehalfOf: named(in.OnBehalfOf), Targets: rules.Targets(in.To),
 		PolicyRecording: in.PolicyRecording, Country: in.Country, Region: in.Region,
 	}
 }
@@ -188,6 +188,7 @@ func (a *Agent) incomingCall(in signaling.Incoming, from callfleetv1.Caller, rul
 			},
 			Incoming: &callfleetv1.IncomingCall{
 				ID: story.Clip(in.CallID, 128), TenantID: callfleetv1.GUID(in.TenantID), From: clipped(from), To: clipped(called),
+				OnBehalfOf: named(in.OnBehalfOf), Transferor: named(in.Transferor),
 				Group: in.Group, PolicyRecording: in.PolicyRecording, Rule: int32(rule),
 				AnsweredBy: &callfleetv1.AnsweringProcess{MediaPod: a.name, Instance: a.instance},
 			},
@@ -200,6 +201,17 @@ func (a *Agent) incomingCall(in signaling.Incoming, from callfleetv1.Caller, rul
 		}
 	}
 	return calls.subject(c)
+}
+
+// named is somebody whom the service names only sometimes; nil if it does not.
+func named(who *graph.IdentitySet) *callfleetv1.Caller {
+	if who == nil {
+		return nil
+	}
+	if _, id := who.Primary(); id == nil {
+		return nil
+	}
+	return clipped(rules.Caller(*who))
 }
 
 // clipped keeps to the bounds of the API's schema.

@@ -85,6 +85,8 @@ func TestAnIncomingCallIsAnsweredAndTold(t *testing.T) {
 	sound.set(media.StateConnected, media.AudioStats{PacketsReceived: 5, Flowing: true})
 	in := ring("call-7")
 	in.PolicyRecording = true
+	in.OnBehalfOf = &graph.IdentitySet{User: &graph.Identity{ID: "bob", DisplayName: strings.Repeat("B", 300)}}
+	in.Transferor = &graph.IdentitySet{Phone: &graph.Identity{ID: "+12065550100"}}
 	d := a.incoming(in)
 	if d.Answer == nil || d.Answer.UID != incomingUID("call-7") || d.Answer.ParticipantCapacity != 100 || !strings.Contains(d.Answer.Blob, "whip") {
 		t.Fatalf("decision %+v", d.Answer)
@@ -112,6 +114,8 @@ func TestAnIncomingCallIsAnsweredAndTold(t *testing.T) {
 			From: &callfleetv1.Caller{Kind: callfleetv1.CallerUser, ID: jane, DisplayName: "Jane", TenantID: controllertest.TenantID},
 			To:   &callfleetv1.Caller{Kind: callfleetv1.CallerApplication, ID: controllertest.AppID},
 
+			OnBehalfOf: &callfleetv1.Caller{Kind: callfleetv1.CallerUser, ID: "bob", DisplayName: story.Clip(strings.Repeat("B", 300), 256)},
+			Transferor: &callfleetv1.Caller{Kind: callfleetv1.CallerPhone, ID: "+12065550100"},
 			AnsweredBy: &callfleetv1.AnsweringProcess{MediaPod: "reception-0", Instance: a.instance},
 		},
 	}

@@ -15,6 +15,8 @@ type Call struct {
 	// service wrote beside the name.
 	TenantID string
 	From     v1alpha1.Caller
+	// OnBehalfOf is on whose behalf the call comes; nil for nobody.
+	OnBehalfOf *v1alpha1.Caller
 	// Targets are the ids that were called.
 	Targets         []string
 	PolicyRecording bool
@@ -56,28 +58,26 @@ func matches(r *v1alpha1.IncomingRule, c Call) bool {
 		return false
 	case len(r.To) > 0 && !slices.ContainsFunc(c.Targets, func(id string) bool { return isOneOf(r.To, id) }):
 		return false
+	case r.OnBehalfOf != nil && (c.OnBehalfOf == nil || !is(r.OnBehalfOf, *c.OnBehalfOf, c.TenantID)):
+		return false
 	}
-	return r.From == nil || calledBy(r.From, c)
+	return r.From == nil || is(r.From, c.From, c.TenantID)
 }
 
-func calledBy(m *v1alpha1.CallerMatch, c Call) bool {
+// is says whether somebody matches, of a call that a tenant sends.
+func is(m *v1alpha1.CallerMatch, who v1alpha1.Caller, tenant string) bool {
+	// A telephone has no tenant, and neither has an encrypted identity: they call in the tenant that sends the call.
+	if who.TenantID != "" {
+		tenant = who.TenantID
+	}
 	switch {
-	case len(m.Tenants) > 0 && !isOneOf(m.Tenants, tenantOf(c)):
+	case len(m.Tenants) > 0 && !isOneOf(m.Tenants, tenant):
 		return false
 	// Only a user's id is a user's: a guest chooses its own, and it may read like one.
-	case len(m.Users) > 0 && (c.From.Kind != v1alpha1.CallerUser || !isOneOf(m.Users, c.From.ID)):
+	case len(m.Users) > 0 && (who.Kind != v1alpha1.CallerUser || !isOneOf(m.Users, who.ID)):
 		return false
 	}
-	return len(m.Kinds) == 0 || slices.Contains(m.Kinds, c.From.Kind)
-}
-
-// tenantOf is the caller's tenant. A telephone has none, and neither has an encrypted identity: they call in the tenant
-// that sends the call.
-func tenantOf(c Call) string {
-	if c.From.TenantID != "" {
-		return c.From.TenantID
-	}
-	return c.TenantID
+	return len(m.Kinds) == 0 || slices.Contains(m.Kinds, who.Kind)
 }
 
 func rejectReason(r v1alpha1.RejectReason) graph.RejectReason {

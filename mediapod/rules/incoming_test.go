@@ -46,6 +46,9 @@ func TestTheFirstRuleThatMatchesDecides(t *testing.T) {
 	recording := func(want *bool) v1alpha1.IncomingRule {
 		return v1alpha1.IncomingRule{PolicyRecording: want, Action: v1alpha1.IncomingAnswer}
 	}
+	behalf := func(of *v1alpha1.CallerMatch) v1alpha1.IncomingRule {
+		return v1alpha1.IncomingRule{OnBehalfOf: of, Action: v1alpha1.IncomingAnswer}
+	}
 	phone := v1alpha1.Caller{Kind: v1alpha1.CallerPhone, ID: "+12065550100"}
 	guest := v1alpha1.Caller{Kind: v1alpha1.CallerGuest, ID: jane}
 
@@ -80,6 +83,10 @@ func TestTheFirstRuleThatMatchesDecides(t *testing.T) {
 		"policy recording wanted, a plain call":        {[]v1alpha1.IncomingRule{recording(ptr.To(true))}, Call{}, nobody},
 		"plain calls wanted, policy recording":         {[]v1alpha1.IncomingRule{recording(ptr.To(false))}, Call{PolicyRecording: true}, nobody},
 		"both":                                         {[]v1alpha1.IncomingRule{recording(nil)}, Call{PolicyRecording: true}, answered(0)},
+		"on the user's behalf":                         {[]v1alpha1.IncomingRule{behalf(fromUser(jane))}, Call{From: phone, OnBehalfOf: ptr.To(user(jane, home))}, answered(0)},
+		"on another's behalf":                          {[]v1alpha1.IncomingRule{behalf(fromUser(jane))}, Call{From: user(jane, home), OnBehalfOf: ptr.To(user(bot, home))}, nobody},
+		"on nobody's behalf":                           {[]v1alpha1.IncomingRule{behalf(&v1alpha1.CallerMatch{})}, Call{From: user(jane, home)}, nobody},
+		"on behalf of another tenant":                  {[]v1alpha1.IncomingRule{behalf(fromTenant(home))}, Call{TenantID: home, OnBehalfOf: ptr.To(user(jane, partner))}, nobody},
 		"the second matches":                           {[]v1alpha1.IncomingRule{answer(fromUser(bot)), answer(nil)}, Call{From: user(jane, home)}, answered(1)},
 		"both match and the first decides":             {[]v1alpha1.IncomingRule{reject(v1alpha1.RejectBusy, fromUser(jane)), answer(nil)}, Call{From: user(jane, home)}, rejected(0, graph.RejectBusy)},
 	}

@@ -26,6 +26,8 @@ type Incoming struct {
 	Call     *graph.Call
 	// From and To are who calls whom; zero where the service does not say.
 	From, To graph.IdentitySet
+	// OnBehalfOf is on whose behalf it comes, and Transferor who gave it to the bot; nil where the service names nobody.
+	OnBehalfOf, Transferor *graph.IdentitySet
 	// Group: it is a group call or meeting. PolicyRecording: the bot is to record somebody by policy.
 	Group, PolicyRecording bool
 	// Country and Region of the caller, as the service names them; may be empty.
@@ -176,6 +178,9 @@ func incomingOf(n graph.Notification, with arrival) Incoming {
 		if in.Region == "" {
 			in.Region = call.Source.Region
 		}
+	}
+	if c := call.IncomingContext; c != nil {
+		in.OnBehalfOf, in.Transferor = c.OnBehalfOf, c.Transferor
 	}
 	if len(call.Targets) > 0 {
 		in.To = call.Targets[0].Identity

@@ -251,5 +251,3 @@ func (s *Server) find(callID string) *Call {
 	}
 	return nil
 }
-
-

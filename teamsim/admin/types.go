@@ -256,9 +256,12 @@ type IncomingCall struct {
 	MeetingID string   `json:"meetingID,omitempty"`
 	Others    []string `json:"others,omitempty"`
 	// PolicyRecording: the user is about to join the meeting, and a policy wants them recorded. The bot has 5 s.
-	PolicyRecording bool   `json:"policyRecording,omitempty"`
-	CountryCode     string `json:"countryCode,omitempty"`
-	Region          string `json:"region,omitempty"` // also the header X-Microsoft-Skype-Caller-Region
+	PolicyRecording bool `json:"policyRecording,omitempty"`
+	// OnBehalfOf and Transferor are ids of users: on whose behalf the call comes, and who gave it to the bot.
+	OnBehalfOf  string `json:"onBehalfOf,omitempty"`
+	Transferor  string `json:"transferor,omitempty"`
+	CountryCode string `json:"countryCode,omitempty"`
+	Region      string `json:"region,omitempty"` // also the header X-Microsoft-Skype-Caller-Region
 }
 
 // Clock is the speed of the simulated clock and what it shows.

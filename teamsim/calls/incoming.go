@@ -31,8 +31,10 @@ type Incoming struct {
 	// Others are in the group call already into which the bot is called.
 	Others []string
 	// PolicyRecording: a policy wants the user recorded, who joins the meeting once the bot has.
-	PolicyRecording     bool
-	CountryCode, Region string // of the caller
+	PolicyRecording bool
+	// OnBehalfOf and Transferor are users' ids, told in the incomingContext (reference section 1.6); mostly empty.
+	OnBehalfOf, Transferor string
+	CountryCode, Region    string // of the caller
 
 	participantID string
 	recording     *policy.Recording // the policy, if it is known
@@ -215,6 +217,12 @@ func (c *call) incomingData() document {
 	if c.from.PolicyRecording {
 		context["observedParticipantId"] = c.from.participantID
 		d["applicationMetadata"] = policyMetadata(c.from)
+	}
+	for member, user := range map[string]string{"onBehalfOf": c.from.OnBehalfOf, "transferor": c.from.Transferor} {
+		if user != "" {
+			known := c.service.People.Get(user)
+			context[member] = identityDoc("user", user, known.DisplayName, cmp.Or(known.TenantID, c.tenantID))
+		}
 	}
 	d["incomingContext"] = context
 	if c.scheduled() {

@@ -93,7 +93,7 @@ func (c Config) ring(r *http.Request) (any, error) {
 	from := calls.Incoming{
 		UserID: cmp.Or(in.UserID, uuid.NewString()), DisplayName: cmp.Or(in.DisplayName, in.Phone, "Somebody"), TenantID: in.TenantID,
 		Phone: in.Phone, ToInstance: in.ToInstance, Others: in.Others, PolicyRecording: in.PolicyRecording,
-		CountryCode: in.CountryCode, Region: in.Region,
+		CountryCode: in.CountryCode, Region: in.Region, OnBehalfOf: in.OnBehalfOf, Transferor: in.Transferor,
 	}
 	if in.MeetingID != "" {
 		var ok bool

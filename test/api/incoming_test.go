@@ -49,6 +49,7 @@ func TestIncomingRules(t *testing.T) {
 					Tenants: []v1alpha1.GUID{controllertest.TenantID}, Users: []v1alpha1.GUID{controllertest.UserID},
 					Kinds: []v1alpha1.CallerKind{v1alpha1.CallerUser, v1alpha1.CallerPhone},
 				},
+				OnBehalfOf:          &v1alpha1.CallerMatch{Users: []v1alpha1.GUID{controllertest.UserID}},
 				To:                  []v1alpha1.GUID{controllertest.AppID},
 				PolicyRecording:     ptr.To(false),
 				Action:              v1alpha1.IncomingAnswer,

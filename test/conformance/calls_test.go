@@ -146,6 +146,19 @@ func TestAnswerCall(t *testing.T) {
 		http.StatusConflict, graph.ReasonCallNotFound)
 }
 
+func TestOnWhoseBehalfACallComes(t *testing.T) {
+	const boss, colleague = "bbbbbbbb-0000-4000-8000-000000000001", "bbbbbbbb-0000-4000-8000-000000000002"
+	s := start(t)
+	in := s.ring(func(in *admin.IncomingCall) { in.OnBehalfOf, in.Transferor = boss, colleague })
+	c := in.Call.IncomingContext
+	if c == nil || c.OnBehalfOf == nil || c.OnBehalfOf.User == nil || c.OnBehalfOf.User.ID != boss || c.Transferor == nil || c.Transferor.User == nil || c.Transferor.User.ID != colleague {
+		t.Errorf("told as %s", in.Raw)
+	}
+	if plain := s.ring().Call.IncomingContext; plain == nil || plain.OnBehalfOf != nil || plain.Transferor != nil {
+		t.Errorf("a plain call came as %+v", plain)
+	}
+}
+
 func TestRejectCall(t *testing.T) {
 	s := start(t)
 	in := s.ring()
