@@ -45,6 +45,7 @@ type CallList struct {
 // +kubebuilder:validation:XValidation:rule="has(self.to) == has(oldSelf.to) && (!has(self.to) || self.to == oldSelf.to)",message="to cannot change; make a new Call"
 // +kubebuilder:validation:XValidation:rule="has(self.incoming) == has(oldSelf.incoming) && (!has(self.incoming) || self.incoming == oldSelf.incoming)",message="incoming cannot change"
 // +kubebuilder:validation:XValidation:rule="!has(self.to) || self.to.size() == 1 || !self.to.exists(t, has(t.phone))",message="a group call is with users; call a phone number alone and invite others"
+// +kubebuilder:validation:XValidation:rule="!has(self.to) || !self.to.exists(t, has(t.application))",message="Graph calls users and telephones, not applications; name a resource account as user, by its object id"
 // +kubebuilder:validation:XValidation:rule="!has(self.to) || !self.to.exists(t, has(t.phone)) || (has(self.from) && has(self.from.application))",message="calling a phone number needs from.application: the application instance that owns a number"
 // +kubebuilder:validation:XValidation:rule="!has(self.incoming) || !has(self.ringingTimeout)",message="ringingTimeout is for outgoing calls"
 // +kubebuilder:validation:XValidation:rule="!has(self.incoming) || !has(self.tenantID)",message="tenantID is for outgoing calls; that of one that came in is in incoming"

@@ -182,7 +182,8 @@ type Identity struct {
 	// +optional
 	Phone PhoneNumber `json:"phone,omitempty"`
 
-	// application is the id of a bot, or of the application instance (resource account) it answers for.
+	// application is the id of another bot, to which a call that comes in may be redirected; Graph calls and transfers to users and
+	// telephones only. A resource account is a user of the directory: name it by its object id as user.
 	// +optional
 	Application GUID `json:"application,omitempty"`
 }

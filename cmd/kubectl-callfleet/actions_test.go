@@ -38,7 +38,6 @@ func TestACommandReachesTheCall(t *testing.T) {
 	}{
 		"transfer to a user":      {words("transfer ms/standup " + jane), signaling.Transfer{Target: user}},
 		"transfer to a phone":     {words("transfer ms/standup +12065550100"), signaling.Transfer{Target: target(graph.IdentitySet{Phone: &graph.Identity{ID: "+12065550100"}})}},
-		"transfer to a bot":       {words("transfer ms/standup app:" + jane), signaling.Transfer{Target: target(graph.IdentitySet{Application: &graph.Identity{ID: jane}})}},
 		"transfer a participant":  {[]string{"transfer", "ms/standup", jane, "--participant", "jane doe"}, signaling.Transfer{Target: user, Transferee: &graph.ParticipantInfo{ParticipantID: "p1"}}},
 		"consultative":            {words("transfer ms/standup user:" + jane + " --consult ms/standup"), signaling.Transfer{Target: user, ReplacesCallID: "graph-call"}},
 		"consultative, by its id": {words("transfer ms/standup " + jane + " --consult c-1"), signaling.Transfer{Target: user, ReplacesCallID: "c-1"}},
@@ -235,7 +234,7 @@ func TestWhatAnErrorSays(t *testing.T) {
 		"a prompt without TLS":     {args: "play ms/standup http://cdn.contoso.com/a.wav", code: exitUsage, says: "https://"},
 		"nobody to transfer to":    {args: "transfer ms/standup jane", code: exitUsage, says: "object id"},
 		"no such number":           {args: "transfer ms/standup +1x", code: exitUsage, says: "E.164"},
-		"to what":                  {args: "transfer ms/standup room:1", code: exitUsage, says: "app:ID"},
+		"to what":                  {args: "transfer ms/standup app:1", code: exitUsage, says: "neither a user"},
 		"two of one name":          {args: "mute-participant ms/standup joe", code: exitUsage, says: "p2, p3"},
 		"no such session":          {args: "stop ms/nobody", code: exitNotFound, says: "there is no ms/nobody in namespace"},
 		"no such call":             {args: "stop call/nobody", code: exitNotFound, says: "kubectl callfleet calls"},

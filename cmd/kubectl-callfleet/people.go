@@ -19,7 +19,7 @@ func (c *cli) newTransfer() *cobra.Command {
 		Long: `Give a call to somebody else and wait until they have it or the transfer failed; then the call goes on as it was.
 
 TO is the object id of a user, a telephone number such as +12065550100 (the bot needs an application instance with a
-number), or app:ID for another bot or application instance.
+number). A resource account is named by its object id, too.
 
 Out of a meeting or group call one participant is transferred: say who with --participant.
 

@@ -154,8 +154,6 @@ func parseIdentity(arg string) (callfleetv1.Identity, error) {
 		return callfleetv1.Identity{User: callfleetv1.GUID(id)}, nil
 	case kind == "phone":
 		return callfleetv1.Identity{Phone: callfleetv1.PhoneNumber(id)}, nil
-	case kind == "app":
-		return callfleetv1.Identity{Application: callfleetv1.GUID(id)}, nil
 	}
-	return callfleetv1.Identity{}, fmt.Errorf("%q is neither a user's object id, nor a number such as +12065550100, nor app:ID", arg)
+	return callfleetv1.Identity{}, fmt.Errorf("%q is neither a user's object id, nor a number such as +12065550100", arg)
 }

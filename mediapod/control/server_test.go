@@ -38,8 +38,8 @@ func TestWhatABodyAsksFor(t *testing.T) {
 			Target: graph.InvitationParticipantInfo{Identity: graph.IdentitySet{User: &graph.Identity{ID: guidText}}}}},
 		"consultative transfer": {"transfer", `{"to":{"phone":"+12065550100"},"replacesCallID":"call-1"}`, signaling.Transfer{
 			Target: graph.InvitationParticipantInfo{Identity: graph.IdentitySet{Phone: &graph.Identity{ID: "+12065550100"}}}, ReplacesCallID: "call-1"}},
-		"transfer of a participant": {"transfer", `{"to":{"application":"` + guidText + `"},"participant":"p1"}`, signaling.Transfer{
-			Target:     graph.InvitationParticipantInfo{Identity: graph.IdentitySet{Application: &graph.Identity{ID: guidText}}},
+		"transfer of a participant": {"transfer", `{"to":{"user":"` + guidText + `"},"participant":"p1"}`, signaling.Transfer{
+			Target:     graph.InvitationParticipantInfo{Identity: graph.IdentitySet{User: &graph.Identity{ID: guidText}}},
 			Transferee: &graph.ParticipantInfo{ParticipantID: "p1"}}},
 		"play": {"play", `{"prompts":[` + inMap + `,{"url":"https://cdn.contoso.com/a.wav"}]}`, signaling.PlayPrompt{
 			Prompts: []graph.MediaInfo{hello, {URI: "https://cdn.contoso.com/a.wav", ResourceID: "digest"}}}},

@@ -182,10 +182,12 @@ const (
 )
 
 func (a Transfer) check(s Snapshot) *ActionError {
-	_, who := a.Target.Identity.Primary()
+	kind, who := a.Target.Identity.Primary()
 	switch {
 	case who == nil || who.ID == "":
-		return invalid("transfer: nobody is named to transfer the call to. Name a user, an application instance or a telephone number.")
+		return invalid("transfer: nobody is named to transfer the call to. Name a user or a telephone number.")
+	case kind == "application" || kind == "applicationInstance":
+		return invalid("transfer: the service transfers to users and telephones, not to applications. Name a resource account as a user, by its object id.")
 	case s.Group && a.Transferee == nil:
 		return invalid("transfer: this is a group call. Name the participant to be transferred.")
 	}

@@ -355,6 +355,7 @@ func TestActionsAreRefusedBeforeGraphIsAsked(t *testing.T) {
 		"too many prompts":                        {serviceHosted, PlayPrompt{Prompts: make([]graph.MediaInfo, 21)}, ActionInvalid, "1 to 20"},
 		"a recording of hours":                    {serviceHosted, Record{MaxDuration: time.Hour}, ActionInvalid, "2m0s"},
 		"no keys":                                 {nil, SendTones{}, ActionInvalid, "keys"},
+		"transfer to a bot":                       {toOne, Transfer{Target: graph.InvitationParticipantInfo{Identity: graph.IdentitySet{Application: &graph.Identity{ID: "b"}}}}, ActionInvalid, "resource account"},
 		"nobody to transfer to":                   {toOne, Transfer{}, ActionInvalid, "Name a user"},
 		"nobody to transfer out of a meeting": {
 			nil, Transfer{Target: graph.InvitationParticipantInfo{Identity: graph.IdentitySet{User: &graph.Identity{ID: "bob"}}}}, ActionInvalid, "participant",

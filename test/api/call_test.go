@@ -44,7 +44,7 @@ func TestCall(t *testing.T) {
 		"both":                {incoming(func(s *v1alpha1.OneCallSpec) { s.To = users(1) }), direction},
 		"a group call":        {call().To(users(5)...), accepted},
 		"a larger group call": {call().To(users(6)...), "spec.to: Too many: 6: must have at most 5 items"},
-		"to an application":   {call().To(v1alpha1.Identity{Application: controllertest.AppID}), accepted},
+		"to an application":   {call().To(v1alpha1.Identity{Application: controllertest.AppID}), "Graph calls users and telephones, not applications"},
 		"to nobody":           {call().To(v1alpha1.Identity{}), identity},
 		"to two in one":       {call().To(v1alpha1.Identity{User: controllertest.UserID, Application: controllertest.AppID}), identity},
 		"to a user by name":   {call().To(v1alpha1.Identity{User: "jane@contoso.com"}), "spec.to[0].user in body should match"},
