@@ -28,6 +28,9 @@ type tally struct {
 // TestFaultMatrix plays rounds of scenarios. A round that fails is played again with -seed and -scenarios as it says; one
 // scenario of it with -only.
 func TestFaultMatrix(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a cluster is needed: make faults")
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	r, err := record(ctx)
