@@ -18,6 +18,11 @@ const (
 	EmptyRoster = "EmptyRoster" // the first roster of a call has nobody in it
 	Early       = "Early"       // the first notification of a call comes before the reply to its creation
 
+	// The first attempt to deliver ends with 5xx; it is repeated as Retry says.
+	BotFailing   = "BotFailing"   // 503, and the bot has heard of nothing
+	BotReplyLost = "BotReplyLost" // 504, though the bot has it
+	BadToken     = "BadToken"     // in the way DeliveryFault.Token says: the bot has to refuse it, and it is lost
+
 	Casing         = "Casing"         // Updated, Running, subCode
 	PlainIDs       = "PlainIDs"       // call ids in upper case and without dashes
 	StringCodes    = "StringCodes"    // "code":"200"
@@ -38,6 +43,7 @@ type DeliveryFault struct {
 	Seed        uint64  `json:"seed,omitempty"`        // of all rules; 0 leaves it as it is
 	Size        int     `json:"size,omitempty"`        // of a batch; 3 when 0
 	DelayMs     int     `json:"delayMs,omitempty"`     // 500 when 0
+	Token       string  `json:"token,omitempty"`       // what is wrong with a BadToken, as with TokenFault
 }
 
 // Chaos is a mix of faults, each with its probability from 0, never, to 1. It replaces the faults of delivery and of
@@ -54,6 +60,11 @@ type Chaos struct {
 	MaxDelayMs int     `json:"maxDelayMs,omitempty"`
 	Batch      float64 `json:"batch,omitempty"`
 	Noise      float64 `json:"noise,omitempty"` // being written differently, in each way
+	// Of each notification: the first attempt fails with 503 before the bot has it, or with 504 after; its token is not to be
+	// trusted, in any of the ways of TokenFault, so that it is lost.
+	BotFailing   float64 `json:"botFailing,omitempty"`
+	BotReplyLost float64 `json:"botReplyLost,omitempty"`
+	BadToken     float64 `json:"badToken,omitempty"`
 	// Of each call.
 	Early       float64 `json:"early,omitempty"`
 	EmptyRoster float64 `json:"emptyRoster,omitempty"`

@@ -4,11 +4,13 @@ package callback
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,10 +65,16 @@ func (s *Sender) deliver(items []item) {
 // repeat posts a body as often as the retry policy says.
 func (s *Sender) repeat(items []item, body []byte) answer {
 	head, retry := items[0], *s.retry.Load()
-	fault := s.takeFault(head.to.AppID)
+	fault := cmp.Or(s.takeFault(head.to.AppID), TokenFault(head.Token))
 	backoff, original := retry.First, uuid.NewString()
 	for attempt := 1; ; attempt++ {
-		a := s.attempt(head, body, fault, original)
+		a := answer{status: http.StatusServiceUnavailable}
+		if attempt > 1 || !strikes(items, chaos.BotFailing) {
+			a = s.attempt(head, body, fault, original)
+		}
+		if attempt == 1 && a.err == nil && strikes(items, chaos.BotReplyLost) {
+			a = answer{status: http.StatusGatewayTimeout}
+		}
 		final := a.accepted() || a.err == nil && (retry.NotOnError || a.status/100 != 5 && a.status != http.StatusTooManyRequests)
 		if !final && (time.Until(head.due) <= 0 || attempt == retry.Attempts) {
 			final = true
@@ -91,6 +99,11 @@ func (s *Sender) repeat(items []item, body []byte) answer {
 		}
 		backoff = min(2*backoff, retry.Most)
 	}
+}
+
+// strikes: one of what goes out together is disturbed in this way, and so the whole is.
+func strikes(items []item, k chaos.Kind) bool {
+	return slices.ContainsFunc(items, func(i item) bool { return i.Has(k) })
 }
 
 // sleep reports false when the sender was closed.

@@ -109,8 +109,13 @@ func TestFaultsOfDelivery(t *testing.T) {
 		"reorder the last, which has nobody to come after": {
 			chaos.Rule{Kind: chaos.Reorder, ChangeType: "three"}, []string{"/bot one", "/bot two", "/bot three"},
 		},
-		"batch": {chaos.Rule{Kind: chaos.Batch, ChangeType: "one", Size: 2}, []string{"/bot one+two", "/bot three"}},
-		"delay": {chaos.Rule{Kind: chaos.Delay, Delay: 20 * time.Millisecond, Count: 3}, []string{"/bot one", "/bot two", "/bot three"}},
+		"batch":   {chaos.Rule{Kind: chaos.Batch, ChangeType: "one", Size: 2}, []string{"/bot one+two", "/bot three"}},
+		"failing": {chaos.Rule{Kind: chaos.BotFailing, ChangeType: "two"}, []string{"/bot one", "/bot two", "/bot three"}},
+		"reply lost": {
+			chaos.Rule{Kind: chaos.BotReplyLost, ChangeType: "two"}, []string{"/bot one", "/bot two", "/bot two", "/bot three"},
+		},
+		"bad token": {chaos.Rule{Kind: chaos.BadToken, Token: "Missing", ChangeType: "two"}, []string{"/bot one", "/bot two", "/bot three"}},
+		"delay":     {chaos.Rule{Kind: chaos.Delay, Delay: 20 * time.Millisecond, Count: 3}, []string{"/bot one", "/bot two", "/bot three"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, s := listen(t)
@@ -130,6 +135,71 @@ func TestFaultsOfDelivery(t *testing.T) {
 				t.Errorf("posts (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// What fails on purpose counts as an attempt, and whether there is another is for the policy to say.
+func TestAnAttemptFailsOnPurposeBeforeTheBotHasItOrAfter(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind                   chaos.Kind
+		retry                  Retry
+		posts, attempts, final int
+	}{
+		"before":               {chaos.BotFailing, Retry{First: time.Millisecond}, 1, 2, http.StatusAccepted},
+		"after":                {chaos.BotReplyLost, Retry{First: time.Millisecond}, 2, 2, http.StatusAccepted},
+		"before, not repeated": {chaos.BotFailing, Retry{NotOnError: true}, 0, 1, http.StatusServiceUnavailable},
+		"after, not repeated":  {chaos.BotReplyLost, Retry{NotOnError: true}, 1, 1, http.StatusGatewayTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, s := listen(t)
+			s.SetRetry(c.retry)
+			if err := s.Chaos.Add(chaos.Rule{Kind: c.kind}); err != nil {
+				t.Fatal(err)
+			}
+			got := make(chan int, 2)
+			n := note("updated", nil)
+			n.Answered = func(status int, _ []byte) { got <- status }
+			l.queue(s).Enqueue(n)
+			settled(t, s)
+			e := s.Log().Entries(0, "")[0]
+			if len(l.posts) != c.posts || e.Attempts != c.attempts || e.Status != c.final || e.Accepted() != (c.final == http.StatusAccepted) {
+				t.Errorf("posted %d times, logged %+v; want %d posts, %d attempts, in the end %d", len(l.posts), e, c.posts, c.attempts, c.final)
+			}
+			if len(got) != 1 || <-got != c.final {
+				t.Errorf("the service was not told %d once", c.final)
+			}
+		})
+	}
+}
+
+func TestABadTokenIsForOneNotificationAlone(t *testing.T) {
+	l, s := listen(t)
+	l.answers = func(_ string, n int) (int, string) {
+		if n == 2 {
+			return http.StatusUnauthorized, ""
+		}
+		return http.StatusAccepted, ""
+	}
+	for _, r := range []chaos.Rule{{Kind: chaos.Batch, Size: 3, Count: 3}, {Kind: chaos.BadToken, Token: string(Missing), ChangeType: "two"}} {
+		if err := s.Chaos.Add(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	q := l.queue(s)
+	for _, change := range []string{"one", "two", "three"} {
+		q.Enqueue(note(change, nil))
+	}
+	settled(t, s)
+	if diff := cmp.Diff([]string{"/bot one", "/bot two", "/bot three"}, l.posts); diff != "" {
+		t.Fatalf("posts (-want +got):\n%s", diff)
+	}
+	if l.tokens[0] == "" || l.tokens[1] != "" || l.tokens[2] == "" {
+		t.Errorf("tokens %q, want none with the second", l.tokens)
+	}
+	for i, e := range s.Log().Entries(0, "") {
+		if e.Accepted() == (i == 1) || e.Attempts != 1 {
+			t.Errorf("logged %+v", e)
+		}
 	}
 }
 

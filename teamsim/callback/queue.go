@@ -4,6 +4,7 @@ package callback
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -64,6 +65,9 @@ type item struct {
 	due   time.Time // when it is given up
 	one   []byte    // the notification; the envelope comes around it
 }
+
+// alone: it goes out with no other. Its answer is awaited, or it is lost on purpose, which others are not to share.
+func (i item) alone() bool { return i.Answered != nil || i.Has(chaos.Drop) || i.Has(chaos.BadToken) }
 
 // Enqueue adds a notification.
 func (q *Queue) Enqueue(n Notification) {
@@ -185,7 +189,7 @@ func (q *Queue) next() (batch []item, wait time.Duration, more bool) {
 	}
 	head := &q.pending[0]
 	size := 1
-	if head.Answered == nil && !head.Has(chaos.Drop) {
+	if !head.alone() {
 		size = max(head.Batch, 1)
 	}
 	company := size
@@ -197,10 +201,10 @@ func (q *Queue) next() (batch []item, wait time.Duration, more bool) {
 	}
 	if head.Has(chaos.Reorder) && len(q.pending) > 1 {
 		q.pending[0], q.pending[1] = q.pending[1], q.pending[0]
-		q.pending[1].Kinds = nil // once
+		q.pending[1].Kinds = slices.DeleteFunc(slices.Clone(q.pending[1].Kinds), func(k chaos.Kind) bool { return k == chaos.Reorder }) // once
 	}
 	for n := 0; n < size && len(q.pending) > 0; n++ {
-		if n > 0 && (q.pending[0].Answered != nil || q.pending[0].Has(chaos.Drop) || q.pending[0].to != batch[0].to) {
+		if n > 0 && (q.pending[0].alone() || q.pending[0].to != batch[0].to) {
 			break
 		}
 		batch = append(batch, q.pending[0])

@@ -7,7 +7,9 @@ package callback
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -43,6 +45,9 @@ const (
 
 var tokenFaults = map[TokenFault]bool{WrongAudience: true, WrongIssuer: true, WrongKey: true, UnknownKey: true, Expired: true,
 	NotYetValid: true, NoTenant: true, Garbled: true, Missing: true, Unsigned: true}
+
+// TokenFaults lists all.
+func TokenFaults() []TokenFault { return slices.Sorted(maps.Keys(tokenFaults)) }
 
 // Valid says whether the fault exists; the empty fault is a good token.
 func (f TokenFault) Valid() bool { return f == "" || tokenFaults[f] }

@@ -46,7 +46,7 @@ func TestRulesStrikeWhatTheyMatchAsOftenAsTold(t *testing.T) {
 func TestRulesThatMakeNoSenseAreRefused(t *testing.T) {
 	for name, r := range map[string]Rule{
 		"unknown kind": {Kind: "Explode"}, "probability above one": {Kind: Drop, Probability: 1.1}, "negative count": {Kind: Drop, Count: -1},
-		"unknown resource": {Kind: Drop, Resource: "calls"},
+		"unknown resource": {Kind: Drop, Resource: "calls"}, "a bad token of no kind": {Kind: BadToken}, "a token that is dropped": {Kind: Drop, Token: "Expired"},
 	} {
 		var s Set
 		if s.Add(r) == nil {
@@ -71,7 +71,7 @@ func decisions(t *testing.T, m Mix) (all []Decision) {
 }
 
 func TestASeedRepeatsItself(t *testing.T) {
-	mix := Mix{Seed: 7, Drop: 0.1, Duplicate: 0.1, Reorder: 0.2, Noise: 0.3}
+	mix := Mix{Seed: 7, Drop: 0.1, Duplicate: 0.1, Reorder: 0.2, Noise: 0.3, BotFailing: 0.2, BotReplyLost: 0.3, BadToken: 0.2, Tokens: []string{"a", "b"}}
 	first := decisions(t, mix)
 	if diff := cmp.Diff(first, decisions(t, mix)); diff != "" {
 		t.Errorf("the same seed decided differently:\n%s", diff)
@@ -86,7 +86,7 @@ func TestASeedRepeatsItself(t *testing.T) {
 			count[k]++
 		}
 	}
-	for kind, want := range map[Kind]int{Drop: 100, Duplicate: 100, Reorder: 200, Casing: 300, PlainIDs: 300} {
+	for kind, want := range map[Kind]int{Drop: 100, Duplicate: 100, Reorder: 200, Casing: 300, PlainIDs: 300, BotFailing: 200, BotReplyLost: 300, BadToken: 200} {
 		if got := count[kind]; got < want*7/10 || got > want*13/10 {
 			t.Errorf("%s struck %d times of 1000, want about %d", kind, got, want)
 		}
@@ -95,7 +95,7 @@ func TestASeedRepeatsItself(t *testing.T) {
 
 func TestAMixCanSpareTheEnd(t *testing.T) {
 	var s Set
-	if err := s.Rules("", Mix{Drop: 1, KeepTerminal: true}); err != nil {
+	if err := s.Rules("", Mix{Drop: 1, BadToken: 1, Tokens: []string{"Expired"}, KeepTerminal: true}); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
@@ -107,8 +107,8 @@ func TestAMixCanSpareTheEnd(t *testing.T) {
 		"established":  {Message{ChangeType: "updated", Resource: OnCall}, true},
 		"an operation": {Message{ChangeType: "deleted", Resource: OnOperations}, true},
 	} {
-		if got := s.Decide(c.m).Has(Drop); got != c.want {
-			t.Errorf("%s: dropped is %v", name, got)
+		if d := s.Decide(c.m); d.Has(Drop) != c.want || d.Has(BadToken) != c.want || (d.Token == "Expired") != c.want {
+			t.Errorf("%s: becomes %+v, want it lost: %v", name, d, c.want)
 		}
 	}
 }

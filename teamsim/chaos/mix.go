@@ -12,6 +12,10 @@ type Mix struct {
 	MaxDelay                               time.Duration // 0: 500 ms
 	// Of each notification: being written differently.
 	Noise float64
+	// Of each notification: its first attempt failing with 5xx, before the bot has heard of it or after; a token that is
+	// not to be trusted, which is one of Tokens.
+	BotFailing, BotReplyLost, BadToken float64
+	Tokens                             []string
 	// Of each call.
 	Early, EmptyRoster float64
 	// KeepTerminal spares the notification that a call has ended, and of incoming calls that they came.
@@ -22,18 +26,15 @@ type Mix struct {
 func (s *Set) Rules(appID string, m Mix) error {
 	s.Clear()
 	s.Seed(m.Seed)
-	drop := []Rule{{Probability: m.Drop}}
-	if m.KeepTerminal {
-		drop = []Rule{{ChangeType: "updated", Probability: m.Drop}, {ChangeType: "deleted", Resource: OnOperations, Probability: m.Drop}}
-	}
 	rules := []Rule{
 		{Kind: Duplicate, Probability: m.Duplicate}, {Kind: Reorder, Probability: m.Reorder},
 		{Kind: Delay, Probability: m.Delay, Delay: m.MaxDelay}, {Kind: Batch, Probability: m.Batch},
 		{Kind: Early, Probability: m.Early}, {Kind: EmptyRoster, Probability: m.EmptyRoster},
+		{Kind: BotFailing, Probability: m.BotFailing}, {Kind: BotReplyLost, Probability: m.BotReplyLost},
 	}
-	for _, r := range drop {
-		r.Kind = Drop
-		rules = append(rules, r)
+	rules = append(rules, m.losing(Rule{Kind: Drop, Probability: m.Drop})...)
+	for _, token := range m.Tokens {
+		rules = append(rules, m.losing(Rule{Kind: BadToken, Token: token, Probability: m.BadToken / float64(len(m.Tokens))})...)
 	}
 	for _, k := range []Kind{Casing, PlainIDs, StringCodes, NoLeadingSlash} {
 		rules = append(rules, Rule{Kind: k, Probability: m.Noise})
@@ -51,4 +52,15 @@ func (s *Set) Rules(appID string, m Mix) error {
 		}
 	}
 	return nil
+}
+
+// losing makes a rule by which notifications are lost spare what is to be kept.
+func (m Mix) losing(r Rule) []Rule {
+	if !m.KeepTerminal {
+		return []Rule{r}
+	}
+	updates, operations := r, r
+	updates.ChangeType = "updated"
+	operations.ChangeType, operations.Resource = "deleted", OnOperations
+	return []Rule{updates, operations}
 }

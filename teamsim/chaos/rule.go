@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package chaos disturbs the notifications of the calling service in the ways that have been seen, or must be feared:
-// out of order, twice, never, late, many at once, and spelt differently. What happens to which notification follows from
+// out of order, twice, never, late, many at once, failing on their way, not to be trusted, and spelt differently. What happens to which notification follows from
 // a seed and the notification's place, so that a run can be repeated.
 package chaos
 
@@ -18,7 +18,7 @@ import (
 // Kind is a way to disturb a notification.
 type Kind string
 
-// The kinds. Those in the second group change how a notification is written (reference section 2.1, "Variants seen").
+// The kinds. Those in the last group change how a notification is written (reference section 2.1, "Variants seen").
 const (
 	Drop        Kind = "Drop"
 	Duplicate   Kind = "Duplicate"   // once more, after the next one if there is one
@@ -28,6 +28,13 @@ const (
 	EmptyRoster Kind = "EmptyRoster" // the first roster of a call has nobody in it
 	Early       Kind = "Early"       // the first notification of a call comes before the reply that names the call
 
+	// The first attempt ends with 5xx, as the bot's front door answers when it is in trouble; the retry policy decides about
+	// others. With the first the bot hears of nothing; with the second it has acted by then, and is told all of it again.
+	BotFailing   Kind = "BotFailing"   // 503
+	BotReplyLost Kind = "BotReplyLost" // 504
+	// BadToken is none that the bot may trust, in the way Rule.Token names. It has to refuse, and that is final.
+	BadToken Kind = "BadToken"
+
 	Casing         Kind = "Casing"         // Updated, Running, subCode
 	PlainIDs       Kind = "PlainIDs"       // call ids in upper case and without dashes
 	StringCodes    Kind = "StringCodes"    // "code":"200"
@@ -36,7 +43,8 @@ const (
 )
 
 // Kinds lists all.
-var Kinds = []Kind{Drop, Duplicate, Reorder, Delay, Batch, EmptyRoster, Early, Casing, PlainIDs, StringCodes, NoResourceData, NoLeadingSlash}
+var Kinds = []Kind{Drop, Duplicate, Reorder, Delay, Batch, EmptyRoster, Early, BotFailing, BotReplyLost, BadToken,
+	Casing, PlainIDs, StringCodes, NoResourceData, NoLeadingSlash}
 
 // What a rule can be told to look for in Resource.
 const (
@@ -58,6 +66,7 @@ type Rule struct {
 	Probability float64       // of each that matches; 0: certain
 	Size        int           // of a batch; 0: 3
 	Delay       time.Duration // 0: 500 ms
+	Token       string        // with BadToken: what is wrong, as callback.TokenFault has it
 }
 
 // Message is what rules look at.
@@ -73,6 +82,7 @@ type Decision struct {
 	Kinds []Kind
 	Delay time.Duration
 	Batch int
+	Token string
 }
 
 // Has says whether a kind was decided.
@@ -106,6 +116,8 @@ func (s *Set) Add(r Rule) error {
 		return fmt.Errorf("probability %v is not from 0 to 1", r.Probability)
 	case r.Resource != "" && !slices.Contains([]string{OnCall, OnParticipants, OnOperations, OnSharing}, r.Resource):
 		return fmt.Errorf("unknown resource %q", r.Resource)
+	case (r.Kind == BadToken) != (r.Token != ""):
+		return fmt.Errorf("what is wrong with the token is to be said with %s, and with nothing else", BadToken)
 	case r.Count < 0 || r.Size < 0 || r.Delay < 0:
 		return errors.New("count, size and delay must not be negative")
 	}
@@ -149,6 +161,8 @@ func (s *Set) Decide(m Message) Decision {
 			if r.Size == 0 {
 				d.Batch = max(d.Batch, defaultBatch)
 			}
+		case BadToken:
+			d.Token = r.Token
 		}
 	}
 	return d

@@ -3,6 +3,7 @@
 package console
 
 import (
+	"fmt"
 	"net/http"
 	"time"
 
@@ -22,9 +23,12 @@ func (c Config) addDeliveryFault(r *http.Request) (any, error) {
 	if in.Seed != 0 {
 		c.Sender.Chaos.Seed(in.Seed)
 	}
+	if !callback.TokenFault(in.Token).Valid() {
+		return nil, fmt.Errorf("unknown fault of a token %q; the faults are %v", in.Token, callback.TokenFaults())
+	}
 	return nil, c.Sender.Chaos.Add(chaos.Rule{
 		Kind: chaos.Kind(in.Kind), AppID: in.AppID, ChangeType: in.ChangeType, Resource: in.Resource, State: in.State,
-		Count: in.Count, Probability: in.Probability, Size: in.Size, Delay: millis(in.DelayMs),
+		Count: in.Count, Probability: in.Probability, Size: in.Size, Delay: millis(in.DelayMs), Token: in.Token,
 	})
 }
 
@@ -33,9 +37,14 @@ func (c Config) setChaos(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	var tokens []string
+	for _, f := range callback.TokenFaults() {
+		tokens = append(tokens, string(f))
+	}
 	err = c.Sender.Chaos.Rules(in.AppID, chaos.Mix{
 		Seed: in.Seed, Drop: in.Drop, Duplicate: in.Duplicate, Reorder: in.Reorder, Delay: in.Delay, Batch: in.Batch,
 		MaxDelay: millis(in.MaxDelayMs), Noise: in.Noise, Early: in.Early, EmptyRoster: in.EmptyRoster, KeepTerminal: in.KeepTerminal,
+		BotFailing: in.BotFailing, BotReplyLost: in.BotReplyLost, BadToken: in.BadToken, Tokens: tokens,
 	})
 	if err != nil {
 		return nil, err
