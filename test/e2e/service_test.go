@@ -202,7 +202,8 @@ func TestWhoMayNotControlACallIsTurnedAway(t *testing.T) {
 	}
 }
 
-// Two hundred calls whose media the service hosts are in one pod when its process is killed, and its pod with it.
+// Two hundred calls whose media the service hosts are in one pod when its process is killed, and its pod with it, for good:
+// no node would have it again.
 func TestServiceHostedCallsOutliveTheirPod(t *testing.T) {
 	const count = 200
 	bot := desk(t, func(b *callfleetv1.CallingBot) { b.Spec.Capacity.Seats = 250 })
@@ -249,12 +250,23 @@ func TestServiceHostedCallsOutliveTheirPod(t *testing.T) {
 		}
 		return nil
 	})
-	before := calls()[ids[0]].Status.Call.ClaimedBy
-	must(t, world.Cluster.KillContainer(t.Context(), rig.Namespace, holder, "mediapod"))
-	allAre("were adopted", func(c callfleetv1.Call) bool {
-		return c.Status.Phase == callfleetv1.PhaseEstablished && c.Status.Call.ClaimedBy != before && c.Status.Call.ClaimedBy != "" &&
+	before := calls()
+	for id, c := range before {
+		if c.Status.MediaPod != holder {
+			t.Fatalf("call %s is in pod %s, and not in %s like the others", id, c.Status.MediaPod, holder)
+		}
+	}
+	killForGood(t, holder)
+	allAre("go on in another pod, which tells that it adopted them", func(c callfleetv1.Call) bool {
+		return c.Status.Phase == callfleetv1.PhaseEstablished && c.Status.MediaPod != holder && c.Status.MediaPod != "" &&
+			c.Status.Call.ClaimedBy != "" && c.Status.Call.ClaimedBy != before[c.Spec.Incoming.ID].Status.Call.ClaimedBy &&
 			slices.ContainsFunc(c.Status.Timeline, func(e callfleetv1.TimelineEvent) bool { return e.Event == "Adopted" })
 	})
+	for id, c := range calls() {
+		if was := before[id].Status; c.Status.Call.ID != was.Call.ID || c.Status.Attempts != was.Attempts {
+			t.Errorf("call %s, attempt %d, became call %s, attempt %d; it was to go on", was.Call.ID, was.Attempts, c.Status.Call.ID, c.Status.Attempts)
+		}
+	}
 	live := 0
 	for _, c := range value[[]admin.Call](t)(world.Teams.Calls(t.Context())) {
 		if slices.Contains(ids, c.ID) && c.Live() {
@@ -277,6 +289,19 @@ func TestServiceHostedCallsOutliveTheirPod(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// killForGood kills a media pod's process at once and takes its Pod away. The one that is made in its place finds no node
+// until the test is over, as on a cluster that is full.
+func killForGood(t *testing.T, pod string) {
+	t.Helper()
+	nodes := strings.Fields(value[string](t)(world.Kubectl(t.Context(), "get", "nodes", "-o", "name")))
+	value[string](t)(world.Kubectl(t.Context(), append([]string{"cordon"}, nodes...)...))
+	t.Cleanup(func() { value[string](t)(world.Kubectl(cleaning(t), append([]string{"uncordon"}, nodes...)...)) })
+	must(t, world.Cluster.KillContainer(t.Context(), rig.Namespace, pod, "mediapod"))
+	at := int64(0)
+	must(t, world.Client.Delete(t.Context(), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: rig.Namespace, Name: pod}},
+		&client.DeleteOptions{GracePeriodSeconds: &at}))
 }
 
 func TestAPolicyRecordsWhoJoins(t *testing.T) {
