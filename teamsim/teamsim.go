@@ -36,6 +36,7 @@ import (
 	"github.com/callfleet/callfleet/teamsim/people"
 	"github.com/callfleet/callfleet/teamsim/policy"
 	"github.com/callfleet/callfleet/teamsim/quota"
+	"github.com/callfleet/callfleet/teamsim/secrets"
 	"github.com/callfleet/callfleet/teamsim/servicemedia"
 	"github.com/callfleet/callfleet/teamsim/simclock"
 )
@@ -136,20 +137,20 @@ func assemble(o Options, listener, adminListener net.Listener) (*Server, error) 
 		return nil, err
 	}
 
-	clock, events, apps := simclock.New(), &journal.Journal{}, directory.New()
-	loginService := &login.Service{Directory: apps, Keys: loginKeys, BaseURL: base}
+	clock, events, apps, book := simclock.New(), &journal.Journal{}, directory.New(), &secrets.Book{}
+	loginService := &login.Service{Directory: apps, Keys: loginKeys, BaseURL: base, Secrets: book}
 	signer := &callback.Signer{Keys: callKeys, Issuer: cmp.Or(o.NotificationIssuer, callback.DefaultIssuer)}
 	sender := callback.NewSender(signer, network, o.NotificationPatience, o.Log.WithName("callback"))
 	sender.Legacy = func(appID string) bool {
 		app, _ := apps.Get(appID)
 		return app.LegacyFirst
 	}
-	meetings := &meeting.Store{Clock: clock, Journal: events}
-	phones, recordings, policies := &people.Registry{Clock: clock}, &servicemedia.Recordings{}, &policy.Set{}
+	meetings := &meeting.Store{Clock: clock, Journal: events, Secrets: book}
+	phones, recordings, policies := &people.Registry{Clock: clock}, &servicemedia.Recordings{Secrets: book}, &policy.Set{}
 	callService := &calls.Service{
 		People: phones, Prompts: &servicemedia.Prompts{HTTP: network.PlainClient(0)}, Recordings: recordings, Policies: policies, Quotas: &quota.Book{Now: clock.Now},
 		BaseURL: base, Login: loginService, Directory: apps, Meetings: meetings, Sender: sender, Network: network, Clock: clock,
-		Journal: events, MediaTimeout: o.MediaTimeout, Log: o.Log.WithName("calls"),
+		Secrets: book, Journal: events, MediaTimeout: o.MediaTimeout, Log: o.Log.WithName("calls"),
 	}
 	onlineMeetings := &onlinemeetings.Service{
 		BaseURL: base, Login: loginService, Directory: apps, Meetings: meetings, Policies: policies, People: phones, Journal: events,
@@ -172,7 +173,7 @@ func assemble(o Options, listener, adminListener net.Listener) (*Server, error) 
 	s.adminServer = &http.Server{
 		Handler: console.New(console.Config{
 			Info: s.info, Calls: callService, Directory: apps, Meetings: meetings, Sender: sender, Signer: signer, Network: network, People: phones,
-			Clock: clock, Journal: events, Keys: callKeys, Faults: failing,
+			Clock: clock, Journal: events, Keys: callKeys, Faults: failing, Secrets: book,
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          quiet(o.Log),

@@ -172,6 +172,11 @@ func (c *Client) Notifications(ctx context.Context, callID string, after int64) 
 	return get[[]Notification](ctx, c, fmt.Sprintf("/notifications?call=%s&after=%d", url.QueryEscape(callID), after))
 }
 
+// Secrets says of everything the local Teams gave out or was given in confidence what it is: "passcode", "media token".
+func (c *Client) Secrets(ctx context.Context) (map[string]string, error) {
+	return get[map[string]string](ctx, c, "/secrets")
+}
+
 // Events lists what happened after a sequence number.
 func (c *Client) Events(ctx context.Context, after int64) ([]Event, error) {
 	return get[[]Event](ctx, c, fmt.Sprintf("/events?after=%d", after))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/callfleet/callfleet/teamsim/secrets"
 	"github.com/callfleet/callfleet/teamsim/servicemedia"
 )
 
@@ -44,6 +45,7 @@ func (c *call) serveAnswer(w http.ResponseWriter, r *request) *apiError {
 		if media, refusal = parseBlob(body.MediaConfig.Blob); refusal != nil {
 			return refusal
 		}
+		c.service.Secrets.Add(secrets.MediaToken, media.Token)
 	}
 	if c.direction != directionIncoming {
 		return badRequest("only an incoming call can be answered")

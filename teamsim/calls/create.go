@@ -14,6 +14,7 @@ import (
 	"github.com/callfleet/callfleet/teamsim/callback"
 	"github.com/callfleet/callfleet/teamsim/directory"
 	"github.com/callfleet/callfleet/teamsim/meeting"
+	"github.com/callfleet/callfleet/teamsim/secrets"
 	"github.com/callfleet/callfleet/teamsim/servicemedia"
 )
 
@@ -156,6 +157,7 @@ func (s *Service) newCall(app directory.App, r *request, body createRequest, med
 		request: body, blob: media, done: make(chan struct{}), state: stateEstablishing, created: time.Now(),
 	}
 	c.scenarioID = cmp.Or(r.scenarioID, c.chainID)
+	s.Secrets.Add(secrets.MediaToken, media.Token)
 	return c
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/callfleet/callfleet/teamsim/people"
 	"github.com/callfleet/callfleet/teamsim/policy"
 	"github.com/callfleet/callfleet/teamsim/quota"
+	"github.com/callfleet/callfleet/teamsim/secrets"
 	"github.com/callfleet/callfleet/teamsim/servicemedia"
 	"github.com/callfleet/callfleet/teamsim/simclock"
 )
@@ -56,6 +57,7 @@ type Service struct {
 	People       *people.Registry
 	Prompts      *servicemedia.Prompts
 	Recordings   *servicemedia.Recordings
+	Secrets      *secrets.Book // nil: not written down
 	Policies     *policy.Set
 	Quotas       *quota.Book
 	Clock        *simclock.Clock

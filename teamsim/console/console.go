@@ -22,6 +22,7 @@ import (
 	"github.com/callfleet/callfleet/teamsim/meeting"
 	"github.com/callfleet/callfleet/teamsim/outbound"
 	"github.com/callfleet/callfleet/teamsim/people"
+	"github.com/callfleet/callfleet/teamsim/secrets"
 	"github.com/callfleet/callfleet/teamsim/simclock"
 )
 
@@ -45,6 +46,7 @@ type Config struct {
 	Journal   *journal.Journal
 	Keys      *jwks.Set // of notifications
 	Faults    *faults.Set
+	Secrets   *secrets.Book
 }
 
 // handler returns what to reply with; nil is 204.
@@ -112,6 +114,7 @@ func New(c Config) http.Handler {
 		"POST /api/incoming":     c.ring,
 		"GET /api/notifications": c.notifications,
 		"GET /api/events":        c.events,
+		"GET /api/secrets":       func(*http.Request) (any, error) { return c.Secrets.All(), nil },
 
 		"POST /api/trust":        c.trust,
 		"POST /api/resolve":      c.resolve,

@@ -16,6 +16,7 @@ import (
 
 	"github.com/callfleet/callfleet/teamsim/directory"
 	"github.com/callfleet/callfleet/teamsim/jwks"
+	"github.com/callfleet/callfleet/teamsim/secrets"
 )
 
 // TokenLifetime is what Entra ID gives an app-only token: 60 to 90 minutes, 75 on average.
@@ -28,7 +29,8 @@ const graphAppID = "00000003-0000-0000-c000-000000000000"
 type Service struct {
 	Directory *directory.Directory
 	Keys      *jwks.Set
-	BaseURL   string // the URL by which this service is reached, no trailing slash
+	BaseURL   string        // the URL by which this service is reached, no trailing slash
+	Secrets   *secrets.Book // nil: not written down
 }
 
 // Claims are the parts of an app-only access token the calls API looks at.
@@ -112,6 +114,8 @@ func (s *Service) token(w http.ResponseWriter, r *http.Request, tenant string) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
+	s.Secrets.Add(secrets.ClientSecret, app.Secret)
+	s.Secrets.Add(secrets.AccessToken, token[strings.LastIndexByte(token, '.')+1:])
 	seconds := int(TokenLifetime / time.Second)
 	writeJSON(w, http.StatusOK, map[string]any{
 		"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token,

@@ -21,6 +21,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/callfleet/callfleet/teamsim/journal"
+	"github.com/callfleet/callfleet/teamsim/secrets"
 	"github.com/callfleet/callfleet/teamsim/simclock"
 )
 
@@ -58,6 +59,7 @@ type Info struct {
 type Store struct {
 	Clock   *simclock.Clock
 	Journal *journal.Journal
+	Secrets *secrets.Book // nil: not written down
 
 	mu       sync.Mutex
 	meetings map[string]*Meeting
@@ -106,6 +108,9 @@ func (s *Store) Create(o Options) (*Meeting, error) {
 		s.meetings = map[string]*Meeting{}
 	}
 	s.meetings[info.ID] = m
+	s.Secrets.AddThread(info.ThreadID)
+	s.Secrets.Add(secrets.Passcode, info.Passcode)
+	s.Secrets.Add(secrets.JoinToken, info.JoinToken)
 	s.Journal.Add(info.ID, "", "MeetingCreated", info.Subject)
 	return m, nil
 }

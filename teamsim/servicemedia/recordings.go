@@ -15,6 +15,7 @@ import (
 
 	"github.com/callfleet/callfleet/audio"
 	"github.com/callfleet/callfleet/audio/wav"
+	"github.com/callfleet/callfleet/teamsim/secrets"
 )
 
 // RecordingsPath is where recordings are served.
@@ -22,6 +23,8 @@ const RecordingsPath = "/recordings/"
 
 // Recordings are the answers that were recorded and can be downloaded, each with a token of its own.
 type Recordings struct {
+	Secrets *secrets.Book // nil: not written down
+
 	mu  sync.Mutex
 	all map[string]kept
 }
@@ -38,6 +41,8 @@ func (r *Recordings) Keep(callID string, samples []int16) (location, token strin
 		panic(err) // two minutes at most, into memory
 	}
 	id, token := uuid.NewString(), rand.Text()
+	r.Secrets.Add(secrets.Recording, id)
+	r.Secrets.Add(secrets.RecordingToken, token)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.all == nil {

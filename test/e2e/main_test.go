@@ -52,7 +52,7 @@ func run(m *testing.M) (code int, err error) {
 			fmt.Fprintln(os.Stderr, "e2e: everything of this run is kept in", dir)
 		}
 	}()
-	if world, err = rig.Start(ctx, rig.Options{Dir: dir, Progress: os.Stderr}); err != nil {
+	if world, err = rig.Start(ctx, rig.Options{Dir: dir, Progress: seen.Tee("the output of the rig", os.Stderr)}); err != nil {
 		return 1, err
 	}
 	// Tests cannot be interrupted, so their process ends under them.
@@ -60,6 +60,9 @@ func run(m *testing.M) (code int, err error) {
 		_, _ = world.Close(), os.RemoveAll(dir)
 		os.Exit(130)
 	})()
+	if err := seen.Follow(ctx, world); err != nil {
+		return 1, err
+	}
 	bot, err := world.Bot()
 	if err != nil {
 		return 1, err
@@ -67,6 +70,11 @@ func run(m *testing.M) (code int, err error) {
 	if err := world.StartBot(ctx, bot); err != nil {
 		return 1, err
 	}
+	end, err := overhear()
+	if err != nil {
+		return 1, err
+	}
 	code = m.Run()
-	return code, leaks(ctx)
+	end()
+	return code, seen.Leaks(ctx, world, wrongSecret)
 }

@@ -105,10 +105,10 @@ func TestAWrongSecretIsSaidAndItsCorrectionIsNoticed(t *testing.T) {
 	}
 	quiet(t, bot)
 
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: rig.Namespace, Name: "locked"}, StringData: map[string]string{"clientSecret": "wrong-S3cret"}}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: rig.Namespace, Name: "locked"}, StringData: map[string]string{"clientSecret": wrongSecret}}
 	create(t, secret)
 	rejected := awaitBot(t, bot, callfleetv1.ReasonCredentialsRejected)
-	if strings.Contains(rejected.Message, "wrong-S3cret") {
+	if strings.Contains(rejected.Message, wrongSecret) {
 		t.Error("the secret is in the message")
 	}
 	m, _ := meeting(t)

@@ -89,7 +89,9 @@ func callfleet(t *testing.T, args ...string) (string, error) {
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+world.Cluster.Kubeconfig)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
+	err := cmd.Run()
+	seen.Add("the output of kubectl callfleet "+args[0], stdout.String()+"\n"+stderr.String())
+	if err != nil {
 		return stdout.String(), fmt.Errorf("kubectl callfleet %s: %w: %s", strings.Join(args, " "), err, stderr.String())
 	}
 	return stdout.String(), nil

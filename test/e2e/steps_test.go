@@ -92,7 +92,6 @@ func goneAtEnd(t *testing.T, o client.Object) {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		remember(ctx, o)
 		must(t, client.IgnoreNotFound(world.Client.Delete(ctx, o)))
 		must(t, awaitGone(ctx, o))
 	})
