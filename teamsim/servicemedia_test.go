@@ -222,6 +222,12 @@ func TestRecordingAnAnswer(t *testing.T) {
 			if length := float64(len(recorded.Samples)) / audio.SampleRate; name != "until silence" && length > 1.2 {
 				t.Errorf("recorded %.1f s", length)
 			}
+			secrets, err := s.admin.Secrets(t.Context())
+			s.must(err)
+			location := n.Call["recordingLocation"].(string)
+			if secrets[n.Call["recordingAccessToken"].(string)] != "recording's token" || secrets[location[strings.LastIndexByte(location, '/')+1:]] != "recording's location" {
+				t.Errorf("the recording is not among what is secret: %v", secrets)
+			}
 			resp, err := s.http.Get(n.Call["recordingLocation"].(string))
 			s.must(err)
 			_ = resp.Body.Close()
