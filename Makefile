@@ -136,7 +136,7 @@ fuzz-wire: ## Fuzz what comes from outside, notifications, join links, tokens an
 faults: ## Let a thousand calls go wrong in every known way, by seed (FAULTS="-seed 7 -scenarios 100" plays one round)
 	@$(GO) run ./hack/devcluster assets >/dev/null
 	@echo "==> fault matrix"
-	@$(GO) test ./test/faults/... -count=1 -v -timeout 12m $(if $(FAULTS),-run TestFaultMatrix $(FAULTS))
+	@$(GO) test ./test/faults -count=1 -v -timeout 20m $(if $(FAULTS),-run TestFaultMatrix $(FAULTS))
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME

@@ -5,6 +5,7 @@ package faults
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,6 +18,9 @@ import (
 
 // do does something in the call. What the local Teams has against it does not matter: the call may be over.
 func (s *scene) do(ctx context.Context, what string) error {
+	if slices.Contains(throughPod, what) {
+		return s.through(ctx, what)
+	}
 	set := func(how func(*callfleetv1.CallSpec)) error { return s.change(ctx, how) }
 	switch what {
 	case mute, unmute:
@@ -52,7 +56,7 @@ func (s *scene) do(ctx context.Context, what string) error {
 		}
 		return nil
 	}
-	if s.about != meets {
+	if s.about != meets && s.about != keeps {
 		return nil
 	}
 	switch what {
@@ -109,6 +113,7 @@ func (s *scene) finish(ctx context.Context) error {
 			_ = world.Teams.EndCall(ctx, call, s.end.code)
 		}
 	case endHungUp:
+		s.leaveAll(ctx)
 		if call != "" {
 			_ = world.Teams.HangUp(ctx, call, "")
 			for _, u := range s.users {

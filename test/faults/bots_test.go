@@ -31,9 +31,26 @@ const (
 	callerPassedOn   = "70000000-0000-4000-8000-000000000002"
 	callerRejected   = "70000000-0000-4000-8000-000000000003"
 	callerRecorded   = "70000000-0000-4000-8000-000000000004"
+	callerForMany    = "70000000-0000-4000-8000-000000000005"
 	colleague        = "71000000-0000-4000-8000-000000000001"
 	absentColleague  = "71000000-0000-4000-8000-000000000002"
+	busyColleague    = "71000000-0000-4000-8000-000000000003"
 )
+
+// underPolicy are the users whom each bot has to record when they join a meeting; of the last one it wants to know nothing.
+var underPolicy = map[string][]string{
+	ownMedia: {
+		"72000000-0000-4000-8000-000000000001", "72000000-0000-4000-8000-000000000002", "72000000-0000-4000-8000-000000000003",
+		"72000000-0000-4000-8000-000000000004",
+	},
+	theirMedia: {
+		"73000000-0000-4000-8000-000000000001", "73000000-0000-4000-8000-000000000002", "73000000-0000-4000-8000-000000000003",
+		"73000000-0000-4000-8000-000000000004",
+	},
+}
+
+// recordsTwo is how many participants a policy's call records: the third gets one of their own.
+const recordsTwo = 2
 
 // retry is how the local Teams repeats notifications: for longer than anything is away. Of a call whose process was killed
 // before it could say that it holds it, nothing is taken for a minute.
@@ -53,7 +70,19 @@ func incomingRules() []callfleetv1.IncomingRule {
 	to := func(user string) *callfleetv1.RedirectTo {
 		return &callfleetv1.RedirectTo{Targets: []callfleetv1.Identity{{User: callfleetv1.GUID(user)}}, RingSeconds: 15}
 	}
+	several := to(colleague)
+	for _, u := range []string{absentColleague, busyColleague} {
+		several.Targets = append(several.Targets, callfleetv1.Identity{User: callfleetv1.GUID(u)})
+	}
+	byPolicy, unwanted := true, from(underPolicy[ownMedia][3])
+	unwanted.Users = append(unwanted.Users, callfleetv1.GUID(underPolicy[theirMedia][3]))
 	return []callfleetv1.IncomingRule{
+		{PolicyRecording: &byPolicy, From: unwanted, Action: callfleetv1.IncomingReject, Reason: callfleetv1.RejectBusy},
+		{
+			PolicyRecording: &byPolicy, Action: callfleetv1.IncomingAnswer, ParticipantCapacity: recordsTwo,
+			Call: &callfleetv1.IncomingTemplate{RecordingStatus: callfleetv1.Recording},
+		},
+		{From: from(callerForMany), Action: callfleetv1.IncomingRedirect, Redirect: several},
 		{From: from(callerRedirected), Action: callfleetv1.IncomingRedirect, Redirect: to(colleague)},
 		{From: from(callerPassedOn), Action: callfleetv1.IncomingRedirect, Redirect: to(absentColleague)},
 		{From: from(callerRejected), Action: callfleetv1.IncomingReject, Reason: callfleetv1.RejectBusy},
@@ -82,12 +111,20 @@ func startBots(ctx context.Context) error {
 	for _, u := range []admin.User{
 		{ID: colleague, TenantID: rig.TenantID, Reaction: admin.Answers, AfterSeconds: 2},
 		{ID: absentColleague, TenantID: rig.TenantID, Reaction: admin.Ignores},
+		{ID: busyColleague, TenantID: rig.TenantID, Reaction: admin.IsBusy},
 	} {
 		if err := world.Teams.PutUser(ctx, u); err != nil {
 			return err
 		}
 	}
-	err = world.Teams.PutPolicies(ctx, rig.TenantID, admin.Policies{Access: []admin.AccessPolicy{{AppID: rig.AppID}, {AppID: deskApp}}})
+	err = world.Teams.PutPolicies(ctx, rig.TenantID, admin.Policies{
+		AllowRemove: []string{rig.AppID, deskApp},
+		Access:      []admin.AccessPolicy{{AppID: rig.AppID}, {AppID: deskApp}},
+		Recording: []admin.RecordingPolicy{
+			{AppID: rig.AppID, Users: underPolicy[ownMedia], RequiredBefore: true},
+			{AppID: deskApp, Users: underPolicy[theirMedia], RequiredDuring: true},
+		},
+	})
 	if err != nil {
 		return err
 	}
@@ -102,7 +139,24 @@ func startBots(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	if err := putPrompt(ctx); err != nil {
+		return err
+	}
+	return makeOperator(ctx)
+}
+
+// legacyFirst lets the channel of a bot send new calls in the old format first, or no more.
+func legacyFirst(ctx context.Context, on bool) error {
+	own, err := world.Bot()
+	if err != nil {
+		return err
+	}
+	desk, err := world.ServiceBot(theirMedia, deskApp)
+	if err != nil {
+		return err
+	}
+	set := func(a *admin.App) { a.LegacyFirst = on }
+	return errors.Join(world.Register(ctx, own, set), world.Register(ctx, desk, set))
 }
 
 // podTemplate is that of a media pod; another number makes another revision.

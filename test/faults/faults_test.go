@@ -5,9 +5,7 @@ package faults
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,6 +21,7 @@ import (
 type tally struct {
 	scenarios, calls, established int
 	ends                          map[string]int
+	done                          *deeds
 }
 
 // TestFaultMatrix plays rounds of scenarios. A round that fails is played again with -seed and -scenarios as it says; one
@@ -37,7 +36,7 @@ func TestFaultMatrix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum := &tally{ends: map[string]int{}}
+	sum := &tally{ends: map[string]int{}, done: &deeds{}}
 	for seed, left := *firstSeed, *total; left > 0; seed, left = seed+1, left-*perRound {
 		n := min(left, *perRound)
 		ok := t.Run(fmt.Sprintf("round %d", seed), func(t *testing.T) { playRound(t, forecast(seed), n, r, sum) })
@@ -51,14 +50,17 @@ func TestFaultMatrix(t *testing.T) {
 			t.Fatalf("deleted, and still there after %s: %v", overWithin, r.there(true))
 		}
 	}
-	ends := slices.Sorted(maps.Keys(sum.ends))
-	slices.SortStableFunc(ends, func(a, b string) int { return sum.ends[b] - sum.ends[a] })
-	for i, e := range ends {
-		ends[i] = fmt.Sprintf("%s %d", e, sum.ends[e])
-	}
-	t.Logf("%d scenarios, %d calls in the local Teams, %d of them established; ends: %s", sum.scenarios, sum.calls, sum.established, strings.Join(ends, ", "))
+	t.Logf("%d scenarios, %d calls in the local Teams, %d of them established; ends: %s", sum.scenarios, sum.calls, sum.established, counted(sum.ends))
+	t.Logf("besides: %s", counted(sum.done.all()))
 	if *only < 0 && *total >= 100 && sum.established*3 < sum.scenarios {
 		t.Errorf("%d of %d scenarios came to a call: that proves little", sum.established, sum.scenarios)
+	}
+	if *only < 0 && *total >= 1000 {
+		for _, what := range mustHappen {
+			if sum.done.all()[what] == 0 && sum.ends[what] == 0 {
+				t.Errorf("in %d scenarios this happened nowhere: %s", sum.scenarios, what)
+			}
+		}
 	}
 }
 
@@ -82,7 +84,7 @@ func playRound(t *testing.T, w weather, n int, r *recorder, sum *tally) {
 	var all sync.WaitGroup
 	for i, p := range plans {
 		all.Go(func() {
-			wrong[i] = play(ctx, p, w, r, k)
+			wrong[i] = play(ctx, p, w, r, k, sum.done)
 			took[i] = time.Since(began)
 		})
 	}
@@ -135,6 +137,11 @@ func verify(ctx context.Context, w weather, r *recorder, began time.Time, sum *t
 	ended := slices.DeleteFunc(slices.Clone(calls), func(c admin.Call) bool { return left[plain(c.ID)] })
 	wrong = append(wrong, twice(w, ended, ids)...)
 	wrong = append(wrong, oversold(ended, seats, ids, began)...)
+	told, err := world.Teams.Notifications(ctx, "", 0)
+	add(err)
+	wrong = append(wrong, trusted(told)...)
+	sum.done.delivered(told, began)
+	wrong = append(wrong, mistold(w, calls, versions)...)
 	violations, err := world.Teams.Violations(ctx)
 	add(err)
 	for _, v := range violations {
@@ -148,6 +155,9 @@ func verify(ctx context.Context, w weather, r *recorder, began time.Time, sum *t
 		sum.calls++
 		if !c.Established.IsZero() {
 			sum.established++
+		}
+		if w.legacy && c.Direction == "incoming" && !c.Established.IsZero() {
+			sum.done.add("delivery in the old format")
 		}
 	}
 	return wrong

@@ -127,6 +127,64 @@ func TestWhatTheServiceSawIsJudgedToo(t *testing.T) {
 	}
 }
 
+func TestABadTokenAndAnUntoldTransferAreSeen(t *testing.T) {
+	bad := admin.Notification{Done: true, Status: 202, Faults: []string{admin.Reorder, admin.BadToken}}
+	refused, good := bad, bad
+	refused.Status, good.Faults = 401, []string{admin.Reorder}
+	if wrong := trusted([]admin.Notification{bad, refused, good}); len(wrong) != 1 {
+		t.Errorf("found %v, want the one that was accepted", wrong)
+	}
+	moved := admin.Call{ID: "1", Result: &admin.Result{Subcode: gracefulTransfer}}
+	for name, tc := range map[string]struct {
+		weather weather
+		end     callfleetv1.EndReason
+		wrong   int
+	}{
+		"told":               {end: callfleetv1.EndTransferred},
+		"told otherwise":     {end: callfleetv1.EndRemoteHungUp, wrong: 1},
+		"told in a bad time": {weather: weather{seed: 1}, end: callfleetv1.EndRemoteHungUp},
+	} {
+		var h history
+		h.call("a", callfleetv1.PhaseCompleted, "1", tc.end)
+		if wrong := mistold(tc.weather, []admin.Call{moved}, h); len(wrong) != tc.wrong {
+			t.Errorf("%s: found %v, want %d", name, wrong, tc.wrong)
+		}
+	}
+}
+
+func TestEverythingIsDrawn(t *testing.T) {
+	drawn := map[string]int{}
+	for seed := range uint64(9) {
+		w := forecast(seed + 1)
+		if w.legacy {
+			drawn["old format"]++
+		}
+		for what, p := range map[string]float64{admin.BotFailing: w.mix.BotFailing, admin.BotReplyLost: w.mix.BotReplyLost, admin.BadToken: w.mix.BadToken} {
+			if p > 0 {
+				drawn[what]++
+			}
+		}
+		for n := range 112 {
+			p := draw(seed+1, n)
+			drawn[p.about]++
+			drawn[p.caller]++
+			for _, a := range p.acts {
+				drawn[a.what]++
+			}
+			if p.bot == theirMedia && p.plays {
+				drawn["the service plays"]++
+			}
+		}
+	}
+	want := []string{meets, taken, makes, keeps, callerForMany, callerRedirected, "old format", "the service plays", admin.BotFailing, admin.BotReplyLost, admin.BadToken}
+	for _, what := range append(append(want, inCall...), throughPod...) {
+		if drawn[what] == 0 {
+			t.Errorf("in nine rounds nobody does this: %s", what)
+		}
+	}
+	t.Log(drawn)
+}
+
 func TestARoundIsDrawnTheSameEveryTime(t *testing.T) {
 	for seed := range uint64(20) {
 		if a, b := forecast(seed).String(), forecast(seed).String(); a != b {

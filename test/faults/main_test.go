@@ -54,7 +54,7 @@ func TestMain(m *testing.M) {
 func run(m *testing.M) (code int, err error) {
 	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	ctx, cancel := context.WithTimeout(interrupted, 5*time.Minute)
+	ctx, cancel := context.WithTimeout(interrupted, 10*time.Minute) // nothing may be built yet, and the machine busy
 	defer cancel()
 	dir, err := os.MkdirTemp("", "callfleet-faults-")
 	if err != nil {
@@ -91,5 +91,12 @@ func run(m *testing.M) (code int, err error) {
 	if err := startBots(ctx); err != nil {
 		return 1, err
 	}
-	return m.Run(), nil
+	var seen rig.Haystack
+	followed, unfollow := context.WithCancel(interrupted)
+	defer unfollow()
+	if err := seen.Follow(followed, world); err != nil {
+		return 1, err
+	}
+	code = m.Run()
+	return code, seen.Leaks(followed, world)
 }

@@ -17,6 +17,7 @@ const (
 	meets = "meeting"
 	taken = "incoming"
 	makes = "outgoing"
+	keeps = "policy recording" // users join a meeting who are to be recorded
 )
 
 // plan is what happens in one scenario. All of it is drawn beforehand; only when exactly it happens is left to chance.
@@ -37,6 +38,9 @@ type plan struct {
 
 	callees []string // how each of them reacts
 	ring    callfleetv1.Duration
+
+	recorded []int // which of those under a recording policy join
+	plays    bool  // a prompt, and no echo
 
 	leave    callfleetv1.LeaveRules
 	rejoin   callfleetv1.RejoinPolicy
@@ -71,8 +75,10 @@ func (p plan) String() string {
 		fmt.Fprintf(&b, ", caller %q, %d others, gives up %v, %d at once", p.caller, p.others, p.giveUp, p.ringAs)
 	case makes:
 		fmt.Fprintf(&b, ", callees %v, ringing %q", p.callees, p.ring)
+	case keeps:
+		fmt.Fprintf(&b, ", users %v", p.recorded)
 	}
-	fmt.Fprintf(&b, ", leave %+v, settings %v, settled %v; then %v; end %v", p.leave, p.settings, p.settled, p.acts, p.end)
+	fmt.Fprintf(&b, ", plays %v, leave %+v, settings %v, settled %v; then %v; end %v", p.plays, p.leave, p.settings, p.settled, p.acts, p.end)
 	return b.String()
 }
 
@@ -94,6 +100,23 @@ const (
 	mutedBy   = "muted by somebody"
 	flip      = "mute and unmute at once"
 )
+
+// What is done in a call through the pod that has it, as kubectl callfleet does.
+const (
+	handOn     = "transfer"
+	handOnVain = "transfer to somebody who declines"
+	playOne    = "play"
+	playStop   = "play and stop"
+	recordOne  = "record"
+	sendKeys   = "send keys"
+	hearKeys   = "subscribe to tones, and somebody presses keys"
+	muteOne    = "mute a participant"
+	removeOne  = "remove a participant"
+	holdOne    = "hold a participant, and no more"
+	gallery    = "large gallery"
+)
+
+var throughPod = []string{handOn, handOn, handOnVain, playOne, playOne, playStop, recordOne, sendKeys, hearKeys, muteOne, removeOne, holdOne, gallery}
 
 var inCall = []string{mute, unmute, announce, withdraw, keepMedia, keepMedia, inviteOne, uninvite, comes, goes, churn, mutedBy, flip}
 
@@ -181,5 +204,25 @@ func draw(seed uint64, number int) plan {
 	if p.lobby == "left" {
 		p.leave.LobbyTimeout = "10s"
 	}
+	drawMore(r, &p)
 	return p
+}
+
+// drawMore draws what came later, after all else, so that what a seed stood for changed as little as could be.
+func drawMore(r *rand.Rand, p *plan) {
+	p.plays = r.IntN(3) > 0
+	if p.about == meets && r.IntN(6) == 0 {
+		p.about, p.lobby = keeps, ""
+		p.recorded = pick(r, []int{0}, []int{0, 1}, []int{0, 1, 2}, []int{0, 1, 2}, []int{2, 3})
+		p.end.what = pick(r, endMeeting, endRemoved, endWished, endDeleted, endHungUp, endHungUp)
+	}
+	if p.about == taken && p.caller == callerRedirected && r.IntN(2) == 0 {
+		p.caller = callerForMany
+	}
+	if p.ringAs > 1 || r.IntN(2) == 0 {
+		return // the second: so that the matrix is not about these alone
+	}
+	one := step{after: within(r, 300*time.Millisecond), what: pick(r, throughPod...)}
+	at := r.IntN(len(p.acts) + 1)
+	p.acts = append(p.acts[:at:at], append([]step{one}, p.acts[at:]...)...)
 }

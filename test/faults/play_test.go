@@ -41,18 +41,24 @@ type scene struct {
 	users    []string // ids of people who were called or invited
 	name     string   // kind/name of its object; empty while there is none
 	callID   string   // of a call that came in
+	done     *deeds
+	// recordedPeople are those who came in under a policy.
+	recordedPeople *crowd
 	// withdrawn: that the call is recorded was taken back.
 	withdrawn bool
 }
 
 // play plays a plan to its end and says what is wrong with how it went.
-func play(ctx context.Context, p plan, w weather, r *recorder, k *sky) error {
-	s := &scene{plan: p, weather: w, recorder: r, sky: k}
+func play(ctx context.Context, p plan, w weather, r *recorder, k *sky, done *deeds) error {
+	s := &scene{plan: p, weather: w, recorder: r, sky: k, done: done, recordedPeople: &crowd{}}
 	if err := pause(ctx, p.start); err != nil {
 		return err
 	}
-	if p.about == taken {
+	switch p.about {
+	case taken:
 		return s.playIncoming(ctx)
+	case keeps:
+		return s.playRecorded(ctx)
 	}
 	var object callfleetv1.AnyCall
 	var err error
@@ -190,7 +196,10 @@ func (s *scene) user(ctx context.Context, reaction string) (string, error) {
 func (s *scene) settle(spec *callfleetv1.CallSpec) {
 	spec.BotRef.Name = s.bot
 	spec.Behavior = nil
-	if s.bot == ownMedia {
+	switch {
+	case s.plays:
+		spec.Behavior = &callfleetv1.Behavior{Play: &callfleetv1.Play{ConfigMap: &prompt, Loop: s.number%2 == 0}}
+	case s.bot == ownMedia:
 		spec.Behavior = &callfleetv1.Behavior{Echo: &callfleetv1.Echo{}}
 	}
 	spec.Leave, spec.Rejoin = s.leave, callfleetv1.Rejoin{Policy: s.rejoin, MaxAttempts: 2}
@@ -279,6 +288,9 @@ func (s *scene) playCaller(ctx context.Context) error {
 	deadline := time.Now().Add(standsWithin + outage)
 	for s.name = s.recorder.taken(id); s.name == ""; s.name = s.recorder.taken(id) {
 		if c, ok := s.sky.call(ctx, id); ctx.Err() != nil || ok && !c.Live() && c.Established.IsZero() {
+			if s.caller == callerForMany && strings.HasPrefix(c.EndDetail, "redirected to ") {
+				s.done.add("redirected to several")
+			}
 			return nil // taken by nobody
 		}
 		if time.Now().After(deadline) { // taken by a process that was killed at once

@@ -39,6 +39,8 @@ type recorder struct {
 	incoming map[string]types.UID // by the call's id
 	gone     map[types.UID]bool
 	excused  map[types.UID]bool
+	// addresses of the pods, by name
+	addresses map[string]string
 }
 
 func record(ctx context.Context) (*recorder, error) {
@@ -46,7 +48,7 @@ func record(ctx context.Context) (*recorder, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &recorder{latest: map[types.UID]callfleetv1.AnyCall{}, byName: map[string]types.UID{}, incoming: map[string]types.UID{}, gone: map[types.UID]bool{}, excused: map[types.UID]bool{}}
+	r := &recorder{latest: map[types.UID]callfleetv1.AnyCall{}, byName: map[string]types.UID{}, incoming: map[string]types.UID{}, gone: map[types.UID]bool{}, excused: map[types.UID]bool{}, addresses: map[string]string{}}
 	go client.Follow(ctx, api, "meetingsessions", rig.Namespace, fields.Everything(), &callfleetv1.MeetingSession{}, client.Follower[*callfleetv1.MeetingSession]{
 		Changed: func(s *callfleetv1.MeetingSession) { r.call(s, false) }, Gone: func(s *callfleetv1.MeetingSession) { r.call(s, true) },
 	})
@@ -100,6 +102,7 @@ func (r *recorder) pod(p *callfleetv1.MediaPod, gone bool) {
 		}
 	}
 	r.versions = append(r.versions, v)
+	r.addresses[p.Name] = p.Status.PodIP
 }
 
 // soFar is what take would give, and leaves it there.
@@ -155,6 +158,13 @@ func (r *recorder) taken(callID string) string {
 		return nameOf(r.latest[uid])
 	}
 	return ""
+}
+
+// addressOf is where a pod was last; empty if nobody knows.
+func (r *recorder) addressOf(pod string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.addresses[pod]
 }
 
 // untold: a call came in, its object was made, and the process that made it was killed before it could say that it holds

@@ -146,6 +146,42 @@ func unrecorded(w weather, calls []admin.Call, claimed map[string]bool) (wrong [
 	return wrong
 }
 
+// trusted lists notifications that the bot took with a token that nobody may trust.
+func trusted(list []admin.Notification) (wrong []string) {
+	for _, n := range list {
+		if slices.Contains(n.Faults, admin.BadToken) && n.Accepted() {
+			wrong = append(wrong, fmt.Sprintf("a notification with a bad token was accepted with %d: %s of call %s, %s", n.Status, n.ChangeType, n.CallID, n.Summary))
+		}
+	}
+	return wrong
+}
+
+// mistold lists calls that were transferred, and whose objects tell of another end though nothing kept the bot from hearing
+// of it.
+func mistold(w weather, calls []admin.Call, versions []version) (wrong []string) {
+	if !w.calm() {
+		return nil
+	}
+	ends := map[string]callfleetv1.EndReason{}
+	for _, v := range versions {
+		if v.call == nil {
+			continue
+		}
+		if st := status(v); st.Call != nil && st.Call.End != nil {
+			ends[plain(st.Call.ID)] = st.Call.End.Reason
+		}
+	}
+	for _, c := range calls {
+		if told, ok := ends[plain(c.ID)]; ok && c.Result != nil && c.Result.Code == 0 && c.Result.Subcode == gracefulTransfer && told != callfleetv1.EndTransferred {
+			wrong = append(wrong, fmt.Sprintf("it was transferred, and its object tells of %s: %s", told, brief(c)))
+		}
+	}
+	return wrong
+}
+
+// gracefulTransfer is the subcode of a call whose other party was transferred (graph.md, section 1.1).
+const gracefulTransfer = 7015
+
 // settle waits until nothing goes on in the local Teams. Of what is left then only that is right which no process can
 // know of; it has to die of the service's own deadline, which is made to come soon.
 func settle(ctx context.Context, vain map[string]bool) (wrong []string) {

@@ -36,7 +36,12 @@ type weather struct {
 	seed   uint64
 	mix    admin.Chaos
 	breaks []step
+	// legacy: the channel sends new calls in the old format first.
+	legacy bool
 }
+
+// calm: nothing goes wrong.
+func (w weather) calm() bool { return w.seed%9 == 0 }
 
 // brings: it is among what is broken.
 func (w weather) brings(what ...string) bool {
@@ -51,7 +56,7 @@ func (w weather) brings(what ...string) bool {
 }
 
 func (w weather) String() string {
-	return fmt.Sprintf("round %d: %+v; breaks %v", w.seed, w.mix, w.breaks)
+	return fmt.Sprintf("round %d: %+v; breaks %v; old format first %v", w.seed, w.mix, w.breaks, w.legacy)
 }
 
 // forecast draws the weather of a round. Every ninth round has none: what fails there is no matter of faults. The eight
@@ -59,7 +64,7 @@ func (w weather) String() string {
 func forecast(seed uint64) weather {
 	r := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // chance is wanted, not secrecy
 	w := weather{seed: seed, mix: admin.Chaos{Seed: seed}}
-	if seed%9 == 0 {
+	if w.calm() {
 		return w
 	}
 	some := func(most float64) float64 {
@@ -81,6 +86,8 @@ func forecast(seed uint64) weather {
 	for _, what := range kinds[:1+r.IntN(3)] {
 		w.breaks = append(w.breaks, step{after: time.Second + within(r, 3*time.Second), what: what})
 	}
+	w.mix.BotFailing, w.mix.BotReplyLost, w.mix.BadToken = some(.1), some(.1), some(.05)
+	w.legacy = r.IntN(2) == 0
 	return w
 }
 
@@ -88,6 +95,11 @@ func forecast(seed uint64) weather {
 func (w weather) begin(ctx context.Context, t *testing.T) (clear func()) {
 	if err := world.Teams.SetChaos(ctx, w.mix); err != nil {
 		t.Fatal(err)
+	}
+	if w.legacy {
+		if err := legacyFirst(ctx, true); err != nil {
+			t.Fatal(err)
+		}
 	}
 	var broken sync.WaitGroup
 	for _, b := range w.breaks {
@@ -104,6 +116,11 @@ func (w weather) begin(ctx context.Context, t *testing.T) (clear func()) {
 		broken.Wait()
 		if err := world.Teams.ClearFaults(ctx); err != nil {
 			t.Error(err)
+		}
+		if w.legacy {
+			if err := legacyFirst(ctx, false); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 }

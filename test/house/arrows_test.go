@@ -70,6 +70,8 @@ var grounds = []ground{
 	{folder: "hack/coverage", ours: []string{"graph"}, foreign: []ban{noKubernetes, noAPIServer, noPion}},
 	{folder: "hack/demo", ours: []string{"api", "audio", "hack", "teamsim/admin", "test/rig"}},
 	{folder: "test", ours: []string{"api", "audio", "hack", "teamsim/admin"}},
+	// It acts in calls as kubectl callfleet does.
+	{folder: "test/faults", ours: []string{"api", "audio", "hack", "teamsim/admin", "test/rig", "mediapod/control/wire"}},
 	// The media pod as it is, with another clock.
 	{folder: "test/faults/fastpod", ours: []string{"mediapod"}},
 }
