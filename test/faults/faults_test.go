@@ -111,10 +111,10 @@ func verify(ctx context.Context, w weather, r *recorder, began time.Time, sum *t
 			wrong = append(wrong, err.Error())
 		}
 	}
-	for deadline := time.Now().Add(endsWithin); len(r.unfinished(w)) > 0 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(endsWithin); len(r.unfinished()) > 0 && time.Now().Before(deadline); {
 		_ = pause(ctx, 50*time.Millisecond)
 	}
-	for _, c := range r.unfinished(w) {
+	for _, c := range r.unfinished() {
 		wrong = append(wrong, "without an end: "+story(c))
 	}
 	wrong = append(wrong, settle(ctx, vain(w, r.soFar()))...)

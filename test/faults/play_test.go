@@ -101,7 +101,9 @@ func (s *scene) goOn(ctx context.Context) error {
 		errs = append(errs, fmt.Errorf("%s: %w", s.end.what, err))
 	}
 	if s.wait(ctx, endsWithin, nil) {
-		return errors.Join(errs...)
+		if c, gone := s.recorder.subject(s.name); c == nil || gone || !abandoned(c) {
+			return errors.Join(errs...)
+		} // should anybody take it up after all, nobody ends it any more
 	}
 	if err := s.change(ctx, func(spec *callfleetv1.CallSpec) { spec.DesiredState = callfleetv1.DesiredEnded }); err != nil {
 		return errors.Join(append(errs, err)...)
@@ -126,7 +128,7 @@ func (s *scene) wait(ctx context.Context, patience time.Duration, so func(*callf
 			if deleted := c.GetDeletionTimestamp() != nil; st.Phase.Finished() && !deleted || so != nil && so(st) {
 				return true
 			}
-			if untold(c) && s.weather.brings(killOwn, killTheirs) && time.Since(c.GetCreationTimestamp().Time) > endsWithin {
+			if abandoned(c) && time.Since(c.GetCreationTimestamp().Time) > endsWithin {
 				return true // it waits for the word of a dead process
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/fields"
@@ -175,24 +176,39 @@ func untold(c callfleetv1.AnyCall) bool {
 }
 
 // unfinished lists what has neither ended nor gone, and should have.
-func (r *recorder) unfinished(w weather) []callfleetv1.AnyCall {
+func (r *recorder) unfinished() []callfleetv1.AnyCall {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var list []callfleetv1.AnyCall
 	for uid, c := range r.latest {
-		if _, st := c.CallParts(); !r.gone[uid] && !st.Phase.Finished() && !(untold(c) && r.mayBeUntold(c, w)) {
+		if _, st := c.CallParts(); !r.gone[uid] && !st.Phase.Finished() && !r.mayBeUntold(c) {
 			list = append(list, c)
 		}
 	}
 	return list
 }
 
-// mayBeUntold: a pod was killed when the object was made, in this round or in one before.
-func (r *recorder) mayBeUntold(c callfleetv1.AnyCall, w weather) bool {
-	if w.brings(killOwn, killTheirs) {
+// abandoned: it is untold, and the process that was to tell was killed when the object was made, or later.
+func abandoned(c callfleetv1.AnyCall) bool {
+	if !untold(c) {
+		return false
+	}
+	by := c.(*callfleetv1.Call).Spec.Incoming.AnsweredBy
+	if by == nil {
+		return false
+	}
+	kills.Lock()
+	defer kills.Unlock()
+	const onItsWay = time.Second // the object, which is timed to the second besides
+	return kills.last[by.MediaPod].After(c.GetCreationTimestamp().Add(-onItsWay))
+}
+
+// mayBeUntold: nobody will hear of it soon; whoever was told to wait for it once need not do so later.
+func (r *recorder) mayBeUntold(c callfleetv1.AnyCall) bool {
+	if abandoned(c) {
 		r.excused[c.GetUID()] = true
 	}
-	return r.excused[c.GetUID()]
+	return untold(c) && r.excused[c.GetUID()]
 }
 
 // away: the API server cannot be reached, or is about to stop.
