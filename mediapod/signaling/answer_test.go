@@ -275,3 +275,47 @@ func TestHangingUpWhileAnswering(t *testing.T) {
 		})
 	}
 }
+
+// The answer is on its way when the time for it is over, and the service has taken it: the caller would hear nobody until the
+// call says something.
+func TestACallThatWasAnsweredAfterAllIsHungUp(t *testing.T) {
+	tests := map[string]struct {
+		state  graph.CallState
+		other  bool // it is another pod's
+		hungUp bool
+	}{
+		"it goes on":               {state: graph.StateEstablished, hungUp: true},
+		"another pod answered it":  {state: graph.StateEstablished, other: true},
+		"it rings on, says Graph":  {state: graph.StateIncoming},
+		"it is gone in the moment": {},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := &fakeGraph{
+					answer: func(ctx context.Context, _ int, _ graph.Answer) error { <-ctx.Done(); return ctx.Err() },
+					reject: func(string) error { return answer("reject call", 409) },
+				}
+				g.get = func(id string) (*graph.Call, error) {
+					if tt.state == "" {
+						return nil, answer("get call", 404)
+					}
+					uri := g.answers[0].CallbackURI
+					if tt.other {
+						uri += "x"
+					}
+					return &graph.Call{ID: id, State: tt.state, CallbackURI: uri}, nil
+				}
+				d := &desk{decide: answerIt}
+				s := newTestServer(t, g, withDesk(d))
+				defer stop(t, s)
+				post(s, newCallPath, ring(t, testCallID))
+				pass(answerDeadline + time.Minute)
+				wantEnd(t, d.call(t), EndServiceError)
+				if got := g.count("delete", testCallID) == 1; got != tt.hungUp || g.count("reject as busy", testCallID) != 1 {
+					t.Errorf("hung up: %t, want %t; asked %v", got, tt.hungUp, g.asked)
+				}
+			})
+		})
+	}
+}

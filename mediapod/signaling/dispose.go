@@ -63,15 +63,22 @@ func (s *Server) dispose(in Incoming, first bool, what string, do errandFunc) di
 	return disposition{}
 }
 
-// turnAway rejects a call whose answer failed. Where the service refuses, the answer may have been taken: then the call tells
-// of itself, and is hung up.
+// turnAway rejects a call whose answer failed. Where the service refuses, the answer may have been taken: then it is hung up.
+// What another pod has answered is left alone, and what cannot be told now tells of itself later.
 func (s *Server) turnAway(c *Call) {
-	snap := c.machine.snap
+	snap, ours := c.machine.snap, c.machine.callback
 	begun := s.forOther(snap.CallID, snap.ScenarioID, snap.TenantID, "reject a call that could not be answered", true,
 		func(ctx context.Context, api GraphAPI, callID, scenarioID string) error {
 			err := api.RejectCall(ctx, scenarioID, callID, graph.RejectBusy)
 			_ = s.turned(err) // counts; what the service does not know may be a call that was answered
-			return err
+			if err == nil || !unknownCall(err) {
+				return err
+			}
+			call, getErr := api.GetCall(ctx, scenarioID, callID)
+			if getErr != nil || call.State.Rank() <= rankIncoming || call.CallbackURI != ours {
+				return err
+			}
+			return s.hangUp(ctx, api, callID, scenarioID)
 		})
 	if !begun {
 		s.metrics.undone[undoneReject].Inc()
