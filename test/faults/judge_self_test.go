@@ -153,6 +153,22 @@ func TestABadTokenAndAnUntoldTransferAreSeen(t *testing.T) {
 	}
 }
 
+func TestWhatTheBotCouldNotKnowIsToldApart(t *testing.T) {
+	var h history
+	for name, stood := range map[string]bool{"a": true, "b": false} {
+		c := &callfleetv1.Call{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name)}}
+		c.Spec.Incoming = &callfleetv1.IncomingCall{ID: name}
+		c.Status.Call = &callfleetv1.CallRecord{ID: name, End: &callfleetv1.CallEnd{Reason: callfleetv1.EndAnsweredTooLate}}
+		if stood {
+			c.Status.Call.EstablishedTime = &metav1.MicroTime{}
+		}
+		h = append(h, version{uid: c.UID, name: "call/" + name, call: c})
+	}
+	if late := unawares(h); len(late) != 1 || !late["b"] {
+		t.Errorf("unawares of %v, want of b alone", late)
+	}
+}
+
 func TestEverythingIsDrawn(t *testing.T) {
 	drawn := map[string]int{}
 	for seed := range uint64(9) {

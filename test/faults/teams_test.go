@@ -49,6 +49,20 @@ func vain(w weather, versions []version) map[string]bool {
 	return ids
 }
 
+// unawares are the calls that came in and stood, of which the bot heard so late that it took them for unanswered. It hangs
+// them up when it learns better, and has given their seat away by then.
+func unawares(versions []version) map[string]bool {
+	ids := map[string]bool{}
+	for _, v := range versions {
+		if one, ok := v.call.(*callfleetv1.Call); ok && one.Spec.Incoming != nil {
+			if c := one.Status.Call; c != nil && c.End != nil && c.EstablishedTime == nil {
+				ids[plain(c.ID)] = true
+			}
+		}
+	}
+	return ids
+}
+
 // plain is an id however it is written: in capitals, and without dashes.
 func plain(id string) string { return strings.ToLower(strings.ReplaceAll(id, "-", "")) }
 
