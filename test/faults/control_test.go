@@ -126,8 +126,10 @@ func (s *scene) post(ctx context.Context, action wire.Action, body wire.Request)
 	if err := json.Unmarshal(said, &refusal); err != nil || refusal.Reason == "" || refusal.Message == "" {
 		return "", fmt.Errorf("the media pod answered %d without saying why: %q", resp.StatusCode, said)
 	}
-	// An API server that has just come back forbids everything until it has read who may do what.
-	if refusal.Reason == wire.ReasonInvalid || refusal.Reason == wire.ReasonForbidden && !s.weather.brings(noAPIServer) {
+	// Somebody invited may have made a group of the call, in which the participant has to be named who is transferred. And an
+	// API server that has just come back forbids everything until it has read who may do what.
+	invalid := refusal.Reason == wire.ReasonInvalid && action != wire.ActionTransfer
+	if invalid || refusal.Reason == wire.ReasonForbidden && !s.weather.brings(noAPIServer) {
 		return "", fmt.Errorf("the media pod would not: %s: %s", refusal.Reason, refusal.Message)
 	}
 	return string(refusal.Reason), nil
