@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -73,8 +74,8 @@ var controls = &http.Client{Transport: &http.Transport{
 // answersWithin is how long somebody waits for how an action went.
 const answersWithin = 4 * time.Second
 
-// controlled is what an action came to: "transfer done", "transfer NotEstablished", or "transfer without an answer" from a
-// pod that is not there.
+// controlled does something and counts what it came to: "transfer done", "transfer NotEstablished", or "transfer without an
+// answer" from a pod that is not there.
 func (s *scene) controlled(ctx context.Context, action wire.Action, body wire.Request) error {
 	came, err := s.post(ctx, action, body)
 	if err == nil {
@@ -89,12 +90,12 @@ func (s *scene) post(ctx context.Context, action wire.Action, body wire.Request)
 	defer cancel()
 	c, gone := s.recorder.subject(s.name)
 	if c == nil || gone {
-		return nobody, nil
+		return "when the call was over", nil
 	}
 	_, st := c.CallParts()
 	ip := s.recorder.addressOf(st.MediaPod)
 	if ip == "" {
-		return nobody, nil
+		return "before a pod had the call", nil
 	}
 	raw, err := json.Marshal(body)
 	if err != nil {
@@ -111,6 +112,9 @@ func (s *scene) post(ctx context.Context, action wire.Action, body wire.Request)
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set(wire.HeaderAuthorization, "Bearer "+operator)
 	resp, err := controls.Do(r)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "not done in time", nil
+	}
 	if err != nil {
 		return nobody, nil
 	}
@@ -137,6 +141,7 @@ func (s *scene) post(ctx context.Context, action wire.Action, body wire.Request)
 
 // through does something in the call through its pod. What comes of it does not matter, as long as it is said.
 func (s *scene) through(ctx context.Context, what string) error {
+	s.wait(ctx, standsWithin, func(st *callfleetv1.CallStatus) bool { return st.Phase == callfleetv1.PhaseEstablished })
 	file := wire.Prompt{ConfigMap: &prompt}
 	switch what {
 	case handOn, handOnVain:

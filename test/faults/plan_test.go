@@ -213,7 +213,7 @@ func drawMore(r *rand.Rand, p *plan) {
 	p.plays = r.IntN(3) > 0
 	if p.about == meets && r.IntN(6) == 0 {
 		p.about, p.lobby = keeps, ""
-		p.recorded = pick(r, []int{0}, []int{0, 1}, []int{0, 1, 2}, []int{0, 1, 2}, []int{2, 3})
+		p.recorded = pick(r, []int{0}, []int{0, 1}, []int{0, 1, 2}, []int{0, 1, 2}, []int{3}, []int{2, 3})
 		p.end.what = pick(r, endMeeting, endRemoved, endWished, endDeleted, endHungUp, endHungUp)
 	}
 	if p.about == taken && p.caller == callerRedirected && r.IntN(2) == 0 {
