@@ -24,10 +24,11 @@ func startTime(pid int) string {
 		return ""
 	}
 	// The name, in brackets, may hold anything; what follows is numbers.
-	// proc_pid_stat(5): state is field 3, start time field 22.
+	// proc_pid_stat(5): state is field 3, number of threads field 20, start time field 22. The state is that of the first
+	// thread: as long as there are others, they hold what the process holds, its ports among them.
 	_, rest, ok := cutLast(string(data), ")")
 	fields := strings.Fields(rest)
-	if !ok || len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
+	if !ok || len(fields) < 20 || fields[0] == "Z" && fields[17] == "1" || fields[0] == "X" {
 		return ""
 	}
 	return fields[19]
