@@ -244,8 +244,10 @@ func heardOf(ctx context.Context, c admin.Call) (string, error) {
 	kills.Lock()
 	died := kills.last[pod]
 	kills.Unlock()
+	// What a process answered before it died may be read later, on a busy machine; its successor is not up that soon.
+	const onItsWay = time.Second
 	for _, n := range list {
-		if n.Accepted() && n.DoneTime.After(died) {
+		if n.Accepted() && n.DoneTime.After(died.Add(onItsWay)) {
 			return n.DoneTime.Format(time.StampMilli) + " " + n.ChangeType + " " + n.Summary, nil
 		}
 	}
