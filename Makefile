@@ -56,9 +56,9 @@ demo-down: ## End a demo that was left running
 	@[ ! -d .devcluster/demo ] || $(GO) run ./hack/demo -down
 
 .PHONY: test
-test: ## Run everything: verify, vet, unit, API server, fuzz and end-to-end tests
+test: ## Run everything: verify, vet, unit, API server, fuzz and end-to-end tests, and the fault matrix
 	@began=$$(date +%s); \
-	if $(MAKE) verify vet test-unit fuzz-wire e2e; then \
+	if $(MAKE) verify vet test-unit fuzz-wire e2e faults; then \
 		echo "==> make test: everything passed, after $$(( $$(date +%s) - began )) s"; \
 	else \
 		echo "==> make test: FAILED, after $$(( $$(date +%s) - began )) s; the first error is above" >&2; exit 1; \

@@ -116,7 +116,13 @@ const (
 	gallery    = "large gallery"
 )
 
-var throughPod = []string{handOn, handOn, handOnVain, playOne, playOne, playStop, recordOne, sendKeys, hearKeys, muteOne, removeOne, holdOne, gallery}
+var throughPod = []string{handOn, handOnVain, playOne, playStop, recordOne, sendKeys, hearKeys, muteOne, removeOne, holdOne, gallery}
+
+// The service plays and records only where it has the media; once in a while it is asked to elsewhere.
+var (
+	withOwnMedia   = []string{handOn, handOn, handOnVain, sendKeys, muteOne, removeOne, holdOne, playOne, gallery}
+	withTheirMedia = append([]string{handOn, playOne, playOne, playStop, recordOne, recordOne, hearKeys}, throughPod...)
+)
 
 var inCall = []string{mute, unmute, announce, withdraw, keepMedia, keepMedia, inviteOne, uninvite, comes, goes, churn, mutedBy, flip}
 
@@ -222,7 +228,11 @@ func drawMore(r *rand.Rand, p *plan) {
 	if p.ringAs > 1 || r.IntN(2) == 0 {
 		return // the second: so that the matrix is not about these alone
 	}
-	one := step{after: within(r, 300*time.Millisecond), what: pick(r, throughPod...)}
+	acts := withTheirMedia
+	if p.bot == ownMedia {
+		acts = withOwnMedia
+	}
+	one := step{after: within(r, 300*time.Millisecond), what: pick(r, acts...)}
 	at := r.IntN(len(p.acts) + 1)
 	p.acts = append(p.acts[:at:at], append([]step{one}, p.acts[at:]...)...)
 }
