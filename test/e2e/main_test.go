@@ -16,6 +16,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
+
 	"github.com/callfleet/callfleet/test/rig"
 )
 
@@ -60,7 +63,10 @@ func run(m *testing.M) (code int, err error) {
 		_, _ = world.Close(), os.RemoveAll(dir)
 		os.Exit(130)
 	})()
-	if err := seen.Follow(ctx, world); err != nil {
+	klog.SetLogger(logr.Discard()) // following complains whenever the API server is taken away
+	followed, unfollow := context.WithCancel(ctx)
+	defer unfollow()
+	if err := seen.Follow(followed, world); err != nil {
 		return 1, err
 	}
 	bot, err := world.Bot()

@@ -259,11 +259,13 @@ func TestServiceHostedCallsOutliveTheirPod(t *testing.T) {
 		}
 	}
 	killForGood(t, holder)
+	killed := time.Now()
 	allAre("go on in another pod, which tells that it adopted them", func(c callfleetv1.Call) bool {
 		return c.Status.Phase == callfleetv1.PhaseEstablished && c.Status.MediaPod != holder && c.Status.MediaPod != "" &&
 			c.Status.Call.ClaimedBy != "" && c.Status.Call.ClaimedBy != before[c.Spec.Incoming.ID].Status.Call.ClaimedBy &&
 			slices.ContainsFunc(c.Status.Timeline, func(e callfleetv1.TimelineEvent) bool { return e.Event == "Adopted" })
 	})
+	t.Logf("all were adopted %.1f s after the pod was killed", time.Since(killed).Seconds())
 	for id, c := range calls() {
 		if was := before[id].Status; c.Status.Call.ID != was.Call.ID || c.Status.Attempts != was.Attempts {
 			t.Errorf("call %s, attempt %d, became call %s, attempt %d; it was to go on", was.Call.ID, was.Attempts, c.Status.Call.ID, c.Status.Attempts)
