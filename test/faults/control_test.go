@@ -71,6 +71,12 @@ var controls = &http.Client{Transport: &http.Transport{
 	DialContext:     (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
 }}
 
+// What an action comes to, besides the reasons of refusals.
+const (
+	done      = "done"
+	notInTime = "not done in time" // by us: a prompt takes as long as it takes
+)
+
 // answersWithin is how long somebody waits for how an action went.
 const answersWithin = 4 * time.Second
 
@@ -80,6 +86,9 @@ func (s *scene) controlled(ctx context.Context, action wire.Action, body wire.Re
 	came, err := s.post(ctx, action, body)
 	if err == nil {
 		s.done.add(string(action) + " " + came)
+		if came == done || came == notInTime {
+			s.done.add(string(action) + " taken on")
+		}
 	}
 	return err
 }
@@ -113,7 +122,7 @@ func (s *scene) post(ctx context.Context, action wire.Action, body wire.Request)
 	r.Header.Set(wire.HeaderAuthorization, "Bearer "+operator)
 	resp, err := controls.Do(r)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return "not done in time", nil
+		return notInTime, nil
 	}
 	if err != nil {
 		return nobody, nil
@@ -124,7 +133,7 @@ func (s *scene) post(ctx context.Context, action wire.Action, body wire.Request)
 		return nobody, nil
 	}
 	if resp.StatusCode == http.StatusOK {
-		return "done", nil
+		return done, nil
 	}
 	var refusal wire.Refusal
 	if err := json.Unmarshal(said, &refusal); err != nil || refusal.Reason == "" || refusal.Message == "" {

@@ -17,7 +17,7 @@ import (
 // mustHappen is what happens at least once in a whole run. Of what it does not try, a run proves nothing.
 var mustHappen = []string{
 	"policy recording NewCall", "policy recording Shared", "policy recording Rejected",
-	"transfer done", string(callfleetv1.EndTransferred), "transfer Refused", "play done", "record done", "dtmf done", "subscribe-tones done",
+	"transfer done", string(callfleetv1.EndTransferred), "transfer Refused", "play taken on", "record taken on", "dtmf taken on", "subscribe-tones taken on",
 	"delivery " + admin.BotFailing, "delivery " + admin.BotReplyLost, "delivery " + admin.BadToken, "delivery in the old format",
 	"redirected to several",
 }
