@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package opus
+
+import (
+	"errors"
+	"time"
+)
+
+// ErrMalformed is returned for what breaks the rules of RFC 6716 section 3.4.
+var ErrMalformed = errors.New("opus: malformed packet")
+
+// Packet is what a packet says about itself.
+type Packet struct {
+	// Frames is how many frames it holds, 1 to 48.
+	Frames int
+	// FrameDuration is that of each, 2.5 to 60 ms.
+	FrameDuration time.Duration
+	// Stereo says that the sender encoded two channels. A mono decoder takes it
+	// all the same.
+	Stereo bool
+	// DTX is set when there is nothing to hear in it and it need not have been
+	// sent: none of its frames has more than a byte (RFC 6716 section 2.1.9).
+	DTX bool
+}
+
+// Duration is the time that the packet covers, up to 120 ms.
+func (p Packet) Duration() time.Duration { return time.Duration(p.Frames) * p.FrameDuration }
+
+const (
+	// maxFrame is the most bytes of one frame (requirement R2).
+	maxFrame = 1275
+	// maxDuration is the longest packet (requirement R5).
+	maxDuration = 120 * time.Millisecond
+)
+
+// Parse reads the framing of a packet and checks all of it, so that what passes
+// can be decoded. It allocates nothing.
+func Parse(packet []byte) (Packet, error) {
+	if len(packet) == 0 {
+		return Packet{}, ErrMalformed // R1
+	}
+	toc, rest := packet[0], packet[1:]
+	p := Packet{FrameDuration: frameDuration(toc >> 3), Stereo: toc&4 != 0}
+	var ok bool
+	switch toc & 3 {
+	case 0: // one frame
+		p.Frames, p.DTX, ok = 1, len(rest) <= 1, len(rest) <= maxFrame
+	case 1: // two of the same size
+		p.Frames, p.DTX, ok = 2, len(rest) <= 2, len(rest)%2 == 0 && len(rest)/2 <= maxFrame // R3
+	case 2: // two of their own sizes
+		p.Frames = 2
+		p.DTX, ok = sizes(rest, 2)
+	case 3:
+		p.Frames, p.DTX, ok = many(rest)
+	}
+	if !ok || p.Duration() > maxDuration {
+		return Packet{}, ErrMalformed
+	}
+	return p, nil
+}
+
+// frameDuration reads the configuration number (table 2).
+func frameDuration(config byte) time.Duration {
+	const ms = time.Millisecond
+	switch {
+	case config < 12: // SILK
+		return [4]time.Duration{10 * ms, 20 * ms, 40 * ms, 60 * ms}[config&3]
+	case config < 16: // hybrid
+		return [2]time.Duration{10 * ms, 20 * ms}[config&1]
+	}
+	return 5 * ms / 2 << (config & 3) // CELT
+}
+
+// many reads what follows the first byte of a code 3 packet: a count, padding and
+// the frames (section 3.2.5).
+func many(b []byte) (frames int, dtx, ok bool) {
+	if len(b) == 0 {
+		return 0, false, false // R6, R7
+	}
+	count := b[0]
+	frames, b = int(count&0x3F), b[1:]
+	if frames == 0 {
+		return 0, false, false
+	}
+	if count&0x40 != 0 {
+		padding := 0
+		for more := true; more; {
+			if len(b) == 0 {
+				return 0, false, false
+			}
+			n := int(b[0])
+			b = b[1:]
+			if more = n == 255; more {
+				n = 254 // and the next byte counts too
+			}
+			padding += n
+		}
+		if padding > len(b) {
+			return 0, false, false
+		}
+		b = b[:len(b)-padding]
+	}
+	if count&0x80 != 0 { // each has its own size
+		dtx, ok = sizes(b, frames)
+		return frames, dtx, ok
+	}
+	size := len(b) / frames
+	return frames, size <= 1, len(b)%frames == 0 && size <= maxFrame // R6
+}
+
+// sizes reads the sizes of all frames but the last, which has what is left
+// (section 3.2.1).
+func sizes(b []byte, frames int) (dtx, ok bool) {
+	dtx = true
+	total := 0
+	for range frames - 1 {
+		if len(b) == 0 {
+			return false, false // R4, R7
+		}
+		n := int(b[0])
+		b = b[1:]
+		if n >= 252 {
+			if len(b) == 0 {
+				return false, false
+			}
+			n += 4 * int(b[0])
+			b = b[1:]
+		}
+		dtx = dtx && n <= 1
+		total += n
+	}
+	last := len(b) - total
+	return dtx && last <= 1, last >= 0 && last <= maxFrame
+}
