@@ -74,14 +74,45 @@ func (e *g711Encoder) Encode(dst []byte, frame []int16) []byte {
 	return dst
 }
 
+// g711Decoder makes up what is lost at 8 kHz, so that the filter between the rates
+// hears no break.
 type g711Decoder struct {
-	table *[256]int16
-	up    doubler
+	table     *[256]int16
+	concealer concealer
+	up        doubler
+	narrow    [PayloadBytes]int16
+}
+
+func newG711Decoder(table *[256]int16) *g711Decoder {
+	return &g711Decoder{table: table, concealer: newConcealer(8000)}
 }
 
 func (d *g711Decoder) Decode(dst []int16, payload []byte) []int16 {
-	for _, b := range payload {
-		x, y := d.up.double(d.table[b])
+	for len(payload) > 0 {
+		n := min(len(payload), len(d.narrow))
+		for i, b := range payload[:n] {
+			d.narrow[i] = d.table[b]
+		}
+		d.concealer.hear(d.narrow[:n])
+		dst = d.widen(dst, n)
+		payload = payload[n:]
+	}
+	return dst
+}
+
+func (d *g711Decoder) Conceal(dst []int16, samples int) []int16 {
+	for left := samples / 2; left > 0; {
+		n := min(left, len(d.narrow))
+		d.concealer.conceal(d.narrow[:n])
+		dst = d.widen(dst, n)
+		left -= n
+	}
+	return dst
+}
+
+func (d *g711Decoder) widen(dst []int16, n int) []int16 {
+	for _, v := range d.narrow[:n] {
+		x, y := d.up.double(v)
 		dst = append(dst, x, y)
 	}
 	return dst

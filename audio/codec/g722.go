@@ -2,6 +2,12 @@
 
 package codec
 
+import (
+	"slices"
+
+	"github.com/callfleet/callfleet/audio"
+)
+
 // G.722 at 64 kbit/s (mode 1): a quadrature mirror filter splits 16 kHz audio
 // into two sub-bands of 8 kHz, and each is coded with adaptive differential PCM,
 // six bits for the lower and two for the higher. One byte is two samples.
@@ -92,10 +98,11 @@ func quantHigh(eh, det int32) uint8 {
 type g722Decoder struct {
 	low, high band
 	x         [history + 2*PayloadBytes]int32
+	concealer concealer
 }
 
 func newG722Decoder() *g722Decoder {
-	d := &g722Decoder{}
+	d := &g722Decoder{concealer: newConcealer(audio.SampleRate)}
 	d.low, d.high = newBands()
 	return d
 }
@@ -103,6 +110,7 @@ func newG722Decoder() *g722Decoder {
 func (d *g722Decoder) Decode(dst []int16, payload []byte) []int16 {
 	for len(payload) > 0 {
 		n := min(len(payload), PayloadBytes)
+		from := len(dst)
 		for i, code := range payload[:n] {
 			rlow, rhigh := d.decode(code)
 			at := history + 2*i
@@ -111,9 +119,20 @@ func (d *g722Decoder) Decode(dst []int16, payload []byte) []int16 {
 			odd, even := mirror((*[24]int32)(d.x[at-history:]))
 			dst = append(dst, int16(sat16(even>>11)), int16(sat16(odd>>11)))
 		}
+		d.concealer.hear(dst[from:])
 		copy(d.x[:history], d.x[2*n:2*n+history])
 		payload = payload[n:]
 	}
+	return dst
+}
+
+func (d *g722Decoder) Conceal(dst []int16, samples int) []int16 {
+	samples = max(samples, 0) &^ 1
+	from := len(dst)
+	dst = slices.Grow(dst, samples)[:from+samples]
+	d.concealer.conceal(dst[from:])
+	d.low.lose(samples, nbMaxLow, shiftLow)
+	d.high.lose(samples, nbMaxHigh, shiftHigh)
 	return dst
 }
 
