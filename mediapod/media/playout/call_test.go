@@ -119,6 +119,7 @@ func (c call) run(t testing.TB) result {
 	}
 	packets := len(c.spoken) / c.samples
 	interval := float64(inTime(int64(c.samples))) / (1 + c.skew/1e6)
+	r.heard = make([]int16, 0, len(c.spoken)+audio.SampleRate)
 	sent := 0
 	for tick := 0; sent < packets || tick*audio.FrameSamples < len(c.spoken)+audio.SampleRate/2; tick++ {
 		now := time.Duration(tick)*frameTime + c.phase
@@ -173,13 +174,13 @@ func (r result) pieces(t testing.TB, spoken []int16, every int, phase, least, mo
 		if audio.DBov(audio.Energy(said), length) < -35 {
 			continue
 		}
-		start := from + int(inSamples(least-phase))
+		start := max(from+int(inSamples(least-phase)), 0)
 		heard := r.heard[start:min(from+length+int(inSamples(most-phase)), len(r.heard))]
 		report, err := measure.Compare(said, heard, audio.SampleRate)
 		if err != nil {
 			t.Fatal(err)
 		}
-		report.Delay += least
+		report.Delay += inTime(int64(start-from)) + phase
 		all = append(all, piece{report, inTime(int64(from))})
 	}
 	return all

@@ -34,6 +34,7 @@ const (
 type delays struct {
 	floor   int64 // transit at the lower edge of bin 0
 	weights [bins]float32
+	total   float32
 	weight  float32 // of the next packet; rather than others losing weight, it gains
 
 	low, high int64 // transits of the fastest packets and of those worth waiting for
@@ -62,9 +63,12 @@ func (d *delays) take(transit, arrival int64) {
 		bin = headroom
 	}
 	d.weights[min(bin, bins-1)] += d.weight
+	d.total += d.weight
 	if d.weight /= remembered; d.weight > 1e6 {
+		d.total = 0
 		for i := range d.weights {
 			d.weights[i] *= 1e-6
+			d.total += d.weights[i]
 		}
 		d.weight *= 1e-6
 	}
@@ -94,18 +98,15 @@ func (d *delays) shift(by int64) {
 
 // settle finds the shares again, and the bin of the fastest packets.
 func (d *delays) settle() (low int64) {
-	var total, sum float32
-	for _, w := range d.weights {
-		total += w
-	}
+	var sum float32
 	low = -1
 	for i, w := range d.weights {
 		sum += w
-		if low < 0 && sum > lowShare*total {
+		if low < 0 && sum > lowShare*d.total {
 			low = int64(i)
 			d.low = d.floor + low*binSamples
 		}
-		if sum >= highShare*total {
+		if sum >= highShare*d.total {
 			d.high = d.floor + int64(i+1)*binSamples
 			break
 		}

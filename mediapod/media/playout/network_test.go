@@ -22,7 +22,7 @@ func TestBadNetworkLeavesNoGapAndNoDriftIn10Minutes(t *testing.T) {
 		correlation float64
 		maxMade     float64 // percent concealed
 	}{
-		"linear for 10 minutes":     {typeLinear, 10 * time.Minute, 7, 0.85, 9.5},
+		"linear for 10 minutes":     {typeLinear, 10 * time.Minute, 13, 0.85, 9.5},
 		"G.711, every second":       {typeLaw, 30 * time.Second, 1, 0.8, 9.5},
 		"with a copy, every second": {typeCopying, 30 * time.Second, 1, 0.95, 3.5},
 	}
@@ -59,7 +59,7 @@ func TestBadNetworkLeavesNoGapAndNoDriftIn10Minutes(t *testing.T) {
 
 func TestConcealmentDoesNotClick(t *testing.T) {
 	for _, payloadType := range []uint8{typeLinear, typeLaw, typeCopying} {
-		spoken := voice(time.Minute)
+		spoken := voice(20 * time.Second)
 		c := call{spoken: spoken, network: bad, payloadType: payloadType}
 		r := c.run(t)
 		if own, heard := largestStep(spoken), largestStep(r.heard); heard*100 > own*115 {
@@ -70,13 +70,14 @@ func TestConcealmentDoesNotClick(t *testing.T) {
 
 func TestClockSkewIsAbsorbedWithoutAClick(t *testing.T) {
 	tests := map[string]struct {
-		spoken  []int16
-		longest time.Duration
+		spoken      []int16
+		longest     time.Duration
+		correlation float64
 	}{
-		"voice for 10 minutes": {voice(10 * time.Minute), 50 * time.Millisecond},
-		"speech":               {looped(speech(t, "standup.wav"), 4*time.Minute), 50 * time.Millisecond},
+		"voice for 10 minutes": {voice(10 * time.Minute), 50 * time.Millisecond, 0.95},
+		"speech":               {looped(speech(t, "standup.wav"), 2*time.Minute), 50 * time.Millisecond, 0.95},
 		// Nothing in it is alike, so that only the hurry decides.
-		"noise": {noise(4 * time.Minute), 70 * time.Millisecond},
+		"noise": {noise(2 * time.Minute), 70 * time.Millisecond, 0.7},
 	}
 	for name, tc := range tests {
 		for which, skew := range map[string]float64{"faster": 200, "slower": -200} {
@@ -103,6 +104,14 @@ func TestClockSkewIsAbsorbedWithoutAClick(t *testing.T) {
 				if off := int(inSamples(tc.longest)) / 2; cut < apart-2*off || cut > apart+off || other > 0 {
 					t.Errorf("%d samples cut, %d the other way, want about %d and none", cut, other, apart)
 				}
+				var sum float64
+				pieces := r.pieces(t, c.spoken, 13, c.phase, -100*time.Millisecond, 200*time.Millisecond)
+				for _, p := range pieces {
+					sum += p.Correlation
+				}
+				if mean := sum / float64(len(pieces)); mean < tc.correlation {
+					t.Errorf("correlation %.3f on average, want %v", mean, tc.correlation)
+				}
 			})
 		}
 	}
@@ -117,22 +126,6 @@ func noise(d time.Duration) []int16 {
 		out[i] = int16(state>>16) / 8
 	}
 	return out
-}
-
-func TestSkewedSpeechIsHeardAsSpoken(t *testing.T) {
-	for _, skew := range []float64{200, -200} {
-		spoken := looped(speech(t, "standup.wav"), 2*time.Minute)
-		c := call{spoken: spoken, skew: skew, phase: 3 * time.Millisecond}
-		r := c.run(t)
-		var sum float64
-		pieces := r.pieces(t, spoken, 7, c.phase, 20*time.Millisecond, 80*time.Millisecond)
-		for _, p := range pieces {
-			sum += p.Correlation
-		}
-		if mean := sum / float64(len(pieces)); mean < 0.95 {
-			t.Errorf("skew %v: correlation %.3f on average", skew, mean)
-		}
-	}
 }
 
 func TestDelayFollowsTheNetwork(t *testing.T) {
