@@ -70,10 +70,8 @@ func (p *Playout) holeBefore(next *packet) (samples int64, lost bool) {
 			return 0, false // a timestamp that is a little off
 		}
 	}
-	// Nothing is sounding that had to go on in time: the delay starts afresh. But
-	// a packet does not wait for what its timestamp alone says.
-	begin := next.at + p.delays.low + p.delays.target(p.min, p.max) + startMargin
-	return min(begin, next.arrival+p.max) - p.due(), false
+	// Nothing is sounding that had to go on in time: the delay starts afresh.
+	return next.at + p.delays.low + p.delays.target(p.min, p.max) + startMargin - p.due(), false
 }
 
 // beginsSpurt is whether nothing was sent before a packet: more time has passed
@@ -129,7 +127,7 @@ func (p *Playout) replace(next *packet, hole int64) {
 
 func (p *Playout) mayRecover(next *packet) bool {
 	_, can := p.decoder.(Recoverer)
-	return can && next.decoder == p.decoder && next.sequence != p.hopeless
+	return can && next.decoder == p.decoder
 }
 
 // recover appends the packet before next, less what was put in for it already.
@@ -142,7 +140,7 @@ func (p *Playout) recover(next *packet) bool {
 	n := int64(len(p.pcm) - from)
 	over := n - (next.at - p.end - p.gap)
 	if n == 0 || over >= n {
-		p.pcm, p.hopeless = p.pcm[:from], next.sequence
+		p.pcm = p.pcm[:from]
 		return false
 	}
 	if over > 0 {

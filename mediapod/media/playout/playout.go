@@ -139,7 +139,6 @@ type Playout struct {
 	dry      int64 // samples since the last one that came from a packet
 	quiet    bool  // … which was in a pause of the speech
 	doubtful int64 // of gap: lost, or not sent? The next packet tells.
-	hopeless int64 // sequence of a packet that does not tell of the one before
 	cooling  int   // frames until stretching is allowed again
 }
 

@@ -53,7 +53,7 @@ func TestPacketsOfAnyLengthArePlayed(t *testing.T) {
 
 func TestClockThatIsLateNowAndThenIsNoJitter(t *testing.T) {
 	spoken := speech(t, "standup.wav")
-	tardy := func(i int) time.Duration { return time.Duration(i*7%11/9) * 8 * time.Millisecond } // 2 in 11 ticks
+	tardy := func(i int) time.Duration { return time.Duration(i*7%11/9) * 18 * time.Millisecond } // 2 in 11 ticks
 	r := call{spoken: spoken, phase: 3 * time.Millisecond, tardy: tardy}.run(t)
 	r.perfect(t, spoken, 3*time.Millisecond, 60*time.Millisecond)
 }
@@ -169,6 +169,19 @@ func TestPauseOfTheSenderIsSilenceNotLoss(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Telephone events have the stream's sequence numbers and go elsewhere.
+func TestAudioAfterTelephoneEventsIsMarkedAndNotLost(t *testing.T) {
+	spoken := voice(4 * time.Second)
+	c := call{spoken: spoken, phase: 3 * time.Millisecond}
+	c.edit = func(i int, p *Packet) bool {
+		p.Marker = i == 108
+		return i < 100 || i >= 108
+	}
+	if s := c.run(t).stats; s.ConcealedSamples > 0 {
+		t.Errorf("%d samples concealed, want none", s.ConcealedSamples)
 	}
 }
 

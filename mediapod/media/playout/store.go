@@ -11,7 +11,6 @@ type packet struct {
 	present  bool
 	sequence int64
 	at       int64 // place on the timeline of its first sample
-	arrival  int64
 	marker   bool
 	decoder  Decoder
 	payload  []byte
@@ -53,7 +52,7 @@ func (s *store) put(sequence, at int64, d Decoder, a *arrived, stats *counters) 
 		return
 	}
 	slot.present, slot.sequence, slot.at, slot.decoder = true, sequence, at, d
-	slot.arrival, slot.marker = a.arrival, a.marker
+	slot.marker = a.marker
 	slot.payload, a.payload = a.payload, slot.payload
 	s.newest = max(s.newest, sequence)
 }

@@ -16,7 +16,7 @@ const (
 const (
 	// farOff is how far a timestamp that jumped may be from the time it stands
 	// for before it is taken for one that counts from somewhere else.
-	farOff = 1000 * ms
+	farOff = 200 * ms
 	// paused is how long nothing has come when a sender may have stopped its
 	// timestamps too.
 	paused = 500 * ms
@@ -120,7 +120,7 @@ func (t *timeline) strange(ticks, ahead, arrival int64, d *delays, lasts int64) 
 	}
 	transit := arrival - t.placeOf(ticks)
 	if jump := t.placeOf(ticks) - t.placeOf(t.ticks); jump > (ahead+1)*lasts || jump*4 < ahead*lasts {
-		return transit < d.low-farOff || transit > d.low+farOff
+		return transit < d.low-farOff || transit > d.high+farOff
 	}
 	return arrival-t.arrival > paused && transit > d.low+span
 }

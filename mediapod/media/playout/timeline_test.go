@@ -23,6 +23,7 @@ func TestStreamThatBeginsAnewIsHeardOn(t *testing.T) {
 		}},
 		"another source, near by": {edit: func(_ int, p *Packet) { p.SSRC, p.Timestamp = 2, p.Timestamp+1600 }},
 		"the timestamp far ahead": {edit: func(_ int, p *Packet) { p.Timestamp += 1 << 30 }},
+		"half a second ahead":     {edit: func(_ int, p *Packet) { p.Timestamp += audio.SampleRate / 2 }},
 		"the timestamp back":      {edit: func(_ int, p *Packet) { p.Timestamp -= 50 * 320 }},
 		"the timestamp far back":  {edit: func(_ int, p *Packet) { p.Timestamp -= 1 << 30 }},
 		// The first is not believed until the second confirms it.
@@ -161,5 +162,68 @@ func TestLatePacketsAreCounted(t *testing.T) {
 	s := p.Stats()
 	if s.Late != packets/every || s.Duplicates != packets/every-1 || s.ConcealedSamples != packets/every*audio.FrameSamples {
 		t.Errorf("%+v, want %d late and concealed, and %d duplicates", s, packets/every, packets/every-1)
+	}
+}
+
+func TestWhatIsFromBeforeARestartIsStale(t *testing.T) {
+	var line timeline
+	var d delays
+	take := func(i int, sequence uint16, timestamp uint32, payloadType uint8) (int64, int64, verdict) {
+		seq, at, v := line.place(&arrived{sequence: sequence, timestamp: timestamp, payloadType: payloadType, arrival: int64(i * audio.FrameSamples)},
+			&d, audio.FrameSamples, decoders)
+		if v == placed {
+			d.take(int64(i*audio.FrameSamples)-at, int64(i*audio.FrameSamples))
+		}
+		return seq, at, v
+	}
+	first, _, _ := take(0, 10, 3200, typeLinear)
+	if seq, at, v := take(0, 9, 2880, typeLinear); v != placed || seq != first-1 || at != -audio.FrameSamples {
+		t.Errorf("before the first: %d at %d, %v", seq, at, v)
+	}
+	take(1, 11, 3520, typeLinear)
+	if seq, at, v := take(3, 13, 999999, typeLinear); v != placed || seq != first+2 || at < 2*audio.FrameSamples {
+		t.Errorf("another timestamp: %d at %d, %v", seq, at, v)
+	}
+	if _, _, v := take(3, 12, 3840, typeLinear); v != stale {
+		t.Errorf("from before it: %v", v)
+	}
+	take(4, 14, 0, typeLaw)
+	take(6, 16, 320, typeLaw)
+	if _, _, v := take(6, 15, 1000319, typeLinear); v != stale {
+		t.Errorf("of another clock rate in between: %v", v)
+	}
+}
+
+func TestStoreGivesUpTheOldest(t *testing.T) {
+	var s store
+	var c counters
+	s.begin(100)
+	put := func(sequence int64) {
+		s.put(sequence, sequence*audio.FrameSamples, nil, &arrived{payload: []byte{byte(sequence)}}, &c)
+	}
+	for i := range int64(5) {
+		put(100 + i)
+	}
+	put(103)
+	put(204) // which leaves room from 141 on
+	put(140)
+	put(141)
+	if late, duplicates, discarded := c.late.Load(), c.duplicates.Load(), c.discarded.Load(); late != 1 || duplicates != 1 || discarded != 5 {
+		t.Errorf("%d late, %d duplicates, %d discarded, want 1, 1, 5", late, duplicates, discarded)
+	}
+	for _, want := range []int64{141, 204} {
+		p := s.first()
+		if p == nil || p.sequence != want || p.payload[0] != byte(want) {
+			t.Fatalf("%+v, want %d", p, want)
+		}
+		s.take(p)
+	}
+	if p := s.first(); p != nil {
+		t.Errorf("%+v is left", p)
+	}
+	put(204)
+	put(203)
+	if late, duplicates := c.late.Load(), c.duplicates.Load(); late != 2 || duplicates != 2 {
+		t.Errorf("%d late, %d duplicates, want 2, 2", late, duplicates)
 	}
 }
