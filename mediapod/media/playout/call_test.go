@@ -3,6 +3,7 @@
 package playout
 
 import (
+	"encoding/binary"
 	"math"
 	"os"
 	"testing"
@@ -55,9 +56,10 @@ func voice(d time.Duration) []int16 {
 
 // largestStep is the furthest one sample is from the next.
 func largestStep(x []int16) (step int) {
-	for i := 1; i < len(x); i++ {
-		d := int(x[i]) - int(x[i-1])
-		step = max(step, d, -d)
+	before := int(x[0])
+	for _, v := range x {
+		step = max(step, int(v)-before, before-int(v))
+		before = int(v)
 	}
 	return step
 }
@@ -105,7 +107,10 @@ func (c call) run(t testing.TB) result {
 	if c.payloadType == 0 {
 		c.payloadType = typeLinear
 	}
-	if c.config.Decoder == nil {
+	switch {
+	case c.payloadType == typeQuick:
+		c.config.Decoder = func(uint8) (Decoder, int) { return &quick{spoken: c.spoken}, audio.SampleRate }
+	case c.config.Decoder == nil:
 		c.config.Decoder = decoders
 	}
 	p := New(c.config)
@@ -133,7 +138,11 @@ func (c call) run(t testing.TB) result {
 				Timestamp:   uint32(math.MaxUint32-20000) + uint32(sent)*enc.step(c.samples),
 				SSRC:        1,
 				PayloadType: c.payloadType,
-				Payload:     enc.encode(c.spoken[sent*c.samples:][:c.samples]),
+			}
+			if said := c.spoken[sent*c.samples:][:c.samples]; c.payloadType == typeQuick {
+				packet.Payload = binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, uint32(sent*c.samples)), uint32(c.samples))
+			} else {
+				packet.Payload = enc.encode(said)
 			}
 			if c.edit == nil || c.edit(sent, &packet) {
 				link.Send(packet, at+c.slower(sent))

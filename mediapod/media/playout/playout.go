@@ -38,7 +38,8 @@ type Decoder interface {
 	// none. It must take any bytes.
 	Decode(dst []int16, payload []byte) []int16
 	// Conceal appends so many samples in place of what did not arrive, continuing
-	// what was decoded or concealed before and fading away. It is asked for
+	// what was decoded or concealed before and fading away, over 100 ms or so: with
+	// 5 % loss and bursts of three, some minute loses 140 ms. It is asked for
 	// multiples of 2.5 ms (40 samples), as Opus wants it.
 	Conceal(dst []int16, samples int) []int16
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/callfleet/callfleet/audio"
 )
 
-// What a sender may do in mid-stream, at packet 100 of 300.
+// What a sender may do in mid-stream, at packet 100 of 200.
 func TestStreamThatBeginsAnewIsHeardOn(t *testing.T) {
 	const at = 100
 	fast := newEncoder(typeFast)
@@ -40,7 +40,8 @@ func TestStreamThatBeginsAnewIsHeardOn(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			spoken := voice(6 * time.Second)
+			t.Parallel()
+			spoken := voice(4 * time.Second)
 			c := call{spoken: spoken, phase: 3 * time.Millisecond}
 			c.config.Decoder = func(payloadType uint8) (Decoder, int) { return decoders(payloadType % 100) }
 			c.edit = func(i int, p *Packet) bool {
