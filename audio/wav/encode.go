@@ -21,23 +21,8 @@ func Encode(w io.Writer, c Clip) error {
 	if c.SampleRate < 1 || c.SampleRate > math.MaxInt32/2 {
 		return fmt.Errorf("a clip with a sample rate of %d cannot be written", c.SampleRate)
 	}
-	le := binary.LittleEndian
-	h := make([]byte, 0, headerBytes)
-	h = append(h, "RIFF"...)
-	h = le.AppendUint32(h, headerBytes-8+uint32(size))
-	h = append(h, "WAVEfmt "...)
-	h = le.AppendUint32(h, 16)
-	h = le.AppendUint16(h, formatPCM)
-	h = le.AppendUint16(h, 1) // channels
-	h = le.AppendUint32(h, uint32(c.SampleRate))
-	h = le.AppendUint32(h, uint32(c.SampleRate)*2)
-	h = le.AppendUint16(h, 2)  // bytes of a frame
-	h = le.AppendUint16(h, 16) // bits of a sample
-	h = append(h, "data"...)
-	h = le.AppendUint32(h, uint32(size))
-
 	out := bufio.NewWriter(w)
-	if _, err := out.Write(h); err != nil {
+	if _, err := out.Write(appendHeader(nil, c.SampleRate, uint32(size))); err != nil {
 		return fmt.Errorf("writing the WAV header: %w", err)
 	}
 	for _, s := range c.Samples {
@@ -49,4 +34,21 @@ func Encode(w io.Writer, c Clip) error {
 		return fmt.Errorf("writing the WAV data: %w", err)
 	}
 	return nil
+}
+
+// appendHeader appends the header of 16-bit mono PCM with so many bytes of data: headerBytes.
+func appendHeader(dst []byte, rate int, size uint32) []byte {
+	le := binary.LittleEndian
+	dst = append(dst, "RIFF"...)
+	dst = le.AppendUint32(dst, headerBytes-8+size)
+	dst = append(dst, "WAVEfmt "...)
+	dst = le.AppendUint32(dst, 16)
+	dst = le.AppendUint16(dst, formatPCM)
+	dst = le.AppendUint16(dst, 1) // channels
+	dst = le.AppendUint32(dst, uint32(rate))
+	dst = le.AppendUint32(dst, uint32(rate)*2)
+	dst = le.AppendUint16(dst, 2)  // bytes of a frame
+	dst = le.AppendUint16(dst, 16) // bits of a sample
+	dst = append(dst, "data"...)
+	return le.AppendUint32(dst, size)
 }
