@@ -50,6 +50,8 @@ type Config struct {
 
 	// create overrides how files are made, for tests.
 	create func(path string) (diskFile, error)
+	// stepped is called after each step, for tests.
+	stepped func()
 }
 
 // ErrLimit is told to OnError when MaxBytes or MaxDuration is reached.
@@ -99,6 +101,9 @@ func (c *Config) complete() error {
 	}
 	if c.create == nil {
 		c.create = createFile
+	}
+	if c.stepped == nil {
+		c.stepped = func() {}
 	}
 	return nil
 }

@@ -54,6 +54,7 @@ type call struct {
 	*Recording
 	t      testing.TB
 	clock  *fakeClock
+	steps  chan struct{}
 	dir    string
 	mu     sync.Mutex
 	errors []error
@@ -61,9 +62,10 @@ type call struct {
 
 func newCall(t testing.TB, change func(*Config)) *call {
 	t.Helper()
-	c := &call{t: t, clock: newFakeClock(), dir: filepath.Join(t.TempDir(), "recordings")}
+	c := &call{t: t, clock: newFakeClock(), steps: make(chan struct{}, 1000), dir: filepath.Join(t.TempDir(), "recordings")}
 	cfg := Config{
 		Dir: c.dir, Name: "call", RecordingID: "r-1", CallID: "c-1", Format: FormatWAV, Clock: c.clock,
+		stepped: func() { c.steps <- struct{}{} },
 		OnError: func(err error) {
 			c.mu.Lock()
 			defer c.mu.Unlock()
@@ -99,11 +101,12 @@ func (c *call) open() {
 	}
 }
 
-// tick lets 20 ms pass, and every 100 ms the goroutine do its work. What it did before is done when tick returns.
+// tick lets 20 ms pass, and every 100 ms the goroutine do its work.
 func (c *call) tick() {
 	c.clock.advance(20 * ms)
 	if c.Elapsed()%step == 0 {
 		c.clock.ticks <- c.clock.Now()
+		<-c.steps
 	}
 }
 

@@ -256,12 +256,16 @@ func (r *Recording) video(t *Track, rec record) {
 			if t.info.Codec == VP8 {
 				ending = ".webm"
 			}
+			with := t.info.With
+			if r.cfg.Format == FormatWAV && r.cfg.NewEncoder == nil {
+				with = nil // it will have no packets
+			}
 			o = r.open(t, rec.at, string(t.info.Codec), ending, func(o *output) (err error) {
-				o.media, err = newVideoFile(o.disk, entry, t.info.With)
+				o.media, err = newVideoFile(o.disk, entry, with)
 				return err
 			})
-			if t.info.With != nil {
-				t.info.With.out.copies = append(t.info.With.out.copies, o)
+			if with != nil {
+				with.out.copies = append(with.out.copies, o)
 			}
 		case !ok && (o == nil || t.info.Codec == VP8): // H.264 may leave out its parameter sets when they stay the same
 			key = false

@@ -143,9 +143,7 @@ func (r *Recording) shut(why string) {
 // settle waits for those who were let in before the gate closed: they copy a frame.
 func (r *Recording) settle() {
 	for _, t := range r.tracks {
-		t.mu.Lock()
-		//lint:ignore SA2001 passing through is the point
-		t.mu.Unlock()
+		t.settle()
 	}
 }
 

@@ -249,7 +249,6 @@ func TestAStalledDiskLosesFramesAndStallsNobody(t *testing.T) {
 	c.during(time.Second, offer)
 	disk.gate.Lock()
 	// The goroutine gets stuck in a step; then nobody takes ticks.
-	c.clock.advance(0)
 	c.clock.ticks <- c.clock.Now()
 	for range flushSteps {
 		select {

@@ -42,7 +42,8 @@ type TrackInfo struct {
 	// Codec is of video.
 	Codec VideoCodec
 	// With is the audio track, made before, that a video's file has as well. That
-	// track has its own file all the same: video begins with a key frame, and may be off.
+	// track has its own file all the same: video begins with a key frame, and may be
+	// off. Video has no sound where there are samples only, and no encoder.
 	With *Track
 }
 
@@ -167,6 +168,12 @@ func (t *Track) offer(k kind, at time.Duration, data []byte) {
 	}
 	copy(b, data)
 	t.q.commit(len(data))
+}
+
+// settle waits until nobody is within offer or WritePCM who was let in before.
+func (t *Track) settle() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 }
 
 func (t *Track) refuse() {

@@ -85,6 +85,30 @@ func TestVideoIsRecordedWithItsAudio(t *testing.T) {
 	}
 }
 
+// The sound of a call in WAV is in its video when it can be encoded.
+func TestVideoBesideWAVHasSoundIfThereIsAnEncoder(t *testing.T) {
+	for want, encoder := range map[string]func() OpusEncoder{"vp8": nil, "vp8\nopus": func() OpusEncoder { return silenceEncoder{} }} {
+		c := newCall(t, func(cfg *Config) { cfg.NewEncoder = encoder })
+		mix := c.track(TrackInfo{ID: "mix"})
+		camera := c.track(TrackInfo{ID: "camera", Kind: KindVideo, Codec: VP8, With: mix})
+		frames := pictures(t, VP8)
+		c.open()
+		n := 0
+		c.during(400*ms, func(at time.Duration) {
+			mix.WritePCM(at, pcm(n+1))
+			camera.WriteFrame(at, frames[n].data, frames[n].key)
+			n++
+		})
+		c.close()
+		if got := ffprobe(t, filepath.Join(c.dir, "call.camera.webm"), "-show_entries", "stream=codec_name"); got != want {
+			t.Errorf("the video's file has %q, want %q", got, want)
+		}
+		if heard := c.heard("call.mix.wav"); len(heard) != 20 || heard[19] != 20 {
+			t.Errorf("the WAV file has %v", heard)
+		}
+	}
+}
+
 // A frame that builds on one that is not there is not kept: after a pause, and when the queue was full.
 func TestVideoGoesOnWithAKeyFrame(t *testing.T) {
 	frames := pictures(t, VP8)

@@ -53,6 +53,7 @@ func (r *Recording) run() {
 		select {
 		case <-ticks:
 			r.step()
+			r.cfg.stepped()
 		case <-r.closing:
 			r.finish()
 			return
