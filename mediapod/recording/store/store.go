@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package store moves finished recordings from a pod's disk into a bucket. A file
+// is deleted here only when the bucket gave back its size and hash.
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/callfleet/callfleet/mediapod/recording"
+)
+
+// Bucket is where recordings go. Keys are slash-separated.
+type Bucket interface {
+	// Put stores all of r under the key, or nothing. What was there is replaced.
+	Put(ctx context.Context, key string, r io.Reader) error
+	// Stat returns what is stored, as the bucket has it and not as it was given.
+	Stat(ctx context.Context, key string) (Object, error)
+}
+
+// Object is what a bucket has under a key.
+type Object struct {
+	Bytes  int64
+	SHA256 string // in hex
+}
+
+// Config is what an uploader needs to know.
+type Config struct {
+	Dir    string // of the recordings
+	Bucket Bucket
+	// Prefix begins every key, such as "tenant/bot/"; keys go on with the recording's name and the file's.
+	Prefix string
+	// Wait is nil for the machine's clock. It returns early with the context's error.
+	Wait func(ctx context.Context, d time.Duration) error
+	// OnRetry is told what went wrong before the next attempt. It may be nil.
+	OnRetry func(file string, err error)
+}
+
+// A failed attempt is followed by another after a second, and then after twice as
+// long each time, up to a minute: a bucket that is away for a night is found again.
+const (
+	firstWait = time.Second
+	maxWait   = time.Minute
+)
+
+// Endings of the files beside a recording.
+const (
+	manifestEnding = ".json"
+	stateEnding    = ".upload"
+)
+
+// ErrChanged means that a file is not what its manifest says. Trying again does not help: somebody has to look.
+var ErrChanged = errors.New("the recorded file differs from its manifest; it is kept as it is")
+
+// Uploader moves recordings. One recording is uploaded by one goroutine.
+type Uploader struct{ cfg Config }
+
+// New makes an uploader.
+func New(cfg Config) (*Uploader, error) {
+	if cfg.Dir == "" || cfg.Bucket == nil {
+		return nil, errors.New("an uploader needs a directory and a bucket")
+	}
+	if cfg.Wait == nil {
+		cfg.Wait = wait
+	}
+	if cfg.OnRetry == nil {
+		cfg.OnRetry = func(string, error) {}
+	}
+	return &Uploader{cfg}, nil
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Pending names the recordings that are finished and still here.
+func (u *Uploader) Pending() ([]string, error) {
+	entries, err := os.ReadDir(u.cfg.Dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("looking for recordings to upload: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), manifestEnding); ok && e.Type().IsRegular() {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// state is what of a recording is in the bucket already. It is on disk, so that another process goes on where one was killed.
+type state struct {
+	Stored []string `json:"stored"`
+}
+
+// Upload moves one recording: its files, then its manifest, so that whoever finds a
+// manifest in the bucket finds all it names. It tries until the context ends.
+func (u *Uploader) Upload(ctx context.Context, name string) error {
+	m, sum, err := u.manifest(name)
+	if err != nil {
+		return err
+	}
+	done := u.state(name)
+	for _, f := range append(slices.Clone(m.Files), sum) {
+		if f.SHA256 == "" { // it could not be made, and is told of in the manifest
+			continue
+		}
+		if slices.Contains(done.Stored, f.File) {
+			continue
+		}
+		if err := u.put(ctx, name, f); err != nil {
+			return err
+		}
+		done.Stored = append(done.Stored, f.File)
+		if err := u.note(name, done); err != nil {
+			return err
+		}
+	}
+	// The manifest is the last but one to go: while it is here, the next process finds the recording.
+	for _, f := range m.Files {
+		if err := u.remove(f.File); err != nil {
+			return err
+		}
+	}
+	return errors.Join(u.remove(sum.File), u.remove(name+stateEnding))
+}
+
+// manifest reads a recording's manifest, and describes it as one more file.
+func (u *Uploader) manifest(name string) (recording.Manifest, recording.File, error) {
+	file := name + manifestEnding
+	if filepath.Base(file) != file {
+		return recording.Manifest{}, recording.File{}, fmt.Errorf("a recording cannot be named %q", name)
+	}
+	b, err := os.ReadFile(filepath.Join(u.cfg.Dir, file))
+	if err != nil {
+		return recording.Manifest{}, recording.File{}, fmt.Errorf("uploading recording %s: %w", name, err)
+	}
+	m, err := recording.ReadManifest(strings.NewReader(string(b)))
+	if err == nil && m.Name != name {
+		err = fmt.Errorf("it is that of recording %s", m.Name)
+	}
+	if err != nil {
+		return recording.Manifest{}, recording.File{}, fmt.Errorf("uploading recording %s: %w", name, err)
+	}
+	sum := sha256.Sum256(b)
+	return m, recording.File{File: file, Bytes: int64(len(b)), SHA256: hex.EncodeToString(sum[:])}, nil
+}
+
+// put stores one file and asks for it, over and over.
+func (u *Uploader) put(ctx context.Context, name string, f recording.File) error {
+	for pause := firstWait; ; pause = min(2*pause, maxWait) {
+		err := u.attempt(ctx, name, f)
+		if err == nil || errors.Is(err, ErrChanged) {
+			return err
+		}
+		u.cfg.OnRetry(f.File, err)
+		if werr := u.cfg.Wait(ctx, pause); werr != nil {
+			return fmt.Errorf("uploading %s was given up: %w; the last attempt: %w", f.File, werr, err)
+		}
+	}
+}
+
+func (u *Uploader) attempt(ctx context.Context, name string, f recording.File) error {
+	file, err := os.Open(filepath.Join(u.cfg.Dir, f.File))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s is gone: %w", f.File, ErrChanged)
+	}
+	if err != nil {
+		return fmt.Errorf("uploading a recorded file: %w", err)
+	}
+	defer file.Close()
+	key := u.cfg.Prefix + name + "/" + f.File
+	sum := sha256.New()
+	sent := &counter{r: io.TeeReader(file, sum)}
+	if err := u.cfg.Bucket.Put(ctx, key, sent); err != nil {
+		return fmt.Errorf("uploading %s: %w", f.File, err)
+	}
+	if sent.n != f.Bytes || hex.EncodeToString(sum.Sum(nil)) != f.SHA256 {
+		// The bucket may have stopped reading early; only what is here decides.
+		if _, err := io.Copy(io.Discard, sent); err != nil {
+			return fmt.Errorf("reading %s: %w", f.File, err)
+		}
+		if sent.n != f.Bytes || hex.EncodeToString(sum.Sum(nil)) != f.SHA256 {
+			return fmt.Errorf("%s has %d bytes, its manifest says %d: %w", f.File, sent.n, f.Bytes, ErrChanged)
+		}
+	}
+	has, err := u.cfg.Bucket.Stat(ctx, key)
+	if err != nil {
+		return fmt.Errorf("asking the bucket for %s: %w", f.File, err)
+	}
+	if has != (Object{f.Bytes, f.SHA256}) {
+		return fmt.Errorf("the bucket has %d bytes with SHA-256 %s of %s, not the %d with %s that were sent", has.Bytes, has.SHA256, f.File, f.Bytes, f.SHA256)
+	}
+	return nil
+}
+
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// state reads how far an upload came. One that cannot be read is one that did not begin: files are stored again.
+func (u *Uploader) state(name string) (s state) {
+	b, err := os.ReadFile(filepath.Join(u.cfg.Dir, name+stateEnding))
+	if err != nil || json.Unmarshal(b, &s) != nil {
+		return state{}
+	}
+	return s
+}
+
+func (u *Uploader) note(name string, s state) error {
+	b, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(u.cfg.Dir, name+stateEnding)
+	if err := replace(path, strings.NewReader(string(b))); err != nil {
+		return fmt.Errorf("noting what of %s is uploaded: %w", name, err)
+	}
+	return nil
+}
+
+func (u *Uploader) remove(file string) error {
+	if err := os.Remove(filepath.Join(u.cfg.Dir, file)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("deleting what was uploaded: %w", err)
+	}
+	return nil
+}
+
+// replace writes a file, whole or not at all.
+func replace(path string, r io.Reader) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".upload-*")
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, r)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
