@@ -26,7 +26,7 @@ func decoders(payloadType uint8) (Decoder, int) {
 	case typeCopying:
 		return &copying{}, 16000
 	case typeLaw:
-		return &law{Decoder: codec.PCMA.NewDecoder()}, 8000
+		return codec.PCMA.NewDecoder(), 8000
 	case typeFast:
 		return &linear{}, 48000
 	}
@@ -103,19 +103,6 @@ func (c *copying) Decode(dst []int16, payload []byte) []int16 {
 
 func (c *copying) Recover(dst []int16, next []byte) []int16 {
 	return c.linear.Decode(dst, next[len(next)/2:])
-}
-
-// law decodes G.711.
-type law struct {
-	codec.Decoder
-	repeater
-}
-
-func (l *law) Decode(dst []int16, payload []byte) []int16 {
-	from := len(dst)
-	dst = l.Decoder.Decode(dst, payload)
-	l.hear(dst[from:])
-	return dst
 }
 
 // encoder makes payloads for one of the types.
