@@ -11,6 +11,8 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/callfleet/callfleet/mediapod/media/webrtc"
 )
 
 // Config is all an engine needs to know.
@@ -38,20 +40,13 @@ type Config struct {
 	Registerer prometheus.Registerer // nil: no metrics
 
 	// patience overrides how long a far side may be silent, for tests.
-	patience patience
-}
-
-// patience is how long ICE bears silence: keepalives and audio both break it.
-type patience struct {
-	disconnected time.Duration // until it is noted
-	failed       time.Duration // from there until the far side is given up
-	keepalive    time.Duration // between our own signs of life
+	patience webrtc.Patience
 }
 
 // A far side that says nothing for 15 s is gone. RFC 7675 section 5.1 would wait
 // 30 s for consent, but that is for a user who may come back into coverage; this
 // is a server in front of a meeting, and a bot nobody hears should say so.
-var defaultPatience = patience{disconnected: 5 * time.Second, failed: 10 * time.Second, keepalive: 2 * time.Second}
+var defaultPatience = webrtc.Patience{Disconnected: 5 * time.Second, Failed: 10 * time.Second, Keepalive: 2 * time.Second}
 
 func (c *Config) complete() error {
 	switch {
@@ -62,7 +57,7 @@ func (c *Config) complete() error {
 	case c.GetCertificate == nil:
 		return errors.New("the media engine has no certificate for its TLS port")
 	}
-	if c.patience == (patience{}) {
+	if c.patience == (webrtc.Patience{}) {
 		c.patience = defaultPatience
 	}
 	return nil

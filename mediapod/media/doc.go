@@ -7,15 +7,15 @@
 // (RFC 9725, whip.go); the answer names the pod's one UDP port, where ICE tells
 // the calls apart by their user fragment. From then on the path of a packet is:
 //
-//	UDP socket → ICE mux → DTLS-SRTP → transport → session.receive
+//	UDP socket → ICE mux → DTLS-SRTP → session.Receive
 //	  → inbound: sequence, jitter, energy (receive.go)
 //	  → echo: the same payload back, under our own SSRC (send.go)
-//	clock, 20 ms → player → encoder → transport.send → UDP socket (play.go)
+//	clock, 20 ms → player → encoder → transport.Session.Send → UDP socket (play.go)
 //
 // Nothing on it allocates or waits for a lock of this package: whatever a packet
 // changes belongs to the one goroutine that handles it, and what others want to
 // know of it is published in atomics, which Stats and the metrics read.
 //
-// Everything below the transport interface is pion/webrtc, in the webrtc_*.go
-// files; nothing above it knows. The package knows neither Graph nor Kubernetes.
+// What carries packets is behind the interfaces of package transport; the one that there is, package webrtc, stands on
+// pion/webrtc. No type of that appears here. The package knows neither Graph nor Kubernetes.
 package media

@@ -12,6 +12,10 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+
+	"github.com/callfleet/callfleet/audio/codec"
+	"github.com/callfleet/callfleet/mediapod/media/transport"
+	"github.com/callfleet/callfleet/mediapod/media/webrtc"
 )
 
 // watchEvery is how often calls are looked at for changes that no event announces.
@@ -22,7 +26,7 @@ type Engine struct {
 	cfg     Config
 	log     logr.Logger
 	sockets *sockets
-	dial    dial
+	backend transport.Backend
 	clock   *clock
 	metrics *metrics
 	public  atomic.Pointer[public]
@@ -52,13 +56,19 @@ func New(cfg Config) (*Engine, error) {
 	pub, err := publicAddress(cfg.PublicHost, cfg.PublicIP, cfg.PublicPort, sockets.addr)
 	if err == nil {
 		e.public.Store(&pub)
-		e.dial, err = newWebRTC(e)
+		e.backend, err = webrtc.New(webrtc.Config{
+			UDP: sockets.udp, Addr: sockets.addr, PublicIP: func() netip.Addr { return e.public.Load().ip },
+			Audio: codec.Supported(), Patience: cfg.patience, Log: cfg.Log,
+		})
 	}
 	if err == nil {
 		e.metrics, err = newMetrics(e, cfg.Registerer)
 	}
 	if err != nil {
 		sockets.close()
+		if e.backend != nil {
+			e.backend.Close()
+		}
 		return nil, fmt.Errorf("configuring the media engine: %w", err)
 	}
 	return e, nil
@@ -119,6 +129,7 @@ func (e *Engine) close() {
 	closing.Wait()
 	e.stopOnce.Do(func() { close(e.stop) })
 	e.sockets.close()
+	e.backend.Close()
 	e.background.Wait()
 	e.metrics.unregister()
 }

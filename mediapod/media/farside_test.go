@@ -25,6 +25,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/pion/ice/v4"
+	"github.com/pion/logging"
 	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
 	"github.com/prometheus/client_golang/prometheus"
@@ -150,15 +151,22 @@ type farSide struct {
 	arrivals []time.Time
 }
 
+func quiet() *logging.DefaultLoggerFactory {
+	return &logging.DefaultLoggerFactory{Writer: io.Discard, DefaultLogLevel: logging.LogLevelDisabled}
+}
+
 func newFarSide(t testing.TB, u *engineUnderTest, codecs ...codec.Codec) *farSide {
 	t.Helper()
 	m := &webrtc.MediaEngine{}
 	for _, c := range codecs {
-		if err := m.RegisterCodec(codecParameters(c), webrtc.RTPCodecTypeAudio); err != nil {
+		if err := m.RegisterCodec(webrtc.RTPCodecParameters{
+			RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: c.MimeType, ClockRate: c.ClockRate},
+			PayloadType:        webrtc.PayloadType(c.PayloadType),
+		}, webrtc.RTPCodecTypeAudio); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s := webrtc.SettingEngine{LoggerFactory: pionLogs{logr.Discard()}}
+	s := webrtc.SettingEngine{LoggerFactory: quiet()}
 	s.SetIncludeLoopbackCandidate(true)
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	s.SetIPFilter(func(ip net.IP) bool { return ip.IsLoopback() })
@@ -167,7 +175,7 @@ func newFarSide(t testing.TB, u *engineUnderTest, codecs ...codec.Codec) *farSid
 		if err != nil {
 			t.Fatal(err)
 		}
-		mux := ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: conn, Logger: pionLogs{logr.Discard()}.NewLogger("mux")})
+		mux := ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: conn, Logger: quiet().NewLogger("mux")})
 		t.Cleanup(func() { _ = mux.Close() })
 		s.SetICEUDPMux(mux)
 	}

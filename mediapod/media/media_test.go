@@ -15,6 +15,7 @@ import (
 	"github.com/callfleet/callfleet/audio/codec"
 	"github.com/callfleet/callfleet/audio/measure"
 	"github.com/callfleet/callfleet/audio/wav"
+	rtc "github.com/callfleet/callfleet/mediapod/media/webrtc"
 )
 
 func TestEchoIsHeard(t *testing.T) {
@@ -87,9 +88,10 @@ func TestPlayIsHeard(t *testing.T) {
 	if call.Stats().Audio.PlaybackDone {
 		t.Error("playback done at once")
 	}
-	frames := len(spoken) / audio.FrameSamples
+	frames := (len(spoken) + audio.FrameSamples - 1) / audio.FrameSamples
 	eventually(t, 6*time.Second, "playback announced as done", done.Load)
 	eventually(t, 5*time.Second, "all of the clip received", func() bool { return f.count() >= frames })
+	time.Sleep(100 * time.Millisecond) // and whatever may follow
 
 	r, err := measure.Compare(spoken, f.heard(), audio.SampleRate)
 	if err != nil {
@@ -102,7 +104,11 @@ func TestPlayIsHeard(t *testing.T) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.packets) != frames {
-		t.Errorf("%d packets, want %d and then silence", len(f.packets), frames)
+		var numbers []uint16
+		for _, p := range f.packets {
+			numbers = append(numbers, p.SequenceNumber-f.packets[0].SequenceNumber)
+		}
+		t.Errorf("%d packets, want %d and then silence: %v", len(f.packets), frames, numbers)
 	}
 	for i, p := range f.packets {
 		if p.Marker != (i == 0) {
@@ -213,7 +219,7 @@ func TestLostPeer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			u := serve(t, func(c *Config) {
-				c.patience = patience{disconnected: 500 * time.Millisecond, failed: 500 * time.Millisecond, keepalive: 200 * time.Millisecond}
+				c.patience = rtc.Patience{Disconnected: 500 * time.Millisecond, Failed: 500 * time.Millisecond, Keepalive: 200 * time.Millisecond}
 			})
 			lost := make(chan struct{}, 100)
 			call := newCall(t, u, CallOptions{ID: "lost", OnChange: func() { lost <- struct{}{} }})
@@ -242,7 +248,7 @@ func TestLostPeer(t *testing.T) {
 func TestAFarSideThatNeverComes(t *testing.T) {
 	t.Parallel()
 	u := serve(t, func(c *Config) {
-		c.patience = patience{disconnected: 300 * time.Millisecond, failed: 300 * time.Millisecond, keepalive: 100 * time.Millisecond}
+		c.patience = rtc.Patience{Disconnected: 300 * time.Millisecond, Failed: 300 * time.Millisecond, Keepalive: 100 * time.Millisecond}
 	})
 	call := newCall(t, u, CallOptions{ID: "awaited"})
 	url, token := call.Endpoint()

@@ -22,10 +22,10 @@ func TestAMutedClipPlaysOnUnheard(t *testing.T) {
 		return pl
 	}
 	muted, heard := begun(), begun()
-	if got := muted.next(true).payload; !bytes.Equal(got, codec.PCMU.NewEncoder().Encode(nil, silence[:])) {
+	if got := muted.next(true).Payload; !bytes.Equal(got, codec.PCMU.NewEncoder().Encode(nil, silence[:])) {
 		t.Error("a muted packet is not silent")
 	}
-	if bytes.Equal(heard.next(false).payload, codec.PCMU.NewEncoder().Encode(nil, silence[:])) {
+	if bytes.Equal(heard.next(false).Payload, codec.PCMU.NewEncoder().Encode(nil, silence[:])) {
 		t.Fatal("the clip is silent anyway")
 	}
 	if muted.pos != heard.pos || muted.pos == 0 {
@@ -38,13 +38,13 @@ func TestAMutedEchoStaysAway(t *testing.T) {
 	raw := make([]byte, 172)
 	raw[0], raw[1] = 0x80, 9
 	s.call.SetMuted(true)
-	s.receive(raw, time.Now())
+	s.Receive(0, raw, time.Now())
 	if null.sent != 0 {
 		t.Error("a muted bot echoes")
 	}
 	s.call.SetMuted(false)
 	raw[3]++
-	s.receive(raw, time.Now())
+	s.Receive(0, raw, time.Now())
 	if null.sent != 1 {
 		t.Error("no echo once it may speak again")
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/callfleet/callfleet/audio"
 	"github.com/callfleet/callfleet/audio/codec"
 	"github.com/callfleet/callfleet/audio/wav"
+	"github.com/callfleet/callfleet/mediapod/media/transport"
 )
 
 // Behavior is what the bot does in the call. Its zero value listens.
@@ -44,7 +45,7 @@ type player struct {
 	encoder   codec.Encoder
 	began     time.Time
 	sent      int64 // frames since began
-	p         packet
+	p         transport.Packet
 	payload   [codec.PayloadBytes]byte
 	lastFrame [audio.FrameSamples]int16
 
@@ -71,9 +72,9 @@ func (pl *player) begin(f format, now time.Time) {
 	// RFC 3550 section 5.1: both start at random. The sequence keeps to the lower
 	// half, so that its first packets lost cannot upset SRTP's rollover counter
 	// (RFC 3711 section 3.3.1).
-	pl.p = packet{
-		payloadType: f.payloadType, marker: true,
-		sequence: uint16(rand.Uint32() >> 17), timestamp: rand.Uint32(),
+	pl.p = transport.Packet{
+		PayloadType: f.payloadType, Marker: true,
+		Sequence: uint16(rand.Uint32() >> 17), Timestamp: rand.Uint32(),
 	}
 }
 
@@ -89,17 +90,17 @@ func (pl *player) due(now time.Time) int {
 
 // next makes the next packet, valid until the one after. Muted, it holds silence, as
 // microphones send it: what stops sending looks broken to the far side.
-func (pl *player) next(muted bool) *packet {
+func (pl *player) next(muted bool) *transport.Packet {
 	if pl.sent > 0 {
-		pl.p.marker = false
-		pl.p.sequence++
-		pl.p.timestamp += codec.TimestampStep
+		pl.p.Marker = false
+		pl.p.Sequence++
+		pl.p.Timestamp += codec.TimestampStep
 	}
 	frame := pl.frame()
 	if muted {
 		frame = silence[:]
 	}
-	pl.p.payload = pl.encoder.Encode(pl.payload[:0], frame)
+	pl.p.Payload = pl.encoder.Encode(pl.payload[:0], frame)
 	pl.sent++
 	return &pl.p
 }

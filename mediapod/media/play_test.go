@@ -9,6 +9,7 @@ import (
 	"github.com/callfleet/callfleet/audio"
 	"github.com/callfleet/callfleet/audio/codec"
 	"github.com/callfleet/callfleet/audio/wav"
+	"github.com/callfleet/callfleet/mediapod/media/transport"
 )
 
 func clipOf(samples int) wav.Clip {
@@ -50,6 +51,19 @@ func TestPlayingOnTime(t *testing.T) {
 	}
 }
 
+// A burst that catches up with a stall ends where the clip does.
+func TestABurstEndsWithTheClip(t *testing.T) {
+	s, null := fakeSession(Behavior{Play: &Play{Clip: clipOf(4 * audio.FrameSamples)}})
+	begin := time.Unix(5000, 0)
+	s.call.player.begin(format{codec.PCMU, 0}, begin)
+	for _, at := range []time.Duration{0, 20 * time.Millisecond, time.Second} {
+		s.speak(begin.Add(at))
+	}
+	if null.sent != 4 {
+		t.Errorf("%d packets of a clip of four", null.sent)
+	}
+}
+
 // An hour of ticks that are all a little late is as long as an hour.
 func TestPlayingDoesNotDrift(t *testing.T) {
 	s, null := fakeSession(Behavior{Play: &Play{Clip: clipOf(500), Loop: true}})
@@ -70,18 +84,18 @@ func TestPackets(t *testing.T) {
 	}
 	pl.begin(format{codec.PCMU, 96}, time.Now())
 	first := *pl.next(false)
-	if !first.marker || first.payloadType != 96 || first.sequence >= 1<<15 || len(first.payload) != codec.PayloadBytes {
+	if !first.Marker || first.PayloadType != 96 || first.Sequence >= 1<<15 || len(first.Payload) != codec.PayloadBytes {
 		t.Errorf("first packet %+v", first)
 	}
 	second := *pl.next(false)
-	if second.marker || second.sequence != first.sequence+1 || second.timestamp != first.timestamp+160 {
+	if second.Marker || second.Sequence != first.Sequence+1 || second.Timestamp != first.Timestamp+160 {
 		t.Errorf("second packet %+v after %+v", second, first)
 	}
 	if pl.done.Load() {
 		t.Error("done before the rest")
 	}
-	if third := pl.next(false); len(third.payload) != codec.PayloadBytes {
-		t.Errorf("the rest makes a packet of %d bytes", len(third.payload))
+	if third := pl.next(false); len(third.Payload) != codec.PayloadBytes {
+		t.Errorf("the rest makes a packet of %d bytes", len(third.Payload))
 	}
 	if !pl.done.Load() || pl.due(time.Now().Add(time.Hour)) != 0 {
 		t.Error("not done after the rest")
@@ -148,7 +162,7 @@ func TestASilentClipIsNoFlow(t *testing.T) {
 			begin := time.Now()
 			c.player.begin(format{codec.G722, 9}, begin)
 			s.speak(begin)
-			quiet := packet{payloadType: 9, payload: codec.G722.NewEncoder().Encode(nil, make([]int16, 320))}
+			quiet := transport.Packet{PayloadType: 9, Payload: codec.G722.NewEncoder().Encode(nil, make([]int16, 320))}
 			c.in.take(&quiet, &format{codec.G722, 9}, 172, begin)
 			if got := c.statsAt(begin).Audio.Flowing; got != want {
 				t.Errorf("flowing is %v", got)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/callfleet/callfleet/audio"
 	"github.com/callfleet/callfleet/audio/codec"
+	"github.com/callfleet/callfleet/mediapod/media/transport"
 )
 
 // heardDBov is the level from which on a packet counts as sound. It is above the
@@ -36,6 +37,7 @@ type inbound struct {
 	next     int
 
 	packets, bytes, lost atomic.Uint64
+	reported             reported
 	jitterMs, level      atomicFloat
 	last                 atomic.Int64 // UnixNano
 	heard                atomic.Bool  // something that was not silence
@@ -43,30 +45,31 @@ type inbound struct {
 }
 
 // take accounts for one packet in one of the session's formats.
-func (in *inbound) take(p *packet, f *format, size int, at time.Time) {
-	if p.ssrc != in.ssrc || in.began.IsZero() {
+func (in *inbound) take(p *transport.Packet, f *format, size int, at time.Time) {
+	if p.SSRC != in.ssrc || in.began.IsZero() {
 		in.sequence.renew()
-		in.ssrc, in.jitter, in.decoder, in.began = p.ssrc, jitter{ms: in.jitter.ms}, nil, at
+		in.ssrc, in.jitter, in.decoder, in.began = p.SSRC, jitter{ms: in.jitter.ms}, nil, at
 	}
 	in.packets.Add(1)
 	in.bytes.Add(uint64(size))
 	in.last.Store(at.UnixNano())
-	if !in.sequence.take(p.sequence) {
+	if !in.sequence.take(p.Sequence) {
 		return
 	}
 	in.lost.Store(in.sequence.lost())
-	in.jitter.take(at.Sub(in.began).Seconds()*1000, float64(p.timestamp)*1000/float64(f.ClockRate))
+	in.reported.store(in.ssrc, &in.sequence, in.jitter.ms*float64(f.ClockRate)/1000)
+	in.jitter.take(at.Sub(in.began).Seconds()*1000, float64(p.Timestamp)*1000/float64(f.ClockRate))
 	in.jitterMs.Store(in.jitter.ms)
 	in.listen(p, f)
 }
 
 // listen measures the energy of a packet.
-func (in *inbound) listen(p *packet, f *format) {
-	if in.decoder == nil || in.decoding != p.payloadType {
-		in.decoder, in.decoding = f.NewDecoder(), p.payloadType
+func (in *inbound) listen(p *transport.Packet, f *format) {
+	if in.decoder == nil || in.decoding != p.PayloadType {
+		in.decoder, in.decoding = f.NewDecoder(), p.PayloadType
 		in.codec.Store(&f.Codec)
 	}
-	pcm := in.decoder.Decode(in.pcm[:0], p.payload[:min(len(p.payload), maxPayload)])
+	pcm := in.decoder.Decode(in.pcm[:0], p.Payload[:min(len(p.Payload), maxPayload)])
 	energy := audio.Energy(pcm)
 	in.energies[in.next], in.samples[in.next] = energy, len(pcm)
 	in.next = (in.next + 1) % window

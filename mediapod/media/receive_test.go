@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/pion/rtp"
 
 	"github.com/callfleet/callfleet/audio"
 	"github.com/callfleet/callfleet/audio/codec"
+	"github.com/callfleet/callfleet/mediapod/media/transport"
 )
 
 func TestLossIsCounted(t *testing.T) {
@@ -120,84 +120,6 @@ func TestOpinionScore(t *testing.T) {
 	}
 }
 
-func TestRoundTrip(t *testing.T) {
-	sent := time.Date(2026, 11, 22, 13, 0, 0, 250e6, time.UTC)
-	for name, tc := range map[string]struct {
-		lsr, dlsr uint32
-		want      time.Duration
-		ok        bool
-	}{
-		"120 ms, of which 80 were waiting": {middleNTP(sent), uint32(80 * 65536 / 1000), 40 * time.Millisecond, true},
-		"no report of ours yet":            {0, 0, 0, false},
-		"an answer before the question":    {middleNTP(sent), 10 << 16, 0, false},
-		"made up":                          {middleNTP(sent.Add(-time.Hour)), 0, 0, false},
-		"rounded to nothing":               {middleNTP(sent), uint32(121 * 65536 / 1000), 15 * time.Microsecond, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			got, ok := roundTrip(sent.Add(120*time.Millisecond), tc.lsr, tc.dlsr)
-			if ok != tc.ok || (got-tc.want).Abs() > time.Millisecond {
-				t.Errorf("round trip %v, %v; want %v, %v", got, ok, tc.want, tc.ok)
-			}
-		})
-	}
-}
-
-func TestPacketIsRead(t *testing.T) {
-	tests := map[string]rtp.Packet{
-		"plain":        {Header: rtp.Header{Version: 2, PayloadType: 9, SequenceNumber: 7, Timestamp: 160, SSRC: 5}, Payload: []byte{1, 2, 3}},
-		"marker":       {Header: rtp.Header{Version: 2, Marker: true, PayloadType: 127}, Payload: []byte{1}},
-		"sources":      {Header: rtp.Header{Version: 2, CSRC: []uint32{1, 2, 3}}, Payload: []byte{9}},
-		"padding":      {Header: rtp.Header{Version: 2, Padding: true, PaddingSize: 4}, Payload: []byte{9, 8}},
-		"no payload":   {Header: rtp.Header{Version: 2}},
-		"only padding": {Header: rtp.Header{Version: 2, Padding: true, PaddingSize: 200}},
-	}
-	extended := rtp.Packet{Header: rtp.Header{Version: 2, SSRC: 1}, Payload: []byte{4, 5}}
-	if err := extended.Header.SetExtension(1, []byte{0x8A}); err != nil {
-		t.Fatal(err)
-	}
-	tests["an extension"] = extended
-	for name, want := range tests {
-		t.Run(name, func(t *testing.T) {
-			raw, err := want.Marshal()
-			if err != nil {
-				t.Fatal(err)
-			}
-			var got packet
-			if !got.parse(raw) {
-				t.Fatal("not read")
-			}
-			if got.marker != want.Marker || got.payloadType != want.PayloadType || got.sequence != want.SequenceNumber ||
-				got.timestamp != want.Timestamp || got.ssrc != want.SSRC || string(got.payload) != string(want.Payload) {
-				t.Errorf("read %+v, want %+v", got, want)
-			}
-		})
-	}
-}
-
-func FuzzPacket(f *testing.F) {
-	f.Add([]byte{0x80, 9, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 42})
-	f.Add([]byte{0xBF, 9, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 42})
-	f.Add([]byte{0xA0, 9, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0})
-	f.Add([]byte{0x90, 9, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0xFF, 0xFF})
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		var p packet
-		if !p.parse(raw) {
-			return
-		}
-		// Whatever we take, pion takes, and sees the same in it.
-		var want rtp.Packet
-		if err := want.Unmarshal(raw); err != nil {
-			return
-		}
-		if string(p.payload) != string(want.Payload) && want.Header.PaddingSize == 0 && want.PaddingSize == 0 {
-			t.Errorf("payload %x, pion reads %x", p.payload, want.Payload)
-		}
-		if p.sequence != want.SequenceNumber || p.ssrc != want.SSRC {
-			t.Errorf("read %+v, pion reads %+v", p, want)
-		}
-	})
-}
-
 func TestEnergyOfTheLastSecond(t *testing.T) {
 	var in inbound
 	f := &format{Codec: codec.PCMU, payloadType: 0}
@@ -209,7 +131,7 @@ func TestEnergyOfTheLastSecond(t *testing.T) {
 	at := time.Unix(1000, 0)
 	feed := func(frame []int16, n int) {
 		for range n {
-			p := packet{sequence: uint16(in.packets.Load()), timestamp: uint32(in.packets.Load()) * 160, ssrc: 1, payload: enc.Encode(nil, frame)}
+			p := transport.Packet{Sequence: uint16(in.packets.Load()), Timestamp: uint32(in.packets.Load()) * 160, SSRC: 1, Payload: enc.Encode(nil, frame)}
 			at = at.Add(20 * time.Millisecond)
 			in.take(&p, f, 172, at)
 		}
@@ -238,9 +160,9 @@ func TestEnergyOfTheLastSecond(t *testing.T) {
 func TestEchoGoesOnWhenTheSourceChanges(t *testing.T) {
 	var e echo
 	turn := func(ssrc uint32, seq uint16, ts uint32) [2]uint32 {
-		p := packet{ssrc: ssrc, sequence: seq, timestamp: ts}
+		p := transport.Packet{SSRC: ssrc, Sequence: seq, Timestamp: ts}
 		e.turn(&p)
-		return [2]uint32{uint32(p.sequence), p.timestamp}
+		return [2]uint32{uint32(p.Sequence), p.Timestamp}
 	}
 	got := [][2]uint32{
 		turn(1, 65535, 1000), turn(1, 0, 1160), turn(1, 2, 1480), turn(1, 1, 1320), // passed on as they are
@@ -254,13 +176,13 @@ func TestEchoGoesOnWhenTheSourceChanges(t *testing.T) {
 
 // nullTransport counts what is sent.
 type nullTransport struct {
-	transport
+	transport.Session
 	sent int
 }
 
-func (n *nullTransport) send(*packet) error { n.sent++; return nil }
+func (n *nullTransport) Send(int, *transport.Packet) error { n.sent++; return nil }
 
-func (n *nullTransport) close() {}
+func (n *nullTransport) Close() {}
 
 // fakeSession is a session above a transport that goes nowhere.
 func fakeSession(b Behavior) (*session, *nullTransport) {
@@ -271,7 +193,8 @@ func fakeSession(b Behavior) (*session, *nullTransport) {
 	}
 	s := &session{call: c, transport: null}
 	c.session = s
-	s.formats.Store(&[]format{{Codec: codec.G722, payloadType: 9}, {Codec: codec.PCMU, payloadType: 0}})
+	main := section{kind: kindAudio, formats: []format{{Codec: codec.G722, payloadType: 9}, {Codec: codec.PCMU, payloadType: 0}}}
+	s.agreed.Store(&agreement{main: &main, sections: []section{main}})
 	return s, null
 }
 
@@ -279,13 +202,13 @@ func TestUnknownPayloadTypesArePassedOver(t *testing.T) {
 	s, null := fakeSession(Behavior{Echo: true})
 	raw := make([]byte, 172)
 	raw[0], raw[1] = 0x80, 101
-	s.receive(raw, time.Now())
-	s.receive(raw[:11], time.Now())
+	s.Receive(0, raw, time.Now())
+	s.Receive(0, raw[:11], time.Now())
 	if n := s.call.in.packets.Load(); n != 0 || null.sent != 0 {
 		t.Errorf("%d counted, %d echoed", n, null.sent)
 	}
 	raw[1] = 9
-	s.receive(raw, time.Now())
+	s.Receive(0, raw, time.Now())
 	if n := s.call.in.packets.Load(); n != 1 || null.sent != 1 {
 		t.Errorf("%d counted, %d echoed, want one", n, null.sent)
 	}
@@ -321,7 +244,7 @@ func stream(s *session, f format) func() {
 		now = now.Add(audio.FrameDuration)
 		binary.BigEndian.PutUint16(raw[2:], seq)
 		binary.BigEndian.PutUint32(raw[4:], uint32(seq)*160)
-		s.receive(raw, now)
+		s.Receive(0, raw, now)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/callfleet/callfleet/audio/codec"
+	"github.com/callfleet/callfleet/mediapod/media/transport"
 )
 
 // outbound counts what is sent to the far side.
@@ -15,10 +16,10 @@ type outbound struct {
 	last           atomic.Int64 // UnixNano
 }
 
-func (o *outbound) count(p *packet, at time.Time) {
+func (o *outbound) count(p *transport.Packet, at time.Time) {
 	const header = 12
 	o.packets.Add(1)
-	o.bytes.Add(uint64(header + len(p.payload)))
+	o.bytes.Add(uint64(header + len(p.Payload)))
 	o.last.Store(at.UnixNano())
 }
 
@@ -36,19 +37,19 @@ type echo struct {
 
 // turn makes the outgoing packet of an incoming one, in place. When the far side
 // changes its source, ours goes on where it was: there is only one of ours.
-func (e *echo) turn(p *packet) {
+func (e *echo) turn(p *transport.Packet) {
 	switch {
 	case !e.started:
-		e.started, e.ssrc = true, p.ssrc
-		e.lastSequence = p.sequence - 1
-	case p.ssrc != e.ssrc:
-		e.ssrc = p.ssrc
-		e.sequence = e.lastSequence + 1 - p.sequence
-		e.timestamp = e.lastTimestamp + codec.TimestampStep - p.timestamp
+		e.started, e.ssrc = true, p.SSRC
+		e.lastSequence = p.Sequence - 1
+	case p.SSRC != e.ssrc:
+		e.ssrc = p.SSRC
+		e.sequence = e.lastSequence + 1 - p.Sequence
+		e.timestamp = e.lastTimestamp + codec.TimestampStep - p.Timestamp
 	}
-	p.sequence += e.sequence
-	p.timestamp += e.timestamp
-	if int16(p.sequence-e.lastSequence) > 0 {
-		e.lastSequence, e.lastTimestamp = p.sequence, p.timestamp
+	p.Sequence += e.sequence
+	p.Timestamp += e.timestamp
+	if int16(p.Sequence-e.lastSequence) > 0 {
+		e.lastSequence, e.lastTimestamp = p.Sequence, p.Timestamp
 	}
 }

@@ -2,6 +2,12 @@
 
 package media
 
+import (
+	"sync/atomic"
+
+	"github.com/callfleet/callfleet/mediapod/media/transport"
+)
+
 // sequence counts what is missing from a stream of sequence numbers, after
 // RFC 3550 appendix A.1 and A.3. It has no probation: SRTP has already proven that
 // a packet comes from the far side.
@@ -70,6 +76,31 @@ func (s *sequence) lost() uint64 {
 		return s.before
 	}
 	return s.before + expected - s.received
+}
+
+// reported is what a report to the far side says of a stream. It is written by the goroutine that receives, and read by the
+// one that reports; that the parts may be of two packets does no harm.
+type reported struct {
+	ssrc, highest      atomic.Uint32
+	expected, received atomic.Uint64
+	jitter             atomic.Uint32
+}
+
+func (r *reported) store(ssrc uint32, s *sequence, jitter float64) {
+	lost := s.lost()
+	r.received.Store(s.received)
+	r.expected.Store(s.received + lost - s.before)
+	r.highest.Store(uint32(s.cycles)<<16 | uint32(s.max))
+	r.jitter.Store(uint32(jitter))
+	r.ssrc.Store(ssrc)
+}
+
+func (in *inbound) reception() (transport.Reception, bool) {
+	r := &in.reported
+	reception := transport.Reception{
+		SSRC: r.ssrc.Load(), Highest: r.highest.Load(), Jitter: r.jitter.Load(), Expected: r.expected.Load(), Received: r.received.Load(),
+	}
+	return reception, in.last.Load() != 0
 }
 
 // jitter estimates the interarrival jitter (RFC 3550 section 6.4.1 and appendix

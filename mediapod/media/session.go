@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/callfleet/callfleet/mediapod/media/transport"
 )
 
 // session is one connection of a far side to a call: from its offer to its end.
@@ -15,11 +17,11 @@ type session struct {
 	call *Call
 	id   string // in the WHIP session URL
 
-	transport transport // set before anything can arrive on it
-	formats   atomic.Pointer[[]format]
+	transport transport.Session // set before anything can arrive on it
+	agreed    atomic.Pointer[agreement]
 
 	// These belong to the goroutine that receives.
-	incoming packet
+	incoming transport.Packet
 	echo     echo
 
 	mu   sync.Mutex // guards transport while there is none, and
@@ -30,18 +32,31 @@ type session struct {
 	ends sync.Once
 }
 
+// agreement is what offer and answer came to.
+type agreement struct {
+	main     *section // the conversation's
+	sections []section
+}
+
+func (a *agreement) section(number int) *section {
+	for i := range a.sections {
+		if a.sections[i].number == number {
+			return &a.sections[i]
+		}
+	}
+	return nil
+}
+
 // open answers the far side's offer.
 func (s *session) open(ctx context.Context, offer string) (answer string, err error) {
-	offered, sections, err := audioFormats(offer)
-	switch {
-	case err != nil:
+	offered, err := read(offer)
+	if err != nil {
 		return "", err
-	case sections != 1:
-		return "", fmt.Errorf("%w: it has %d audio sections; offer one", errUnacceptable, sections)
-	case len(offered) == 0:
-		return "", fmt.Errorf("%w: it has no audio codec that the bot speaks; offer G722, PCMU or PCMA", errUnacceptable)
 	}
-	t, err := s.call.engine.dial(s)
+	if err := acceptable(offered); err != nil {
+		return "", err
+	}
+	t, err := s.call.engine.backend.Open(s)
 	if err != nil {
 		return "", err
 	}
@@ -49,30 +64,32 @@ func (s *session) open(ctx context.Context, offer string) (answer string, err er
 	s.transport = t
 	s.mu.Unlock()
 	if s.over.Load() { // closed meanwhile, by someone who saw no transport
-		t.close()
+		t.Close()
 		return "", errClosed
 	}
-	if answer, err = t.answer(ctx, offer); err != nil {
+	if answer, err = t.Answer(ctx, offer); err != nil {
 		return "", err
 	}
-	agreed, _, err := audioFormats(answer)
+	agreed, err := read(answer)
 	if err != nil {
 		return "", fmt.Errorf("reading our own answer: %w", err)
 	}
-	if len(agreed) == 0 {
-		return "", fmt.Errorf("%w: no audio codec could be agreed on; offer G722, PCMU or PCMA with a direction of sendrecv, sendonly or recvonly", errUnacceptable)
+	main := first(agreed)
+	if main == nil || len(main.formats) == 0 {
+		return "", fmt.Errorf("%w: no audio codec could be agreed on; offer %s with a direction of sendrecv, sendonly or recvonly", transport.ErrUnacceptable, codecNames())
 	}
-	s.formats.Store(&agreed)
+	s.agreed.Store(&agreement{main: main, sections: agreed})
 	return answer, nil
 }
 
-// receive is the inbound packet path.
-func (s *session) receive(raw []byte, at time.Time) {
+// Receive implements transport.Sink. It is the inbound packet path.
+func (s *session) Receive(track int, raw []byte, at time.Time) {
 	p := &s.incoming
-	if !p.parse(raw) || s.over.Load() {
+	agreed := s.agreed.Load()
+	if agreed == nil || track != agreed.main.number || !p.Parse(raw) || s.over.Load() {
 		return
 	}
-	f := s.format(p.payloadType)
+	f := agreed.main.format(p.PayloadType)
 	if f == nil {
 		return // not negotiated, such as telephone events
 	}
@@ -85,21 +102,25 @@ func (s *session) receive(raw []byte, at time.Time) {
 	}
 }
 
-func (s *session) format(payloadType uint8) *format {
-	if formats := s.formats.Load(); formats != nil {
-		for i := range *formats {
-			if (*formats)[i].payloadType == payloadType {
-				return &(*formats)[i]
-			}
-		}
+// Reception implements transport.Sink.
+func (s *session) Reception(track int) (transport.Reception, bool) {
+	agreed := s.agreed.Load()
+	if agreed == nil || track != agreed.main.number {
+		return transport.Reception{}, false
 	}
-	return nil
+	return s.call.in.reception()
 }
+
+// Reported implements transport.Sink.
+func (s *session) Reported(int, float64) {}
+
+// KeyFrameWanted implements transport.Sink.
+func (s *session) KeyFrameWanted(int) {}
 
 // send is the outbound packet path. A packet that cannot be sent is a packet
 // lost; that the far side is gone is said elsewhere.
-func (s *session) send(p *packet, at time.Time) {
-	if s.transport.send(p) == nil {
+func (s *session) send(p *transport.Packet, at time.Time) {
+	if s.transport.Send(s.agreed.Load().main.number, p) == nil {
 		s.call.out.count(p, at)
 	}
 }
@@ -107,22 +128,23 @@ func (s *session) send(p *packet, at time.Time) {
 // speak is called by the clock.
 func (s *session) speak(now time.Time) (finished bool) {
 	pl := s.call.player
-	for range pl.due(now) {
+	for n := pl.due(now); n > 0 && !pl.done.Load(); n-- {
 		s.send(pl.next(s.call.muted.Load()), now)
 	}
 	return pl.done.Load()
 }
 
-func (s *session) measured(roundTrip time.Duration) {
+// Measured implements transport.Sink.
+func (s *session) Measured(roundTrip time.Duration) {
 	s.call.roundTripMs.Store(roundTrip.Seconds() * 1000)
 }
 
-// connected starts what the bot has to say.
-func (s *session) connected() {
+// Connected implements transport.Sink. It starts what the bot has to say.
+func (s *session) Connected() {
 	if s.over.Load() || s.up.Swap(true) {
 		return
 	}
-	formats := *s.formats.Load()
+	formats := s.agreed.Load().main.formats
 	s.call.sending.Store(&formats[0].Codec)
 	s.call.connectedAt.Store(time.Now().UnixNano())
 	if pl := s.call.player; pl != nil && !pl.done.Load() {
@@ -133,8 +155,8 @@ func (s *session) connected() {
 	s.call.engine.log.V(1).Info("far side connected", "call", s.call.id, "codec", formats[0].Name)
 }
 
-// gone ends the session, not from within the transport that says so.
-func (s *session) gone(reason string) {
+// Gone implements transport.Sink. It ends the session, not from within the transport that says so.
+func (s *session) Gone(reason string) {
 	if s.over.Load() {
 		return
 	}
@@ -151,7 +173,7 @@ func (s *session) end() {
 		t := s.transport
 		s.mu.Unlock()
 		if t != nil {
-			t.close()
+			t.Close()
 		}
 		s.call.setState(s, StateLost)
 	})

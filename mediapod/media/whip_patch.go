@@ -7,6 +7,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
+
+	"github.com/callfleet/callfleet/mediapod/media/sdp"
+	"github.com/callfleet/callfleet/mediapod/media/transport"
 )
 
 // patch takes candidates of the far side and restarts of ICE (RFC 9725 section
@@ -21,7 +24,7 @@ func (e *Engine) patch(w http.ResponseWriter, r *http.Request, s *session) *prob
 	if p != nil {
 		return p
 	}
-	fragment, err := parseFragment(body)
+	fragment, err := sdp.ParseFragment(body)
 	if err != nil {
 		return problemOf(err)
 	}
@@ -30,10 +33,10 @@ func (e *Engine) patch(w http.ResponseWriter, r *http.Request, s *session) *prob
 
 	// Section 4.3.3: a restart matches any ICE session and ends it.
 	if match == "*" {
-		if fragment.ufrag == "" {
+		if fragment.Ufrag == "" {
 			return &problem{http.StatusBadRequest, "malformed", "An ICE restart needs a new ice-ufrag and ice-pwd."}
 		}
-		answer, err := s.transport.restart(ctx, fragment)
+		answer, err := s.transport.Restart(ctx, fragment)
 		if err != nil {
 			return problemOf(err)
 		}
@@ -48,7 +51,7 @@ func (e *Engine) patch(w http.ResponseWriter, r *http.Request, s *session) *prob
 	if match != s.tag() {
 		return &problem{http.StatusPreconditionFailed, "precondition", "The ETag is not that of the current ICE session."}
 	}
-	if err := s.transport.trickle(fragment); err != nil {
+	if err := s.transport.Trickle(fragment); err != nil {
 		return problemOf(err)
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -66,9 +69,9 @@ func problemOf(err error) *problem {
 		return &problem{http.StatusConflict, "busy", "The call has a session already; DELETE it first."}
 	case errors.Is(err, errClosed):
 		return &problem{http.StatusNotFound, "unknown_call", "The call has ended."}
-	case errors.Is(err, errUnacceptable):
+	case errors.Is(err, transport.ErrUnacceptable):
 		return &problem{http.StatusNotAcceptable, "unacceptable", sentence(err)}
-	case errors.Is(err, errMalformed):
+	case errors.Is(err, sdp.ErrMalformed):
 		return &problem{http.StatusBadRequest, "malformed", sentence(err)}
 	}
 	return &problem{http.StatusInternalServerError, "internal", sentence(err)}

@@ -12,6 +12,7 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"github.com/callfleet/callfleet/audio/codec"
+	"github.com/callfleet/callfleet/mediapod/media/sdp"
 )
 
 func TestWhatIsRefused(t *testing.T) {
@@ -47,7 +48,7 @@ func TestWhatIsRefused(t *testing.T) {
 		"nothing":                           {body: "-", status: 400, reason: "malformed"},
 		"no SDP":                            {body: "hello", status: 400, reason: "malformed"},
 		"an audio section and nothing else": {body: "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\n", status: 400, reason: "malformed"},
-		"no audio":                          {body: strings.ReplaceAll(good, "m=audio", "m=video"), status: 406, reason: "unacceptable", says: "0 audio sections"},
+		"no audio":                          {body: strings.ReplaceAll(good, "m=audio", "m=video"), status: 406, reason: "unacceptable", says: "no audio section"},
 		"no codec of ours":                  {body: opus, status: 406, reason: "unacceptable", says: "offer G722, PCMU or PCMA"},
 		"audio switched off":                {body: strings.Replace(good, "m=audio 9", "m=audio 0", 1), status: 406, reason: "unacceptable"},
 	}
@@ -132,9 +133,9 @@ func TestTheAnswer(t *testing.T) {
 			want: []string{"m=audio 9 UDP/TLS/RTP/SAVPF 109", "a=rtpmap:109 G722/8000"}},
 		"unknown codecs are passed over": {codecs: all[1:2],
 			edit: strings.NewReplacer("SAVPF 0", "SAVPF 111 0 126", "a=rtpmap:0 ", "a=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10\r\na=rtpmap:126 telephone-event/8000\r\na=rtpmap:0 ").Replace,
-			want: []string{"m=audio 9 UDP/TLS/RTP/SAVPF 0"}, lacks: []string{"opus", "telephone-event", "111"}},
-		"video is turned down": {codecs: all[1:2], edit: withVideo,
-			want: []string{"m=audio 9 UDP/TLS/RTP/SAVPF 0", "m=video 0 "}},
+			want: []string{"m=audio 9 UDP/TLS/RTP/SAVPF 0 126", "a=rtpmap:126 telephone-event/8000"}, lacks: []string{"opus", "111"}},
+		"video is taken": {codecs: all[1:2], edit: withVideo,
+			want: []string{"m=audio 9 UDP/TLS/RTP/SAVPF 0", "m=video 9 UDP/TLS/RTP/SAVPF 96"}},
 		"a far side that only sends": {codecs: all[2:], edit: strings.NewReplacer("a=sendrecv", "a=sendonly").Replace, want: []string{"a=recvonly"}},
 		"a far side that only hears": {codecs: all[2:], edit: strings.NewReplacer("a=sendrecv", "a=recvonly").Replace, want: []string{"a=sendonly"}},
 	}
@@ -234,7 +235,7 @@ func TestICERestart(t *testing.T) {
 	f.speak(spoken[:16000])
 
 	offer := f.offer(&webrtc.OfferOptions{ICERestart: true})
-	parsed, err := parseFragment(offer)
+	parsed, err := sdp.ParseFragment(offer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,11 +247,11 @@ func TestICERestart(t *testing.T) {
 	if tag := resp.Header.Get("ETag"); tag == f.etag || tag == "" {
 		t.Errorf("ETag %q after the restart, %q before", tag, f.etag)
 	}
-	fresh, err := parseFragment(body)
-	if err != nil || len(fresh.candidates) == 0 {
+	fresh, err := sdp.ParseFragment(body)
+	if err != nil || len(fresh.Candidates) == 0 {
 		t.Fatalf("answer %q, %v", body, err)
 	}
-	answer, err := withCredentials(f.pc.RemoteDescription().SDP, fresh)
+	answer, err := sdp.WithCredentials(f.pc.RemoteDescription().SDP, fresh)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,7 @@ type ban struct {
 var (
 	noKubernetes = ban{path: "k8s.io", why: "knows no Kubernetes", except: []string{"k8s.io/utils"}}
 	noAPIServer  = ban{path: "sigs.k8s.io", why: "knows no Kubernetes", except: []string{"sigs.k8s.io/yaml"}}
-	noPion       = ban{path: "github.com/pion", why: "WebRTC is known to mediapod/media and teamsim/whip alone"}
+	noPion       = ban{path: "github.com/pion", why: "WebRTC is known to mediapod/media/webrtc and teamsim/whip alone"}
 	// small processes: controller-runtime's manager and client are for the manager. Reloading a certificate is not.
 	noManager = ban{path: "sigs.k8s.io/controller-runtime", why: "small processes do without controller-runtime; see api/client",
 		except: []string{"sigs.k8s.io/controller-runtime/pkg/certwatcher", "sigs.k8s.io/controller-runtime/pkg/log"}}
@@ -50,7 +50,9 @@ var grounds = []ground{
 	{folder: "controllers/preflight", ours: []string{"api", "controllers/dependents", "controllers/shorten", "graph"}, foreign: []ban{noPion}},
 
 	{folder: "mediapod", ours: []string{"api", "graph", "audio"}, foreign: []ban{noPion, noManager}},
-	{folder: "mediapod/media", ours: []string{"audio"}, foreign: []ban{noKubernetes, noAPIServer}},
+	{folder: "mediapod/media", ours: []string{"audio"}, foreign: []ban{noKubernetes, noAPIServer, noPion}},
+	{folder: "mediapod/media/webrtc", ours: []string{"audio", "mediapod/media/sdp", "mediapod/media/transport"}, foreign: []ban{noKubernetes, noAPIServer}},
+	{folder: "mediapod/media/transport", ours: []string{"mediapod/media/sdp"}, foreign: []ban{noKubernetes, noAPIServer, noPion}},
 	{folder: "mediapod/control", ours: []string{"api", "graph", "mediapod/prompts", "mediapod/rules", "mediapod/signaling"}, foreign: []ban{noPion, noManager}},
 	{folder: "mediapod/signaling", ours: []string{"graph"}, foreign: []ban{noKubernetes, noAPIServer, noPion}},
 
@@ -110,6 +112,8 @@ func TestArrowsForbid(t *testing.T) {
 		{"mediapod/agent", "github.com/pion/webrtc/v4"},
 		{"mediapod/agent", "sigs.k8s.io/controller-runtime/pkg/client"},
 		{"mediapod/media", module + "graph"},
+		{"mediapod/media", "github.com/pion/webrtc/v4"},
+		{"mediapod/media/transport", module + "mediapod/media"},
 		{"mediapod/media", module + "api/v1alpha1"},
 		{"mediapod/media", "k8s.io/client-go/rest"},
 		{"mediapod/signaling", module + "mediapod/media"},

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package webrtc carries the media engine's packets with pion/webrtc: ICE on one UDP port, DTLS-SRTP, and RTCP.
+//
+// Audio takes the short way. pion would hand a packet through a buffer and two goroutines more, and count it with
+// interceptors of its own; here the packet goes to the sink from within the goroutine that decrypted it (tap.go), and
+// reports are made of what the engine counts anyway (reports.go). Video, which needs retransmission, takes pion's way.
+package webrtc
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"math/big"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/pion/ice/v4"
+	"github.com/pion/webrtc/v4"
+
+	"github.com/callfleet/callfleet/audio/codec"
+	"github.com/callfleet/callfleet/mediapod/media/transport"
+)
+
+// Config is what the backend needs to know.
+type Config struct {
+	// UDP is the one socket. It is the engine's to close.
+	UDP *net.UDPConn
+	// Addr is where it is bound.
+	Addr netip.AddrPort
+	// PublicIP is announced in candidates instead of Addr's. It is asked at every offer.
+	PublicIP func() netip.Addr
+	// Audio are the codecs to agree on, best first.
+	Audio []codec.Codec
+	// Patience is how long ICE bears silence: keepalives and audio both break it.
+	Patience Patience
+	Log      logr.Logger
+}
+
+// Patience is how long ICE bears silence.
+type Patience struct {
+	Disconnected time.Duration // until it is noted
+	Failed       time.Duration // from there until the far side is given up
+	Keepalive    time.Duration // between our own signs of life
+}
+
+// backend makes peers.
+type backend struct {
+	cfg         Config
+	mux         ice.UDPMux
+	certificate webrtc.Certificate
+	logs        pionLogs
+
+	stop    chan struct{}
+	reports sync.WaitGroup
+	mu      sync.Mutex
+	peers   map[*peer]struct{}
+}
+
+// New makes a backend.
+func New(cfg Config) (transport.Backend, error) {
+	certificate, err := dtlsCertificate()
+	if err != nil {
+		return nil, fmt.Errorf("making the DTLS certificate: %w", err)
+	}
+	logs := pionLogs{cfg.Log.WithName("webrtc")}
+	b := &backend{
+		cfg: cfg, certificate: certificate, logs: logs, stop: make(chan struct{}), peers: map[*peer]struct{}{},
+		mux: ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: muxSocket{cfg.UDP, cfg.Log}, Logger: logs.NewLogger("mux")}),
+	}
+	b.reports.Go(b.report)
+	return b, nil
+}
+
+// Open implements transport.Backend.
+func (b *backend) Open(s transport.Sink) (transport.Session, error) {
+	return &peer{backend: b, sink: s}, nil
+}
+
+// Close implements transport.Backend.
+func (b *backend) Close() {
+	close(b.stop)
+	b.reports.Wait()
+}
+
+// dtlsCertificate is made once and shared by all calls: the far side knows it by
+// its fingerprint in the answer (RFC 8122), so it certifies nothing, and a key of
+// its own for each call would cost time and add nothing. It outlives the process.
+func dtlsCertificate() (webrtc.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return webrtc.Certificate{}, err
+	}
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
+	if err != nil {
+		return webrtc.Certificate{}, err
+	}
+	now := time.Now()
+	certificate, err := webrtc.NewCertificate(key, x509.Certificate{
+		SerialNumber: serial,
+		Subject:      pkix.Name{CommonName: "WebRTC"},
+		NotBefore:    now.Add(-24 * time.Hour),
+		NotAfter:     now.AddDate(10, 0, 0),
+	})
+	if err != nil {
+		return webrtc.Certificate{}, err
+	}
+	return *certificate, nil
+}
