@@ -44,7 +44,12 @@ LABEL org.opencontainers.image.title="Callfleet router"
 COPY --from=build /out/router /router
 ENTRYPOINT ["/router"]
 
-FROM linux AS mediapod
+# The media pod loads libopus when it starts, and with it needs the C library: it has a base of its own.
+FROM debian:12-slim AS mediapod
+RUN apt-get update && apt-get install -y --no-install-recommends libopus0 ca-certificates && rm -rf /var/lib/apt/lists/*
+LABEL org.opencontainers.image.source="https://github.com/callfleet/callfleet" \
+      org.opencontainers.image.licenses="Apache-2.0"
+USER 65532:65532
 LABEL org.opencontainers.image.title="Callfleet media pod"
 COPY --from=build /out/mediapod /mediapod
 ENTRYPOINT ["/mediapod"]

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/callfleet/callfleet/audio/codec"
+	"github.com/callfleet/callfleet/audio/wav"
 )
 
 // State is where a call's media stands.
@@ -28,6 +29,20 @@ const (
 	StateClosed    State = "Closed"    // by Close
 )
 
+// Behavior is what the bot does in the call from the start. Its zero value listens.
+type Behavior struct {
+	// Echo sends back what is heard.
+	Echo bool
+	// Play speaks a clip. It excludes Echo.
+	Play *Play
+}
+
+// Play is a clip to speak once the call is connected.
+type Play struct {
+	Clip wav.Clip // at any sample rate
+	Loop bool     // over and over, until the call ends
+}
+
 // CallOptions describes a call.
 type CallOptions struct {
 	// ID is in the WHIP URL, so it consists of letters, digits, "-", "_" and ".".
@@ -37,6 +52,16 @@ type CallOptions struct {
 	// have changed. It must be cheap, may come from any goroutine and must not call
 	// Close, which waits for those.
 	OnChange func()
+	// OnKey is called when the far side pressed a key or let it go. As with OnChange, it must be cheap.
+	OnKey func(Key)
+	// OnSpeaker is called when another voice of the far side's is the dominant one, with the number that its frames have,
+	// and those before it, the last first. It must be cheap, and keeps nothing of the list.
+	OnSpeaker func(source uint32, before []uint32)
+	// Authorize judges who wants to listen in, by the token they show. It names them, or says ErrUnauthenticated or
+	// ErrForbidden. Without it nobody can.
+	Authorize func(ctx context.Context, token string) (who string, err error)
+	// OnListener is called when somebody has begun to listen in, or has stopped. As with OnChange, it must be cheap.
+	OnListener func(who string, listening bool)
 }
 
 // Call is the media of one call.
@@ -44,23 +69,27 @@ type Call struct {
 	engine   *Engine
 	id       string
 	token    string
+	options  CallOptions
 	behavior Behavior
-	player   *player // nil when nothing is to be played
 	onChange func()
 
-	in          inbound
-	out         outbound
-	sending     atomic.Pointer[codec.Codec]
-	roundTripMs atomicFloat
-	connectedAt atomic.Int64 // UnixNano
-	muted       atomic.Bool
-	wasFlowing  bool // belongs to the engine's watcher
-	wasDone     bool
+	ears         [maxAudioSections]ear // the first is the conversation's
+	voice        voice
+	out          outbound
+	speaking     atomic.Pointer[session] // while connected
+	sending      atomic.Pointer[codec.Codec]
+	roundTripMs  atomicFloat
+	reportedLoss atomicFloat  // share of what was sent, as the far side reports it
+	connectedAt  atomic.Int64 // UnixNano
+	muted        atomic.Bool
+	wasFlowing   bool // belongs to the engine's watcher
+	wasDone      bool
 
-	mu      sync.Mutex
-	state   State
-	session *session // the live one
-	closed  bool
+	mu        sync.Mutex
+	state     State
+	session   *session             // the live one
+	listeners map[string]*listener // by session
+	closed    bool
 }
 
 // NewCall opens a WHIP resource for a call and waits for the far side.
@@ -72,19 +101,22 @@ func (e *Engine) NewCall(o CallOptions) (*Call, error) {
 		return nil, errors.New("a call can either echo or play a clip; choose one")
 	}
 	c := &Call{
-		engine: e, id: o.ID, token: rand.Text(), behavior: o.Behavior, state: StateNew,
-		onChange: o.OnChange,
+		engine: e, id: o.ID, token: rand.Text(), options: o, behavior: o.Behavior, state: StateNew,
+		onChange: o.OnChange, listeners: map[string]*listener{},
 	}
 	if c.onChange == nil {
 		c.onChange = func() {}
 	}
-	c.in.level.Store(silent)
-	if o.Behavior.Play != nil {
-		pl, err := newPlayer(*o.Behavior.Play)
+	c.voice.seat = e.clock.seat(c)
+	for i := range c.ears {
+		c.ears[i].in.meter.level.Store(silent)
+	}
+	if play := o.Behavior.Play; play != nil {
+		clip, err := NewClip(play.Clip)
 		if err != nil {
 			return nil, err
 		}
-		c.player = pl
+		c.Play(clip, PlayOptions{Loop: play.Loop})
 	}
 	if err := e.add(c); err != nil {
 		return nil, err
@@ -128,30 +160,46 @@ func (c *Call) SetMuted(muted bool) { c.muted.Store(muted) }
 // be called a last time meanwhile.
 func (c *Call) Close() {
 	c.mu.Lock()
-	s := c.session
+	var parties []party
+	if c.session != nil {
+		parties = append(parties, c.session)
+	}
+	for _, l := range c.listeners {
+		parties = append(parties, l)
+	}
 	c.closed, c.session = true, nil
 	changed := c.state != StateClosed
 	c.state = StateClosed
 	c.mu.Unlock()
-	if s != nil {
-		s.end()
+	for _, p := range parties {
+		p.end()
 	}
+	c.voice.seat.stop()
+	c.StopPlaying()
 	c.engine.remove(c)
 	if changed {
 		c.onChange()
 	}
 }
 
-// errBusy is a second far side at a call that has one; errClosed is one too late.
+// party is one end of a call: the far side, or somebody who listens in.
+type party interface {
+	open(ctx context.Context, offer string) (answer string, err error)
+	// end releases everything and returns when nothing of the connection runs any more.
+	end()
+}
+
 var (
-	errBusy   = errors.New("the call has a session already")
-	errClosed = errors.New("the call has ended")
+	errBusy    = errors.New("the call has a session already")
+	errClosed  = errors.New("the call has ended")
+	errCrowded = errors.New("too many listen in already")
 )
 
 // connect answers the offer of a far side with a new session.
-func (c *Call) connect(ctx context.Context, offer string) (s *session, answer string, err error) {
-	s = &session{call: c, id: rand.Text(), etag: newTag()}
+func (c *Call) connect(ctx context.Context, offer string) (*connection, string, error) {
+	s := &session{connection: newConnection(c)}
 	c.mu.Lock()
+	var err error
 	switch {
 	case c.closed:
 		err = errClosed
@@ -164,7 +212,8 @@ func (c *Call) connect(ctx context.Context, offer string) (s *session, answer st
 	if err != nil {
 		return nil, "", err
 	}
-	if answer, err = s.open(ctx, offer); err != nil {
+	answer, err := s.open(ctx, offer)
+	if err != nil {
 		c.mu.Lock()
 		if c.session == s {
 			c.session = nil
@@ -173,17 +222,53 @@ func (c *Call) connect(ctx context.Context, offer string) (s *session, answer st
 		s.end()
 		return nil, "", err
 	}
-	return s, answer, nil
+	return &s.connection, answer, nil
 }
 
-// live is the session of that id, if it is the call's.
-func (c *Call) live(id string) *session {
+// listen answers the offer of somebody who wants to listen in.
+func (c *Call) listen(ctx context.Context, who, offer string) (*connection, string, error) {
+	l := &listener{connection: newConnection(c), who: who}
+	c.mu.Lock()
+	var err error
+	switch {
+	case c.closed:
+		err = errClosed
+	case len(c.listeners) >= maxListeners:
+		err = errCrowded
+	default:
+		c.listeners[l.id] = l
+	}
+	c.mu.Unlock()
+	if err != nil {
+		return nil, "", err
+	}
+	answer, err := l.open(ctx, offer)
+	if err != nil {
+		l.end()
+		return nil, "", err
+	}
+	return &l.connection, answer, nil
+}
+
+// far is the far side's session, if it has that id.
+func (c *Call) far(id string) (*connection, party) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.session == nil || c.session.id != id {
-		return nil
+		return nil, nil
 	}
-	return c.session
+	return &c.session.connection, c.session
+}
+
+// listening is the session of somebody who listens in, if it has that id and is theirs.
+func (c *Call) listening(id, who string) (*connection, party) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.listeners[id]
+	if l == nil || l.who != who {
+		return nil, nil
+	}
+	return &l.connection, l
 }
 
 // setState follows a session that is the call's.

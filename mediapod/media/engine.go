@@ -27,9 +27,13 @@ type Engine struct {
 	log     logr.Logger
 	sockets *sockets
 	backend transport.Backend
+	codecs  []codec.Codec // that we speak, best first
+	whip    door
+	whep    door
 	clock   *clock
 	metrics *metrics
 	public  atomic.Pointer[public]
+	doctor  doctor
 
 	stop       chan struct{}
 	stopOnce   sync.Once
@@ -51,14 +55,15 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e := &Engine{
 		cfg: cfg, log: cfg.Log, sockets: sockets, clock: newClock(),
-		stop: make(chan struct{}), calls: map[string]*Call{},
+		codecs: codec.All(), stop: make(chan struct{}), calls: map[string]*Call{},
 	}
 	pub, err := publicAddress(cfg.PublicHost, cfg.PublicIP, cfg.PublicPort, sockets.addr)
 	if err == nil {
 		e.public.Store(&pub)
+		e.whip, e.whep = whipDoor(), whepDoor()
 		e.backend, err = webrtc.New(webrtc.Config{
 			UDP: sockets.udp, Addr: sockets.addr, PublicIP: func() netip.Addr { return e.public.Load().ip },
-			Audio: codec.Supported(), Patience: cfg.patience, Log: cfg.Log,
+			Audio: e.codecs, Patience: cfg.patience, Log: cfg.Log,
 		})
 	}
 	if err == nil {
@@ -152,6 +157,9 @@ func (e *Engine) watch() {
 				c.notice(now)
 			}
 			clear(calls)
+			if now.Sub(e.doctor.looked) >= healthEvery {
+				e.doctor.look(now, e.clock.lag())
+			}
 		case <-e.stop:
 			return
 		}

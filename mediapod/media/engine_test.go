@@ -67,7 +67,7 @@ func TestMetrics(t *testing.T) {
 	u := serve(t)
 	call := newCall(t, u, CallOptions{ID: "secret-call-id", Behavior: Behavior{Echo: true}})
 	f := newFarSide(t, u, codec.G722).call(call)
-	f.speak(speech(t, "prompt.wav")[:16000])
+	f.speak(recordingOf(t, "prompt.wav")[:16000])
 	eventually(t, time.Second, "fifty packets back", func() bool { return f.count() >= 50 })
 
 	check := func(connected float64) {
@@ -104,7 +104,7 @@ func TestMetrics(t *testing.T) {
 func TestNothingIsLeftBehind(t *testing.T) {
 	before := runtime.NumGoroutine()
 	u := serve(t)
-	clip := wav.Clip{SampleRate: 16000, Samples: speech(t, "prompt.wav")}
+	clip := wav.Clip{SampleRate: 16000, Samples: recordingOf(t, "prompt.wav")}
 	behaviors := []Behavior{{}, {Echo: true}, {Play: &Play{Clip: clip, Loop: true}}}
 	var sides []*farSide
 	for i, b := range behaviors {

@@ -244,7 +244,11 @@ func bearer(token string) map[string]string {
 // call POSTs the offer and waits until media can flow.
 func (f *farSide) call(c *Call) *farSide {
 	f.t.Helper()
-	url, token := c.Endpoint()
+	return f.callAt(c.Endpoint())
+}
+
+func (f *farSide) callAt(url, token string) *farSide {
+	f.t.Helper()
 	offer := f.offer(nil)
 	if f.edit != nil {
 		offer = f.edit(offer)
@@ -320,7 +324,7 @@ func (f *farSide) count() int {
 	return len(f.packets)
 }
 
-func speech(t testing.TB, name string) []int16 {
+func recordingOf(t testing.TB, name string) []int16 {
 	t.Helper()
 	file, err := os.Open("../../audio/testdata/" + name)
 	if err != nil {

@@ -42,8 +42,8 @@ func (s *section) format(payloadType uint8) *format {
 	return nil
 }
 
-// read lists the sections of a description that are in use, as far as we speak what they offer.
-func read(description string) ([]section, error) {
+// read lists the sections of a description that are in use, as far as what they offer is among the codecs we speak.
+func read(description string, codecs []codec.Codec) ([]section, error) {
 	all, err := sdp.Parse(description)
 	if err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func read(description string) ([]section, error) {
 					ours.keys = map[uint8]uint32{}
 				}
 				ours.keys[f.PayloadType] = f.ClockRate
-			} else if c, ok := codecOf(f); ok {
+			} else if c, ok := codecOf(f, codecs); ok {
 				ours.formats = append(ours.formats, format{Codec: c, payloadType: f.PayloadType})
 			}
 		}
@@ -78,17 +78,17 @@ const (
 )
 
 // codecOf is the codec of a format: by its rtpmap, or by RFC 3551 where it has none.
-func codecOf(f sdp.Format) (codec.Codec, bool) {
+func codecOf(f sdp.Format, codecs []codec.Codec) (codec.Codec, bool) {
 	if f.Name == "" {
-		for _, c := range codec.Supported() {
-			if c.PayloadType == f.PayloadType {
+		for _, c := range codecs {
+			if c.Name != codec.Opus.Name && c.PayloadType == f.PayloadType {
 				return c, true
 			}
 		}
 		return codec.Codec{}, false
 	}
-	c, ok := codec.ByName(f.Name)
-	if !ok || f.ClockRate != c.ClockRate || f.Channels != 1 {
+	c, ok := codec.Find(codecs, f.Name)
+	if !ok || f.ClockRate != c.ClockRate || f.Channels != int(c.Channels) {
 		return codec.Codec{}, false
 	}
 	return c, true
@@ -105,7 +105,7 @@ func first(sections []section) *section {
 }
 
 // acceptable says what an offer lacks, or has too much of.
-func acceptable(offered []section) error {
+func acceptable(offered []section, codecs []codec.Codec) error {
 	count := map[string]int{}
 	for _, s := range offered {
 		count[s.kind]++
@@ -115,7 +115,7 @@ func acceptable(offered []section) error {
 	case main == nil:
 		return fmt.Errorf("%w: it has no audio section; offer one", transport.ErrUnacceptable)
 	case len(main.formats) == 0:
-		return fmt.Errorf("%w: it has no audio codec that the bot speaks; offer %s", transport.ErrUnacceptable, codecNames())
+		return fmt.Errorf("%w: it has no audio codec that the bot speaks; offer %s", transport.ErrUnacceptable, codecNames(codecs))
 	case count[kindAudio] > maxAudioSections || count[kindVideo] > maxVideoSections:
 		return fmt.Errorf("%w: it has %d audio and %d video sections; offer at most %d and %d", transport.ErrUnacceptable,
 			count[kindAudio], count[kindVideo], maxAudioSections, maxVideoSections)
@@ -123,9 +123,9 @@ func acceptable(offered []section) error {
 	return nil
 }
 
-func codecNames() string {
+func codecNames(codecs []codec.Codec) string {
 	var names []string
-	for _, c := range codec.Supported() {
+	for _, c := range codecs {
 		names = append(names, c.Name)
 	}
 	if len(names) == 1 {

@@ -23,7 +23,7 @@ func TestEchoIsHeard(t *testing.T) {
 		codec  codec.Codec
 		sample string
 	}{{codec.G722, "standup.wav"}, {codec.PCMU, "prompt.wav"}, {codec.PCMA, "prompt.wav"}} {
-		c, spoken := tc.codec, speech(t, tc.sample)
+		c, spoken := tc.codec, recordingOf(t, tc.sample)
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
 			u := serve(t)
@@ -67,7 +67,7 @@ func TestEchoIsHeard(t *testing.T) {
 func TestPlayIsHeard(t *testing.T) {
 	t.Parallel()
 	u := serve(t)
-	spoken := speech(t, "prompt.wav")
+	spoken := recordingOf(t, "prompt.wav")
 	var done atomic.Bool
 	var call *Call
 	ready := make(chan struct{})
@@ -149,7 +149,7 @@ func TestListenSendsNothing(t *testing.T) {
 	u := serve(t)
 	call := newCall(t, u, CallOptions{ID: "listen"})
 	f := newFarSide(t, u, codec.G722).call(call)
-	f.speak(speech(t, "prompt.wav"))
+	f.speak(recordingOf(t, "prompt.wav"))
 	eventually(t, time.Second, "flow", func() bool { return call.Stats().Audio.Flowing })
 	if a := call.Stats().Audio; a.PacketsSent != 0 || f.count() != 0 || a.PacketsReceived == 0 {
 		t.Errorf("listening sent %d packets, %d arrived, %d were heard", a.PacketsSent, f.count(), a.PacketsReceived)
@@ -164,7 +164,7 @@ func TestAnUndeclaredSourceIsHeard(t *testing.T) {
 	f := newFarSide(t, u, codec.G722)
 	f.edit = func(offer string) string { return regexp.MustCompile(`a=ssrc[^\n]*\n`).ReplaceAllString(offer, "") }
 	f.call(call)
-	f.speak(speech(t, "prompt.wav")[:16000])
+	f.speak(recordingOf(t, "prompt.wav")[:16000])
 	eventually(t, 5*time.Second, "an echo", func() bool { return f.count() > 40 })
 	if !call.Stats().Audio.Flowing {
 		t.Errorf("stats %+v", call.Stats().Audio)
@@ -189,7 +189,7 @@ func TestRoundTripIsMeasured(t *testing.T) {
 	call := newCall(t, u, CallOptions{ID: "rtt", Behavior: Behavior{Echo: true}})
 	f := newFarSide(t, u, codec.PCMU).call(call)
 	stop := make(chan struct{})
-	spoken := speech(t, "prompt.wav")
+	spoken := recordingOf(t, "prompt.wav")
 	go func() {
 		defer close(stop)
 		f.speak(append(spoken, spoken...))
@@ -238,7 +238,7 @@ func TestLostPeer(t *testing.T) {
 			// Another may come in its place.
 			g := newFarSide(t, u, codec.G722).call(call)
 			eventually(t, time.Second, "connected again", func() bool { return call.State() == StateConnected })
-			g.speak(speech(t, "prompt.wav")[:16000])
+			g.speak(recordingOf(t, "prompt.wav")[:16000])
 			eventually(t, time.Second, "flow again", func() bool { return call.Stats().Audio.Flowing })
 		})
 	}
@@ -298,7 +298,7 @@ func (u *engineUnderTest) mute(f *farSide) {
 func TestTwentyCallsAtOnce(t *testing.T) {
 	t.Parallel()
 	u := serve(t)
-	spoken := speech(t, "prompt.wav")[:24000]
+	spoken := recordingOf(t, "prompt.wav")[:24000]
 	var wg sync.WaitGroup
 	for i := range 20 {
 		wg.Go(func() {

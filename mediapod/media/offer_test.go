@@ -13,6 +13,9 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/callfleet/callfleet/audio/codec"
+	"github.com/callfleet/callfleet/audio/opus"
 )
 
 // What Chromium offers for a microphone, shortened to what matters.
@@ -45,7 +48,7 @@ func TestAudioFormats(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			all, err := read(tc.sdp)
+			all, err := read(tc.sdp, codec.Supported())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -66,7 +69,7 @@ func TestAudioFormats(t *testing.T) {
 			}
 		})
 	}
-	if _, err := read("v=0\r\nhello\r\n"); err == nil {
+	if _, err := read("v=0\r\nhello\r\n", nil); err == nil {
 		t.Error("a line without a type is taken")
 	}
 }
@@ -75,7 +78,14 @@ func TestABrowserIsAnswered(t *testing.T) {
 	u := serve(t)
 	url, token := newCall(t, u, CallOptions{ID: "browser"}).Endpoint()
 	resp, answer := u.request(t, http.MethodPost, url, browserOffer, bearer(token))
-	if resp.StatusCode != http.StatusCreated || !strings.Contains(answer, "m=audio 9 UDP/TLS/RTP/SAVPF 9 0 8 126 110\r\n") {
+	want := "m=audio 9 UDP/TLS/RTP/SAVPF 9 0 8 126 110\r\n"
+	if _, err := opus.Default(); err == nil {
+		want = "m=audio 9 UDP/TLS/RTP/SAVPF 111 9 0 8 126 110\r\n"
+		if !strings.Contains(answer, "a=fmtp:111 "+codec.Opus.Fmtp+"\r\n") {
+			t.Errorf("Opus is not asked for as wideband mono: %s", answer)
+		}
+	}
+	if resp.StatusCode != http.StatusCreated || !strings.Contains(answer, want) {
 		t.Errorf("%s: %s", resp.Status, answer)
 	}
 }

@@ -16,39 +16,36 @@ import (
 // noise of a codec that is given silence, and below a quiet voice.
 const heardDBov = -60
 
-// window is one second of packets.
-const window = int(time.Second / audio.FrameDuration)
-
-// maxPayload bounds what is decoded of a packet: 60 ms, three times the usual.
-const maxPayload = 3 * codec.PayloadBytes
-
-// inbound is what the far side sends. The first part belongs to the goroutine
-// that receives; the second is published for all.
+// inbound accounts for what the far side sends in one section. The first part
+// belongs to the goroutine that receives; the second is published for all.
 type inbound struct {
 	ssrc     uint32
 	sequence sequence
 	jitter   jitter
 	began    time.Time
-	decoder  codec.Decoder
-	decoding uint8 // payload type
-	pcm      [2 * maxPayload]int16
-	energies [window]float64 // of the last second's packets …
-	samples  [window]int     // … and how many samples each had
-	next     int
+	glances  glances
+	meter    meter
 
 	packets, bytes, lost atomic.Uint64
 	reported             reported
-	jitterMs, level      atomicFloat
+	jitterMs             atomicFloat
 	last                 atomic.Int64 // UnixNano
-	heard                atomic.Bool  // something that was not silence
 	codec                atomic.Pointer[codec.Codec]
 }
 
-// take accounts for one packet in one of the session's formats.
+// take accounts for one packet in one of the section's formats.
 func (in *inbound) take(p *transport.Packet, f *format, size int, at time.Time) {
+	if c := in.codec.Load(); c == nil || c.Name != f.Name {
+		in.codec.Store(&f.Codec)
+	}
+	in.count(p, f.ClockRate, size, at)
+}
+
+// count accounts for one packet whose timestamp counts at a rate.
+func (in *inbound) count(p *transport.Packet, rate uint32, size int, at time.Time) {
 	if p.SSRC != in.ssrc || in.began.IsZero() {
 		in.sequence.renew()
-		in.ssrc, in.jitter, in.decoder, in.began = p.SSRC, jitter{ms: in.jitter.ms}, nil, at
+		in.ssrc, in.jitter, in.began = p.SSRC, jitter{ms: in.jitter.ms}, at
 	}
 	in.packets.Add(1)
 	in.bytes.Add(uint64(size))
@@ -57,32 +54,80 @@ func (in *inbound) take(p *transport.Packet, f *format, size int, at time.Time) 
 		return
 	}
 	in.lost.Store(in.sequence.lost())
-	in.reported.store(in.ssrc, &in.sequence, in.jitter.ms*float64(f.ClockRate)/1000)
-	in.jitter.take(at.Sub(in.began).Seconds()*1000, float64(p.Timestamp)*1000/float64(f.ClockRate))
-	in.jitterMs.Store(in.jitter.ms)
-	in.listen(p, f)
+	if rate > 0 {
+		in.jitter.take(at.Sub(in.began).Seconds()*1000, float64(p.Timestamp)*1000/float64(rate))
+		in.jitterMs.Store(in.jitter.ms)
+	}
+	in.reported.store(in.ssrc, &in.sequence, in.jitter.ms*float64(rate)/1000)
 }
 
-// listen measures the energy of a packet.
-func (in *inbound) listen(p *transport.Packet, f *format) {
-	if in.decoder == nil || in.decoding != p.PayloadType {
-		in.decoder, in.decoding = f.NewDecoder(), p.PayloadType
-		in.codec.Store(&f.Codec)
-	}
-	pcm := in.decoder.Decode(in.pcm[:0], p.Payload[:min(len(p.Payload), maxPayload)])
-	energy := audio.Energy(pcm)
-	in.energies[in.next], in.samples[in.next] = energy, len(pcm)
-	in.next = (in.next + 1) % window
+// glances are looks at the sound of a stream whose samples nobody else needs: at two packets of ten, or decoding for the
+// level alone would cost more than everything else that is done with it. The first of the two is for the decoder to find
+// its way: what it decodes right after a gap is off.
+type glances struct {
+	decoder  codec.Decoder
+	decoding uint8 // payload type
+	packet   int
+	pcm      []int16
+}
 
-	var sum float64
-	var n int
-	for i := range in.energies {
-		sum += in.energies[i]
-		n += in.samples[i]
+// glanceEvery is in packets: five times a second.
+const glanceEvery = 10
+
+// maxGlance bounds what is decoded of a packet of G.711 or G.722: 60 ms, three times the usual.
+const maxGlance = 3 * codec.PayloadBytes
+
+// maxSamples is what any packet decodes to: 120 ms of Opus.
+const maxSamples = 6 * audio.FrameSamples
+
+func (in *inbound) glance(p *transport.Packet, f *format) {
+	g := &in.glances
+	g.packet++
+	nth := g.packet % glanceEvery
+	if nth != 1 && nth != 2 {
+		return
 	}
-	in.level.Store(audio.DBov(sum, n))
-	if !in.heard.Load() && audio.DBov(energy, len(pcm)) > heardDBov {
-		in.heard.Store(true)
+	if g.decoder == nil || g.decoding != p.PayloadType {
+		g.decoder, g.decoding = f.NewDecoder(), p.PayloadType
+		if g.pcm == nil {
+			g.pcm = make([]int16, 0, maxSamples)
+		}
+	}
+	payload := p.Payload
+	if f.Name != codec.Opus.Name {
+		payload = payload[:min(len(payload), maxGlance)]
+	}
+	if pcm := g.decoder.Decode(g.pcm[:0], payload); nth == 2 {
+		in.meter.add(audio.Energy(pcm), len(pcm))
+	}
+}
+
+// meter measures the energy of the last second. It belongs to whoever has the samples: the goroutine that receives while it
+// only glances at them, the one that ticks when they are played out.
+type meter struct {
+	energies [window]float64
+	samples  [window]int
+	next     int
+	level    atomicFloat // dBov
+	heard    atomic.Bool // something that was not silence
+}
+
+// window is how many measurements a second has.
+const window = int(time.Second/audio.FrameDuration) / glanceEvery
+
+// add takes a measurement of n samples.
+func (m *meter) add(energy float64, n int) {
+	m.energies[m.next], m.samples[m.next] = energy, n
+	m.next = (m.next + 1) % window
+	var sum float64
+	var total int
+	for i := range m.energies {
+		sum += m.energies[i]
+		total += m.samples[i]
+	}
+	m.level.Store(audio.DBov(sum, total))
+	if !m.heard.Load() && audio.DBov(energy, n) > heardDBov {
+		m.heard.Store(true)
 	}
 }
 

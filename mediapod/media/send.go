@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/callfleet/callfleet/audio/codec"
 	"github.com/callfleet/callfleet/mediapod/media/transport"
 )
 
@@ -36,8 +35,8 @@ type echo struct {
 }
 
 // turn makes the outgoing packet of an incoming one, in place. When the far side
-// changes its source, ours goes on where it was: there is only one of ours.
-func (e *echo) turn(p *transport.Packet) {
+// changes its source, ours goes on where it was: there is only one of ours. The step is a packet's, in units of its timestamp.
+func (e *echo) turn(p *transport.Packet, step uint32) {
 	switch {
 	case !e.started:
 		e.started, e.ssrc = true, p.SSRC
@@ -45,7 +44,7 @@ func (e *echo) turn(p *transport.Packet) {
 	case p.SSRC != e.ssrc:
 		e.ssrc = p.SSRC
 		e.sequence = e.lastSequence + 1 - p.Sequence
-		e.timestamp = e.lastTimestamp + codec.TimestampStep - p.Timestamp
+		e.timestamp = e.lastTimestamp + step - p.Timestamp
 	}
 	p.Sequence += e.sequence
 	p.Timestamp += e.timestamp

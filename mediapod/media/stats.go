@@ -37,6 +37,14 @@ type AudioStats struct {
 	// MOS is the E-model's estimate from loss, jitter and round trip, 1 to 4.5;
 	// zero before anything was received.
 	MOS float64
+	// PlayedOut is how much was played out for those who need the samples; zero while nobody does.
+	PlayedOut time.Duration
+	// ConcealedPercent of it was made up, in place of what was lost or came too late.
+	ConcealedPercent float64
+	// PlayoutDelayMs is what a packet waits before it is played.
+	PlayoutDelayMs float64
+	// ReportedLossPercent is what the far side last said to have missed of what was sent to it.
+	ReportedLossPercent float64
 	// EnergyDB is the level in dBov of the last second received, -127 for silence
 	// or when nothing came for two seconds.
 	EnergyDB     float64
@@ -54,32 +62,42 @@ type AudioStats struct {
 func (c *Call) Stats() Stats { return c.statsAt(time.Now()) }
 
 func (c *Call) statsAt(now time.Time) Stats {
+	in, player := &c.ears[0].in, &c.voice.player
 	a := AudioStats{
-		PacketsReceived: c.in.packets.Load(),
-		PacketsSent:     c.out.packets.Load(),
-		PacketsLost:     c.in.lost.Load(),
-		JitterMs:        c.in.jitterMs.Load(),
-		RoundTripMs:     c.roundTripMs.Load(),
-		EnergyDB:        silent,
-		PlaybackDone:    c.player != nil && c.player.done.Load(),
+		PacketsReceived:     in.packets.Load(),
+		PacketsSent:         c.out.packets.Load(),
+		PacketsLost:         in.lost.Load(),
+		JitterMs:            in.jitterMs.Load(),
+		RoundTripMs:         c.roundTripMs.Load(),
+		ReportedLossPercent: 100 * c.reportedLoss.Load(),
+		EnergyDB:            silent,
+		PlaybackDone:        player.done.Load(),
 	}
-	if codec := c.in.codec.Load(); codec != nil {
+	if codec := in.codec.Load(); codec != nil {
 		a.Codec = codec.Name
 	} else if codec := c.sending.Load(); codec != nil {
 		a.Codec = codec.Name
 	}
-	received := recent(c.in.last.Load(), now)
-	if last := c.in.last.Load(); last != 0 {
+	received := recent(in.last.Load(), now)
+	if last := in.last.Load(); last != 0 {
 		a.LastReceived = time.Unix(0, last)
 		a.LossPercent = 100 * float64(a.PacketsLost) / float64(a.PacketsLost+a.PacketsReceived)
 		a.MOS = meanOpinionScore(a.RoundTripMs, a.JitterMs, a.LossPercent)
 	}
-	if received {
-		a.EnergyDB = c.in.level.Load()
+	if pl := c.ears[0].playout.Load(); pl != nil {
+		s := pl.Stats()
+		a.PlayedOut = time.Duration(c.ears[0].frames.Load()) * audio.FrameDuration
+		if a.PlayedOut > 0 {
+			a.ConcealedPercent = 100 * float64(s.ConcealedSamples) / (a.PlayedOut.Seconds() * audio.SampleRate)
+		}
+		a.PlayoutDelayMs = s.Delay.Seconds() * 1000
 	}
-	speaking := c.behavior.Echo && !c.muted.Load() || c.player != nil && !a.PlaybackDone
+	if received {
+		a.EnergyDB = in.meter.level.Load()
+	}
+	speaking := c.behavior.Echo && !c.muted.Load() || player.busy.Load()
 	sent := !speaking || recent(c.out.last.Load(), now)
-	sound := c.in.heard.Load() || c.player != nil && c.player.audible && a.PacketsSent > 0
+	sound := in.meter.heard.Load() || player.audible.Load() && a.PacketsSent > 0
 	a.Flowing = c.State() == StateConnected && received && sent && sound
 	return Stats{Audio: a}
 }

@@ -3,6 +3,7 @@
 package media
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"errors"
@@ -17,10 +18,12 @@ import (
 )
 
 // WHIP, RFC 9725. The endpoint of a call is /whip/<call>; a POST makes a session,
-// whose URL is /whip/<call>/<session>.
+// whose URL is /whip/<call>/<session>. WHEP, at /whep/<call>, is the same for those
+// who only listen. Sections are of RFC 9725.
 
 const (
 	whipPrefix   = "/whip/"
+	whepPrefix   = "/whep/"
 	typeSDP      = "application/sdp"
 	typeFragment = "application/trickle-ice-sdpfrag"
 
@@ -67,10 +70,14 @@ func (e *Engine) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Access-Control-Expose-Headers", "Location, ETag, Link")
 	h.Set("Cache-Control", "no-store")
 
-	rest, ok := strings.CutPrefix(r.URL.Path, whipPrefix)
+	d := e.whip
+	if strings.HasPrefix(r.URL.Path, whepPrefix) {
+		d = e.whep
+	}
+	rest, ok := strings.CutPrefix(r.URL.Path, d.prefix)
 	callID, sessionID, inSession := strings.Cut(rest, "/")
 	if !ok || callID == "" || strings.Contains(sessionID, "/") {
-		e.refuse(w, r, problem{http.StatusNotFound, "unknown_path", "WHIP endpoints are at /whip/<call>."})
+		e.refuse(w, r, problem{http.StatusNotFound, "unknown_path", "WHIP endpoints are at /whip/<call>, WHEP endpoints at /whep/<call>."})
 		return
 	}
 	if r.Method == http.MethodOptions {
@@ -78,12 +85,22 @@ func (e *Engine) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	call, p := e.authorize(r, callID)
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if token = strings.TrimSpace(token); !strings.EqualFold(scheme, "Bearer") || token == "" {
+		e.refuse(w, r, problem{http.StatusUnauthorized, "unauthorized", "Send " + d.token + " as a bearer token."})
+		return
+	}
+	call := e.call(callID)
+	if call == nil {
+		e.refuse(w, r, problem{http.StatusNotFound, "unknown_call", "There is no such call here, or not any more."})
+		return
+	}
+	g, p := d.let(call, r, token)
 	if p == nil {
 		if inSession {
-			p = e.serveSession(w, r, call, sessionID)
+			p = e.serveSession(w, r, g, sessionID)
 		} else {
-			p = e.serveEndpoint(w, r, call)
+			p = e.serveEndpoint(w, r, d, g)
 		}
 	}
 	if p != nil {
@@ -102,28 +119,55 @@ func preflight(h http.Header, inSession bool) {
 	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match")
 }
 
-// authorize finds the call and checks the bearer token for it (section 4.5).
-func (e *Engine) authorize(r *http.Request, callID string) (*Call, *problem) {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return nil, &problem{http.StatusUnauthorized, "unauthorized", "Send the call's token as a bearer token."}
-	}
-	call := e.call(callID)
-	if call == nil {
-		return nil, &problem{http.StatusNotFound, "unknown_call", "There is no such call here, or not any more."}
-	}
-	if !call.authorized(strings.TrimSpace(token)) {
-		return nil, &problem{http.StatusUnauthorized, "unauthorized", "The bearer token is not the one of this call."}
-	}
-	return call, nil
+// door is one of the two kinds of endpoints.
+type door struct {
+	prefix string
+	token  string // what to show, for those who do not
+	// let judges the token, and says what may be done with it.
+	let func(c *Call, r *http.Request, token string) (guest, *problem)
+}
+
+// guest is somebody who was let in.
+type guest struct {
+	// connect answers an offer.
+	connect func(ctx context.Context, offer string) (*connection, string, error)
+	// find is a session of theirs.
+	find func(id string) (*connection, party)
+}
+
+// whip is for the far side, which shows the call's own token (section 4.5).
+func whipDoor() door {
+	return door{whipPrefix, "the call's token", func(c *Call, _ *http.Request, token string) (guest, *problem) {
+		if !c.authorized(token) {
+			return guest{}, &problem{http.StatusUnauthorized, "unauthorized", "The bearer token is not the one of this call."}
+		}
+		return guest{connect: c.connect, find: c.far}, nil
+	}}
+}
+
+// whep is for those who listen in (draft-ietf-wish-whep), who show a token of their own.
+func whepDoor() door {
+	return door{whepPrefix, "your token", func(c *Call, r *http.Request, token string) (guest, *problem) {
+		if c.options.Authorize == nil {
+			return guest{}, &problem{http.StatusForbidden, "forbidden", "Nobody can listen in to this call."}
+		}
+		who, err := c.options.Authorize(r.Context(), token)
+		if err != nil {
+			return guest{}, problemOf(err)
+		}
+		return guest{
+			connect: func(ctx context.Context, offer string) (*connection, string, error) { return c.listen(ctx, who, offer) },
+			find:    func(id string) (*connection, party) { return c.listening(id, who) },
+		}, nil
+	}}
 }
 
 // serveEndpoint makes a session of an offer (section 4.2).
-func (e *Engine) serveEndpoint(w http.ResponseWriter, r *http.Request, call *Call) *problem {
+func (e *Engine) serveEndpoint(w http.ResponseWriter, r *http.Request, d door, g guest) *problem {
 	if r.Method != http.MethodPost {
 		// GET, HEAD and PUT are kept for later versions (section 4.2).
 		w.Header().Set("Allow", "POST, OPTIONS")
-		return &problem{http.StatusMethodNotAllowed, "method", "A WHIP endpoint takes POST."}
+		return &problem{http.StatusMethodNotAllowed, "method", "The endpoint takes POST."}
 	}
 	offer, p := readBody(w, r, typeSDP)
 	if p != nil {
@@ -131,13 +175,13 @@ func (e *Engine) serveEndpoint(w http.ResponseWriter, r *http.Request, call *Cal
 	}
 	ctx, cancel := contextFor(r)
 	defer cancel()
-	s, answer, err := call.connect(ctx, offer)
+	s, answer, err := g.connect(ctx, offer)
 	if err != nil {
 		return problemOf(err)
 	}
 	h := w.Header()
 	h.Set("Content-Type", typeSDP)
-	h.Set("Location", endpointPath(call.id)+"/"+s.id)
+	h.Set("Location", d.prefix+s.call.id+"/"+s.id)
 	h.Set("ETag", s.tag()) // section 4.3.1: names the ICE session
 	h.Set("Accept-Patch", typeFragment)
 	w.WriteHeader(http.StatusCreated)
@@ -146,21 +190,21 @@ func (e *Engine) serveEndpoint(w http.ResponseWriter, r *http.Request, call *Cal
 }
 
 // serveSession changes or ends a session.
-func (e *Engine) serveSession(w http.ResponseWriter, r *http.Request, call *Call, id string) *problem {
-	s := call.live(id)
+func (e *Engine) serveSession(w http.ResponseWriter, r *http.Request, g guest, id string) *problem {
+	s, who := g.find(id)
 	if s == nil {
 		return &problem{http.StatusNotFound, "unknown_session", "The session has ended; POST a new offer to the endpoint."}
 	}
 	switch r.Method {
-	case http.MethodDelete: // section 4.2: the far side ends the session
-		s.end()
+	case http.MethodDelete: // section 4.2: the other end ends the session
+		who.end()
 		w.WriteHeader(http.StatusOK)
 		return nil
 	case http.MethodPatch:
 		return e.patch(w, r, s)
 	}
 	w.Header().Set("Allow", "PATCH, DELETE, OPTIONS")
-	return &problem{http.StatusMethodNotAllowed, "method", "A WHIP session takes PATCH and DELETE."}
+	return &problem{http.StatusMethodNotAllowed, "method", "A session takes PATCH and DELETE."}
 }
 
 // readBody reads a body of the given type and no more than maxBody.

@@ -15,7 +15,7 @@ import (
 // patch takes candidates of the far side and restarts of ICE (RFC 9725 section
 // 4.3). If-Match says which ICE session is meant, so that a candidate that was
 // under way while ICE restarted is not taken for one of the new session.
-func (e *Engine) patch(w http.ResponseWriter, r *http.Request, s *session) *problem {
+func (e *Engine) patch(w http.ResponseWriter, r *http.Request, s *connection) *problem {
 	match := r.Header.Get("If-Match")
 	if match == "" {
 		return &problem{http.StatusPreconditionRequired, "precondition", `Send If-Match: the session's ETag with candidates, "*" for an ICE restart.`}
@@ -62,11 +62,23 @@ func contextFor(r *http.Request) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(r.Context(), answerWithin)
 }
 
+// What Authorize says of a token: that it is nobody's, or that whoever has it may not listen in.
+var (
+	ErrUnauthenticated = errors.New("the token is not valid")
+	ErrForbidden       = errors.New("you may not listen in to this call")
+)
+
 // problemOf is the answer to an error from below.
 func problemOf(err error) *problem {
 	switch {
 	case errors.Is(err, errBusy):
 		return &problem{http.StatusConflict, "busy", "The call has a session already; DELETE it first."}
+	case errors.Is(err, errCrowded):
+		return &problem{http.StatusServiceUnavailable, "crowded", "Too many listen in already; try again when one has left."}
+	case errors.Is(err, ErrUnauthenticated):
+		return &problem{http.StatusUnauthorized, "unauthorized", "The bearer token is not one that the cluster knows."}
+	case errors.Is(err, ErrForbidden):
+		return &problem{http.StatusForbidden, "forbidden", sentence(err)}
 	case errors.Is(err, errClosed):
 		return &problem{http.StatusNotFound, "unknown_call", "The call has ended."}
 	case errors.Is(err, transport.ErrUnacceptable):

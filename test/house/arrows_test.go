@@ -53,6 +53,7 @@ var grounds = []ground{
 	{folder: "mediapod/media", ours: []string{"audio"}, foreign: []ban{noKubernetes, noAPIServer, noPion}},
 	{folder: "mediapod/media/webrtc", ours: []string{"audio", "mediapod/media/sdp", "mediapod/media/transport"}, foreign: []ban{noKubernetes, noAPIServer}},
 	{folder: "mediapod/media/transport", ours: []string{"mediapod/media/sdp"}, foreign: []ban{noKubernetes, noAPIServer, noPion}},
+	{folder: "mediapod/recording", ours: []string{"audio"}, foreign: []ban{noKubernetes, noAPIServer, noPion}},
 	{folder: "mediapod/control", ours: []string{"api", "graph", "mediapod/prompts", "mediapod/rules", "mediapod/signaling"}, foreign: []ban{noPion, noManager}},
 	{folder: "mediapod/signaling", ours: []string{"graph"}, foreign: []ban{noKubernetes, noAPIServer, noPion}},
 
@@ -116,6 +117,7 @@ func TestArrowsForbid(t *testing.T) {
 		{"mediapod/media/transport", module + "mediapod/media"},
 		{"mediapod/media", module + "api/v1alpha1"},
 		{"mediapod/media", "k8s.io/client-go/rest"},
+		{"mediapod/recording", module + "mediapod/media"},
 		{"mediapod/signaling", module + "mediapod/media"},
 		{"mediapod/signaling", module + "api/v1alpha1"},
 		{"mediapod/signaling", "k8s.io/api/core/v1"},

@@ -74,8 +74,12 @@ func (b *backend) audio() []webrtc.RTPCodecParameters {
 }
 
 func codecParameters(c codec.Codec) webrtc.RTPCodecParameters {
+	channels := c.Channels
+	if channels == 1 { // as pion has it of those that say nothing
+		channels = 0
+	}
 	return webrtc.RTPCodecParameters{
-		RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: c.MimeType, ClockRate: c.ClockRate},
+		RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: c.MimeType, ClockRate: c.ClockRate, Channels: channels},
 		PayloadType:        webrtc.PayloadType(c.PayloadType),
 	}
 }

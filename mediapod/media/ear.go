@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package media
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/callfleet/callfleet/audio"
+	"github.com/callfleet/callfleet/audio/codec"
+	"github.com/callfleet/callfleet/mediapod/media/playout"
+	"github.com/callfleet/callfleet/mediapod/media/telephone"
+	"github.com/callfleet/callfleet/mediapod/media/transport"
+)
+
+// ear hears one audio section of a far side. It outlives the session, so that a call's figures go on when the far side
+// comes back.
+type ear struct {
+	in inbound
+	// source is whose voice it is: the contributing source that the far side names, or its own.
+	source atomic.Uint32
+	// playout is there while somebody needs the samples.
+	playout atomic.Pointer[playout.Playout]
+	formats atomic.Pointer[section]
+	frames  atomic.Int64 // played out
+
+	// They belong to the goroutine that receives.
+	keys   *telephone.Receiver
+	events [4]telephone.Event
+
+	// These belong to the goroutine that ticks.
+	pcm  [audio.FrameSamples]int16
+	kind playout.Kind
+}
+
+// hear takes one packet.
+func (e *ear) hear(p *transport.Packet, f *format, size int, at time.Time) {
+	e.in.take(p, f, size, at)
+	source := p.Source
+	if source == 0 {
+		source = p.SSRC
+	}
+	e.source.Store(source)
+	if pl := e.playout.Load(); pl != nil {
+		pl.Put(playout.Packet{
+			Sequence: p.Sequence, Timestamp: p.Timestamp, SSRC: p.SSRC, PayloadType: p.PayloadType, Marker: p.Marker, Payload: p.Payload,
+		}, at.Sub(epoch))
+	} else {
+		e.in.glance(p, f)
+	}
+}
+
+// press takes a packet of keys whose timestamps count at a rate.
+func (e *ear) press(p *transport.Packet, rate uint32, at time.Time) []telephone.Event {
+	if e.keys == nil {
+		e.keys = telephone.NewReceiver(int(rate))
+	}
+	return e.keys.Put(e.events[:0], telephone.Packet{Timestamp: p.Timestamp, SSRC: p.SSRC, Marker: p.Marker, Payload: p.Payload}, at.Sub(epoch))
+}
+
+// expire lets keys go up of whose end nothing was heard.
+func (e *ear) expire(at time.Time) []telephone.Event {
+	if e.keys == nil {
+		return nil
+	}
+	return e.keys.Expire(e.events[:0], at.Sub(epoch))
+}
+
+// epoch is what the time of playing out counts from.
+var epoch = time.Now()
+
+// listen has the samples played out from now on, or not any more. It is called by the goroutine that ticks.
+func (e *ear) listen(on bool) {
+	switch was := e.playout.Load() != nil; {
+	case on && !was:
+		e.frames.Store(0)
+		e.playout.Store(playout.New(playout.Config{Decoder: e.decoder}))
+	case !on && was:
+		e.playout.Store(nil)
+	}
+}
+
+// decoder finds the decoder of a payload type.
+func (e *ear) decoder(payloadType uint8) (playout.Decoder, int) {
+	if s := e.formats.Load(); s != nil {
+		if f := s.format(payloadType); f != nil {
+			return newDecoder(f.Codec), int(f.ClockRate)
+		}
+	}
+	return nil, 0
+}
+
+// newDecoder is a decoder as playing out wants it.
+func newDecoder(c codec.Codec) playout.Decoder {
+	d := c.NewDecoder()
+	if r, ok := d.(codec.Recoverer); ok {
+		return recovering{d, r}
+	}
+	return d
+}
+
+// recovering decodes packets that hold a copy of the one before.
+type recovering struct {
+	playout.Decoder
+	from codec.Recoverer
+}
+
+func (r recovering) Recover(dst []int16, next []byte) []int16 {
+	return r.from.Recover(dst, next, audio.FrameSamples)
+}
+
+// tick plays 20 ms out into pcm.
+func (e *ear) tick(now time.Time) {
+	pl := e.playout.Load()
+	if pl == nil {
+		clear(e.pcm[:])
+		e.kind = playout.Silence
+		return
+	}
+	e.kind = pl.Frame(e.pcm[:], now.Sub(epoch))
+	e.frames.Add(1)
+}

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package media
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/callfleet/callfleet/audio"
+	"github.com/callfleet/callfleet/audio/mix"
+	"github.com/callfleet/callfleet/audio/speech"
+	"github.com/callfleet/callfleet/audio/tone"
+	"github.com/callfleet/callfleet/mediapod/media/playout"
+)
+
+// Tap takes the sound of a call as it goes by, a recorder for one. It is called once a frame from the clock that all calls
+// share: it must not block, and keeps nothing of the frame.
+type Tap interface {
+	Tap(f *Frame)
+}
+
+// Frame is 20 ms of a call: 320 samples of each, or nil where there is no sound.
+type Frame struct {
+	// At is the time of the first sample.
+	At time.Time
+	// Heard is what the far side sends in its first audio section: a meeting without the bot.
+	Heard []int16
+	// Voices are what it sends in others: one speaker each.
+	Voices []Voice
+	// Said is what the bot says.
+	Said []int16
+}
+
+// Voice is one speaker of a meeting.
+type Voice struct {
+	// Source is the far side's number for the speaker (RFC 3550: the contributing source).
+	Source uint32
+	PCM    []int16
+}
+
+const (
+	// maxBurst is how many frames one tick may make. A call that fell behind, its process having been stopped, catches up
+	// by two frames a tick and does not flood the far side's jitter buffer.
+	maxBurst = 3
+	// maxBehind is how far it may be behind, in frames: what is later than a second is left out.
+	maxBehind = 50
+)
+
+var silence [audio.FrameSamples]int16
+
+// Source says something in a call, frame by frame. It is called once a frame from the clock that all calls share, and must
+// not block.
+type Source interface {
+	// Fill writes 320 samples, or says that there is nothing to say.
+	Fill(frame []int16) bool
+}
+
+// voice is what a call does with samples. The first part is for all; the rest belongs to the goroutine that ticks the call.
+type voice struct {
+	seat   *seat
+	player player
+	keypad keypad
+	taps   atomic.Pointer[[]Tap]
+	// listeners are those who are sent both sides.
+	listeners atomic.Pointer[[]*listener]
+	sources   atomic.Pointer[[]*sourceOf]
+	gain      atomicFloat // dB, of all that is said
+	// wants is how many taps and listeners there are, speaks how many sources.
+	wants, speaks atomic.Int32
+
+	session *session
+	mouth   *mouth
+	began   time.Time
+	frames  int64 // since began
+	idle    bool  // not ticked since
+	hearing bool  // what comes in is played out
+	inBand  bool  // keys come as tones
+	metered int   // frames
+	energy  float64
+
+	said, filled, mixed [audio.FrameSamples]int16
+	frame               Frame
+	voices              [maxAudioSections]Voice
+
+	mixer    mixer
+	activity *speech.Activity
+	keys     tone.Detector
+	ranking  *speech.Ranking
+	speaker  uint32
+}
+
+// mixer adds up what is said, and both sides for those who listen in. Sound that went through it once goes on to: it is
+// delayed by a millisecond.
+type mixer struct {
+	used       bool
+	bus        mix.Bus
+	own        mix.Source
+	out, other mix.Limiter
+	both       mix.Bus
+	heard, bot mix.Source
+}
+
+// sourceOf is a source with its place in the mix.
+type sourceOf struct {
+	Source
+	in mix.Source
+}
+
+// wanted: somebody needs the samples of what is heard.
+func (v *voice) wanted() bool {
+	return v.wants.Load() > 0 || v.player.yields.Load() || v.inBand
+}
+
+// needed: somebody hears or says something that takes samples.
+func (v *voice) needed() bool {
+	return v.player.busy.Load() || v.keypad.busy.Load() || v.speaks.Load() > 0 || v.wanted() || v.keypad.sender != nil && v.keypad.sender.Busy() || v.keypad.tones != nil
+}
+
+// due is how many frames to make now: those whose time has come since the beginning, not since the last tick, so that late
+// ticks add up to nothing.
+func (v *voice) due(now time.Time) int {
+	behind := int64(now.Sub(v.began)/audio.FrameDuration) + 1 - v.frames
+	if skip := behind - 1; skip > 0 && (v.idle || skip > maxBehind) {
+		v.frames += skip
+		v.mouth.skip(skip)
+		behind = 1
+	}
+	v.idle = false
+	return int(min(max(behind, 0), maxBurst))
+}
+
+// begin fits the voice to a session.
+func (v *voice) begin(s *session, now time.Time) {
+	main := s.agreed.Load().main
+	v.session, v.mouth, v.began, v.frames = s, newMouth(main.formats[0]), now, 0
+	v.keypad.begin(main)
+	v.inBand = s.call.options.OnKey != nil && len(main.keys) == 0
+	v.mixer = mixer{}
+}
+
+// tick implements ticked.
+func (c *Call) tick(now time.Time) (finished bool) {
+	v, s := &c.voice, c.speaking.Load()
+	if s == nil {
+		v.session, v.idle = nil, true
+		return true
+	}
+	if s != v.session {
+		v.begin(s, now)
+	}
+	for n := v.due(now); n > 0; n-- {
+		c.makeFrame(s, v.began.Add(time.Duration(v.frames)*audio.FrameDuration))
+		v.frames++
+		if !v.needed() {
+			break
+		}
+	}
+	if v.idle = !v.needed(); v.idle {
+		c.listenUp(false)
+	}
+	return v.idle
+}
+
+// makeFrame is 20 ms of a call: what is heard, what is said, and those who listen in.
+func (c *Call) makeFrame(s *session, at time.Time) {
+	v := &c.voice
+	v.frame = Frame{At: at, Voices: v.voices[:0]}
+	if c.listenUp(v.wanted()); v.hearing {
+		c.hear(at)
+	}
+	c.speak(s, at)
+	if list := v.listeners.Load(); list != nil && len(*list) > 0 {
+		v.tellListeners(*list, v.mixBoth())
+	}
+	if taps := v.taps.Load(); taps != nil {
+		for _, t := range *taps {
+			t.Tap(&v.frame)
+		}
+	}
+}
+
+// speak sends what there is to say.
+func (c *Call) speak(s *session, at time.Time) {
+	v := &c.voice
+	switch p, err := v.keypad.event(v.mouth); {
+	case err == nil && p != nil:
+		s.say(p, at)
+		return
+	case err == nil: // between two keys
+		return
+	}
+	if v.keypad.sound(v.said[:]) || c.words() {
+		v.frame.Said = v.said[:]
+	}
+	if v.frame.Said != nil && c.muted.Load() {
+		// Muted, it says silence, as microphones do: what stops sending looks broken to the far side.
+		v.frame.Said = silence[:]
+	}
+	if v.frame.Said == nil {
+		v.mouth.rest()
+	} else if p := v.mouth.say(v.frame.Said); p != nil {
+		s.say(p, at)
+	}
+}
+
+// words fills said with what is played, and what sources say beside it.
+func (c *Call) words() (any bool) {
+	v, m := &c.voice, &c.voice.mixer
+	list, gain := v.sources.Load(), v.gain.Load()
+	if !m.used && gain == 0 && (list == nil || len(*list) == 0) {
+		return v.player.frame(v.said[:])
+	}
+	m.used = true
+	m.bus.Begin()
+	m.own.SetGain(gain)
+	if v.player.frame(v.filled[:]) {
+		any = true
+		m.bus.Add(&m.own, v.filled[:])
+	}
+	if list != nil {
+		for _, s := range *list {
+			if s.Fill(v.filled[:]) {
+				any = true
+				s.in.SetGain(gain)
+				m.bus.Add(&s.in, v.filled[:])
+			}
+		}
+	}
+	m.bus.Mix(v.said[:], &m.out)
+	return any
+}
+
+// mixBoth is both sides in one.
+func (v *voice) mixBoth() []int16 {
+	m := &v.mixer
+	m.both.Begin()
+	if v.frame.Heard != nil {
+		m.both.Add(&m.heard, v.frame.Heard)
+	}
+	if v.frame.Said != nil {
+		m.both.Add(&m.bot, v.frame.Said)
+	}
+	m.both.Mix(v.mixed[:], &m.other)
+	return v.mixed[:]
+}
+
+// listenUp has what comes in played out, or not any more.
+func (c *Call) listenUp(on bool) {
+	v := &c.voice
+	if on == v.hearing {
+		return
+	}
+	v.hearing = on
+	for i := range c.ears {
+		c.ears[i].listen(on)
+	}
+	v.activity, v.keys = speech.NewActivity(speech.UsualHangover), tone.Detector{}
+	v.ranking, v.speaker = speech.NewRanking(speech.UsualRanking()), 0
+}
+
+// hear plays out what came in.
+func (c *Call) hear(at time.Time) {
+	v := &c.voice
+	main := &c.ears[0]
+	main.tick(at)
+	if main.kind != playout.Silence {
+		v.frame.Heard = main.pcm[:]
+	}
+	v.energy += audio.Energy(main.pcm[:])
+	if v.metered++; v.metered == glanceEvery {
+		main.in.meter.add(v.energy, v.metered*audio.FrameSamples)
+		v.energy, v.metered = 0, 0
+	}
+	if v.activity.Hear(main.pcm[:]) {
+		v.player.interrupt()
+	}
+	if v.inBand {
+		for _, e := range v.keys.Hear(main.pcm[:]) {
+			c.key(Key{Label: e.Key, Pressed: e.Pressed, Lasted: e.Duration})
+		}
+	}
+	c.hearVoices(at)
+}
+
+// hearVoices plays out the voices that come apart, and says whose is dominant.
+func (c *Call) hearVoices(at time.Time) {
+	v := &c.voice
+	for i := 1; i < len(c.ears); i++ {
+		e := &c.ears[i]
+		if e.in.last.Load() == 0 {
+			continue
+		}
+		if e.tick(at); e.kind == playout.Silence {
+			continue
+		}
+		source := e.source.Load()
+		v.frame.Voices = append(v.frame.Voices, Voice{Source: source, PCM: e.pcm[:]})
+		v.ranking.Hear(source, audio.DBov(audio.Energy(e.pcm[:]), audio.FrameSamples))
+	}
+	if !v.ranking.Tick() {
+		return
+	}
+	if id, ok := v.ranking.Dominant(); ok && id != v.speaker {
+		v.speaker = id
+		if c.options.OnSpeaker != nil {
+			history := v.ranking.History()
+			c.options.OnSpeaker(id, history[min(1, len(history)):])
+		}
+	}
+}
+
+// SetGain turns what the bot says up or down, in dB.
+func (c *Call) SetGain(dB float64) { c.voice.gain.Store(dB) }
+
+// Play queues a clip behind those that are being played.
+func (c *Call) Play(clip *Clip, o PlayOptions) *Playback {
+	p := &Playback{clip: clip, options: o, player: &c.voice.player, done: make(chan struct{})}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		p.finish(Stopped)
+		return p
+	}
+	c.voice.player.add(p)
+	c.voice.seat.start()
+	return p
+}
+
+// StopPlaying ends what is being played, and what waits for its turn.
+func (c *Call) StopPlaying() { c.voice.player.drop(nil, Stopped) }
+
+// AddTap has a tap called from now on, until it is removed.
+func (c *Call) AddTap(t Tap) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var taps []Tap
+	if old := c.voice.taps.Load(); old != nil {
+		taps = append(taps, *old...)
+	}
+	taps = append(taps, t)
+	c.voice.taps.Store(&taps)
+	c.voice.wants.Add(1)
+	c.voice.seat.start()
+}
+
+// AddSource has a source say what it has to say from now on, beside what is played, until it is removed.
+func (c *Call) AddSource(s Source) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var list []*sourceOf
+	if old := c.voice.sources.Load(); old != nil {
+		list = append(list, *old...)
+	}
+	list = append(list, &sourceOf{Source: s})
+	c.voice.sources.Store(&list)
+	c.voice.speaks.Add(1)
+	c.voice.seat.start()
+}
+
+// RemoveSource returns when the source is not called any more.
+func (c *Call) RemoveSource(s Source) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := c.voice.sources.Load()
+	if old == nil {
+		return
+	}
+	var list []*sourceOf
+	for _, other := range *old {
+		if other.Source != s {
+			list = append(list, other)
+		}
+	}
+	c.voice.speaks.Add(int32(len(list) - len(*old)))
+	c.voice.sources.Store(&list)
+	c.voice.seat.pass()
+}
+
+// RemoveTap returns when the tap is not called any more.
+func (c *Call) RemoveTap(t Tap) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := c.voice.taps.Load()
+	if old == nil {
+		return
+	}
+	var taps []Tap
+	for _, other := range *old {
+		if other != t {
+			taps = append(taps, other)
+		}
+	}
+	if len(taps) == len(*old) {
+		return
+	}
+	c.voice.taps.Store(&taps)
+	c.voice.wants.Add(-1)
+	c.voice.seat.pass()
+}
