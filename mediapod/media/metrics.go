@@ -84,14 +84,14 @@ type quality struct{ mos, loss, jitter, roundTrip, concealed prometheus.Histogra
 
 func newQuality() quality {
 	histogram := func(name, help string, buckets ...float64) prometheus.Histogram {
-		return prometheus.NewHistogram(prometheus.HistogramOpts{Name: "callfleet_media_call_" + name, Help: help + ", of calls that ended.", Buckets: buckets})
+		return prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help + ", of calls that ended.", Buckets: buckets})
 	}
 	return quality{
-		mos:       histogram("mos", "Mean opinion score that the E-model estimates", 1.5, 2, 2.5, 3, 3.3, 3.6, 3.8, 4, 4.1, 4.2, 4.3, 4.4),
-		loss:      histogram("loss_ratio", "Share of the far side's packets that were lost", 0, 0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
-		jitter:    histogram("jitter_seconds", "Interarrival jitter at the end (RFC 3550)", 0.001, 0.003, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2),
-		roundTrip: histogram("round_trip_seconds", "Last round trip that RTCP measured", 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1),
-		concealed: histogram("concealed_ratio", "Share of what was played out that had to be made up", 0, 0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
+		mos:       histogram("callfleet_media_call_mos", "Mean opinion score that the E-model estimates", 1.5, 2, 2.5, 3, 3.3, 3.6, 3.8, 4, 4.1, 4.2, 4.3, 4.4),
+		loss:      histogram("callfleet_media_call_loss_ratio", "Share of the far side's packets that were lost", 0, 0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
+		jitter:    histogram("callfleet_media_call_jitter_seconds", "Interarrival jitter at the end (RFC 3550)", 0.001, 0.003, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2),
+		roundTrip: histogram("callfleet_media_call_round_trip_seconds", "Last round trip that RTCP measured", 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1),
+		concealed: histogram("callfleet_media_call_concealed_ratio", "Share of what was played out that had to be made up", 0, 0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
 	}
 }
 
