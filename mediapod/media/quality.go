@@ -12,10 +12,12 @@ const (
 )
 
 // meanOpinionScore estimates how a listener would rate the call, from 1 to 4.5,
-// by the E-model. Delay is one-way: half the round trip, one packet, and a jitter
-// buffer of twice the jitter.
-func meanOpinionScore(roundTripMs, jitterMs, lossPercent float64) float64 {
-	delay := roundTripMs/2 + packetMs + 2*jitterMs
+// by the E-model. Delay is one-way: half the round trip, one packet, and what it
+// waits before it is played. Loss is what a listener misses: also what came too late.
+// G.113 has no factors for wideband codecs on this scale, so they are rated as G.711
+// is: a little too low.
+func meanOpinionScore(roundTripMs, waitMs, lossPercent float64) float64 {
+	delay := roundTripMs/2 + packetMs + waitMs
 	// Id, simplified as in Cole and Rosenbluth, "Voice over IP performance
 	// monitoring" (2001): delay hurts more once it is past 177.3 ms.
 	impairment := 0.024 * delay

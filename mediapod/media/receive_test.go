@@ -94,18 +94,18 @@ func TestJitter(t *testing.T) {
 }
 
 func TestOpinionScore(t *testing.T) {
-	tests := map[string]struct{ roundTrip, jitter, loss, low, high float64 }{
+	tests := map[string]struct{ roundTrip, wait, loss, low, high float64 }{
 		"nothing wrong":       {0, 0, 0, 4.38, 4.42},
-		"a continent away":    {150, 5, 0, 4.2, 4.4},
-		"a satellite":         {600, 5, 0, 3.0, 3.9},
+		"a continent away":    {150, 10, 0, 4.2, 4.4},
+		"a satellite":         {600, 10, 0, 3.0, 3.9},
 		"one percent lost":    {50, 5, 1, 4.2, 4.35},
 		"five percent lost":   {50, 5, 5, 3.7, 4.1},
 		"a third lost":        {50, 5, 33, 1.5, 2.5},
-		"all lost, very late": {10000, 500, 100, 1, 1},
+		"all lost, very late": {10000, 1000, 100, 1, 1},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			if got := meanOpinionScore(tc.roundTrip, tc.jitter, tc.loss); got < tc.low || got > tc.high {
+			if got := meanOpinionScore(tc.roundTrip, tc.wait, tc.loss); got < tc.low || got > tc.high {
 				t.Errorf("MOS %.2f, want %v to %v", got, tc.low, tc.high)
 			}
 		})

@@ -82,7 +82,6 @@ func (c *Call) statsAt(now time.Time) Stats {
 	if last := in.last.Load(); last != 0 {
 		a.LastReceived = time.Unix(0, last)
 		a.LossPercent = 100 * float64(a.PacketsLost) / float64(a.PacketsLost+a.PacketsReceived)
-		a.MOS = meanOpinionScore(a.RoundTripMs, a.JitterMs, a.LossPercent)
 	}
 	if pl := c.ears[0].playout.Load(); pl != nil {
 		s := pl.Stats()
@@ -91,6 +90,9 @@ func (c *Call) statsAt(now time.Time) Stats {
 			a.ConcealedPercent = 100 * float64(s.ConcealedSamples) / (a.PlayedOut.Seconds() * audio.SampleRate)
 		}
 		a.PlayoutDelayMs = s.Delay.Seconds() * 1000
+	}
+	if a.PacketsReceived > 0 {
+		a.MOS = a.rating()
 	}
 	if received {
 		a.EnergyDB = in.meter.level.Load()
@@ -104,4 +106,12 @@ func (c *Call) statsAt(now time.Time) Stats {
 
 func recent(unixNano int64, now time.Time) bool {
 	return unixNano != 0 && now.Sub(time.Unix(0, unixNano)) <= fresh
+}
+
+// rating is by what is played out, or while nothing is, by a far side's buffer of the usual size: twice the jitter.
+func (a *AudioStats) rating() float64 {
+	if a.PlayedOut >= fresh {
+		return meanOpinionScore(a.RoundTripMs, a.PlayoutDelayMs, a.ConcealedPercent)
+	}
+	return meanOpinionScore(a.RoundTripMs, 2*a.JitterMs, a.LossPercent)
 }
