@@ -151,6 +151,10 @@ type farSide struct {
 	arrivals []time.Time
 }
 
+func capability(c codec.Codec) webrtc.RTPCodecCapability {
+	return webrtc.RTPCodecCapability{MimeType: c.MimeType, ClockRate: c.ClockRate, Channels: c.Channels &^ 1}
+}
+
 func quiet() *logging.DefaultLoggerFactory {
 	return &logging.DefaultLoggerFactory{Writer: io.Discard, DefaultLogLevel: logging.LogLevelDisabled}
 }
@@ -160,7 +164,7 @@ func newFarSide(t testing.TB, u *engineUnderTest, codecs ...codec.Codec) *farSid
 	m := &webrtc.MediaEngine{}
 	for _, c := range codecs {
 		if err := m.RegisterCodec(webrtc.RTPCodecParameters{
-			RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: c.MimeType, ClockRate: c.ClockRate},
+			RTPCodecCapability: capability(c),
 			PayloadType:        webrtc.PayloadType(c.PayloadType),
 		}, webrtc.RTPCodecTypeAudio); err != nil {
 			t.Fatal(err)
@@ -187,7 +191,7 @@ func newFarSide(t testing.TB, u *engineUnderTest, codecs ...codec.Codec) *farSid
 	// Both counters wrap within the first second.
 	f.next.Header = rtp.Header{Version: 2, SequenceNumber: 65500, Timestamp: 4294960000}
 	t.Cleanup(func() { _ = pc.Close() })
-	f.track, err = webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: codecs[0].MimeType, ClockRate: 8000}, "voice", "person")
+	f.track, err = webrtc.NewTrackLocalStaticRTP(capability(codecs[0]), "voice", "person")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -284,12 +288,15 @@ func (f *farSide) speak(samples []int16) {
 		time.Sleep(time.Until(begin.Add(time.Duration(i) * audio.FrameDuration)))
 		p.Payload = enc.Encode(nil, samples[:audio.FrameSamples])
 		samples = samples[audio.FrameSamples:]
+		p.Timestamp += f.codec.TimestampStep
+		if len(p.Payload) == 0 {
+			continue // a codec may have nothing to send
+		}
 		if err := f.track.WriteRTP(p); err != nil && !errors.Is(err, io.ErrClosedPipe) {
 			f.t.Errorf("sending: %v", err)
 		}
 		p.Marker = false
 		p.SequenceNumber++
-		p.Timestamp += codec.TimestampStep
 	}
 }
 
@@ -305,7 +312,7 @@ func (f *farSide) heard() []int16 {
 	first := f.packets[0].Timestamp
 	var out []int16
 	for _, p := range f.packets {
-		at := 2 * int(int32(p.Timestamp-first))
+		at := int(int32(p.Timestamp-first)) / int(f.codec.TimestampStep/20) * audio.SampleRate / 1000
 		if at < 0 {
 			continue
 		}

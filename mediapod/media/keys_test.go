@@ -10,6 +10,7 @@ import (
 	"github.com/callfleet/callfleet/audio"
 	"github.com/callfleet/callfleet/audio/codec"
 	"github.com/callfleet/callfleet/audio/tone"
+	"github.com/callfleet/callfleet/mediapod/media/impair"
 	"github.com/callfleet/callfleet/mediapod/media/transport"
 )
 
@@ -18,13 +19,27 @@ type wire struct {
 	transport.Session
 	to  *session
 	now *time.Time
-	n   int
+	bad *impair.Link[[]byte] // the network between; nil for none
 }
 
 func (w *wire) Send(_ int, p *transport.Packet) error {
-	w.n++
+	if w.bad != nil {
+		w.bad.Send(marshal(p), w.now.Sub(talkBegins))
+		return nil
+	}
 	w.to.Receive(0, marshal(p), *w.now)
 	return nil
+}
+
+// deliver hands over what the network has brought by now.
+func (w *wire) deliver() {
+	for w.bad != nil {
+		raw, at, ok := w.bad.Receive(w.now.Sub(talkBegins))
+		if !ok {
+			return
+		}
+		w.to.Receive(0, raw, talkBegins.Add(at))
+	}
 }
 
 func (w *wire) Close() {}

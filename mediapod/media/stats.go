@@ -108,10 +108,12 @@ func recent(unixNano int64, now time.Time) bool {
 	return unixNano != 0 && now.Sub(time.Unix(0, unixNano)) <= fresh
 }
 
-// rating is by what is played out, or while nothing is, by a far side's buffer of the usual size: twice the jitter.
+// rating is by what was lost, or had to be made up because it came too late, and by how long it waits to be played: while
+// nothing is, in a far side's buffer of the usual size, twice the jitter.
 func (a *AudioStats) rating() float64 {
+	wait := 2 * a.JitterMs
 	if a.PlayedOut >= fresh {
-		return meanOpinionScore(a.RoundTripMs, a.PlayoutDelayMs, a.ConcealedPercent)
+		wait = a.PlayoutDelayMs
 	}
-	return meanOpinionScore(a.RoundTripMs, 2*a.JitterMs, a.LossPercent)
+	return meanOpinionScore(a.RoundTripMs, wait, max(a.LossPercent, a.ConcealedPercent))
 }
