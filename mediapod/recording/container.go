@@ -11,6 +11,7 @@ import (
 	"github.com/callfleet/callfleet/audio"
 	"github.com/callfleet/callfleet/audio/ogg"
 	"github.com/callfleet/callfleet/audio/wav"
+	"github.com/callfleet/callfleet/mediapod/media/video"
 	"github.com/callfleet/callfleet/mediapod/recording/matroska"
 )
 
@@ -113,7 +114,7 @@ func videoEntry(info TrackInfo, key []byte) (entry matroska.Track, ok bool) {
 	entry = matroska.Track{Name: info.ID}
 	if info.Codec == VP8 {
 		entry.Codec = matroska.CodecVP8
-		entry.Width, entry.Height, ok = matroska.VP8Size(key)
+		entry.Width, entry.Height, ok = video.VP8Size(key)
 		return entry, ok
 	}
 	h, ok := matroska.ParseH264(key)

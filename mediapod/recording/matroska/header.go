@@ -94,7 +94,7 @@ type audio struct {
 	Channels          uint64  `ebml:"Channels"`
 }
 
-type video struct {
+type pixels struct {
 	PixelWidth  uint64 `ebml:"PixelWidth"`
 	PixelHeight uint64 `ebml:"PixelHeight"`
 }
@@ -109,7 +109,7 @@ type trackEntry struct {
 	CodecPrivate []byte `ebml:"CodecPrivate,omitempty"`
 	SeekPreRoll  uint64 `ebml:"SeekPreRoll,omitempty"`
 	Audio        *audio `ebml:"Audio"`
-	Video        *video `ebml:"Video"`
+	Video        *pixels `ebml:"Video"`
 }
 
 // seekPreRoll is what a player decodes before the point it seeks to: 80 ms for Opus.
@@ -154,7 +154,7 @@ func header(tracks []Track) ([]byte, layout, error) {
 		n := uint64(i + 1)
 		e := trackEntry{TrackNumber: n, TrackUID: n, TrackType: 2, CodecID: t.Codec, CodecPrivate: t.Private, Name: t.Name}
 		if t.video() {
-			e.TrackType, e.Video = 1, &video{uint64(t.Width), uint64(t.Height)}
+			e.TrackType, e.Video = 1, &pixels{uint64(t.Width), uint64(t.Height)}
 		} else {
 			e.Audio, e.SeekPreRoll = &audio{float64(t.SampleRate), uint64(t.Channels)}, uint64(seekPreRoll)
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/callfleet/callfleet/audio/ogg"
+	"github.com/callfleet/callfleet/mediapod/media/video"
 )
 
 // disk is a file in memory.
@@ -58,7 +59,7 @@ func vp8(t testing.TB) (c clip) {
 	for ivf = ivf[32:]; len(ivf) > 0; {
 		n := binary.LittleEndian.Uint32(ivf)
 		frame := ivf[12 : 12+n]
-		w, h, key := VP8Size(frame)
+		w, h, key := video.VP8Size(frame)
 		if key {
 			c.track = Track{Codec: CodecVP8, Width: w, Height: h}
 		}
