@@ -31,7 +31,7 @@ const (
 
 // Behavior is what the bot does in the call from the start. Its zero value listens.
 type Behavior struct {
-	// Echo sends back what is heard.
+	// Echo sends back what is heard, and what is seen.
 	Echo bool
 	// Play speaks a clip. It excludes Echo.
 	Play *Play
@@ -75,6 +75,7 @@ type Call struct {
 
 	ears         [maxAudioSections]ear // the first is the conversation's
 	voice        voice
+	vision       vision
 	out          outbound
 	speaking     atomic.Pointer[session] // while connected
 	sending      atomic.Pointer[codec.Codec]
@@ -108,6 +109,7 @@ func (e *Engine) NewCall(o CallOptions) (*Call, error) {
 		c.onChange = func() {}
 	}
 	c.voice.seat = e.clock.seat(c)
+	c.vision.call, c.vision.seat = c, e.clock.seat(&c.vision)
 	for i := range c.ears {
 		c.ears[i].in.meter.level.Store(silent)
 	}
@@ -176,6 +178,7 @@ func (c *Call) Close() {
 	}
 	c.voice.seat.stop()
 	c.StopPlaying()
+	c.vision.close()
 	c.engine.remove(c)
 	if changed {
 		c.onChange()
@@ -294,6 +297,7 @@ func (c *Call) authorized(token string) bool {
 // notice reports changes that no event announces. It is called by the engine's
 // watcher.
 func (c *Call) notice(now time.Time) {
+	c.vision.look(now)
 	a := c.statsAt(now).Audio
 	if a.Flowing != c.wasFlowing || a.PlaybackDone != c.wasDone {
 		c.wasFlowing, c.wasDone = a.Flowing, a.PlaybackDone

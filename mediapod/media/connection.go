@@ -83,6 +83,7 @@ func (c *connection) open(ctx context.Context, offer string, sink transport.Sink
 	if err != nil {
 		return "", fmt.Errorf("reading our own answer: %w", err)
 	}
+	carryOver(offered, agreed)
 	main := first(agreed)
 	if main == nil || len(main.formats) == 0 {
 		return "", fmt.Errorf("%w: no audio codec could be agreed on; offer %s with a direction of sendrecv, sendonly or recvonly", transport.ErrUnacceptable, codecNames(codecs))

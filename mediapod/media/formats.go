@@ -30,6 +30,12 @@ type section struct {
 	kind    string
 	formats []format         // of audio, best first
 	keys    map[uint8]uint32 // payload types of telephone events (RFC 4733) → clock rate, Hz
+
+	videos    []videoFormat // of video, as the description has them
+	screen    bool          // a shared screen; see markScreen
+	content   string        // RFC 4796
+	stream    string        // RFC 8830: what belongs together
+	direction string        // as the description's side sees it
 }
 
 // format is the codec of a payload type; nil for one that was not agreed on, and for keys.
@@ -53,9 +59,10 @@ func read(description string, codecs []codec.Codec) ([]section, error) {
 		if s.Off || s.Kind != kindAudio && s.Kind != kindVideo {
 			continue
 		}
-		ours := section{number: i, kind: s.Kind}
+		ours := section{number: i, kind: s.Kind, content: s.Content, stream: s.Stream, direction: s.Direction}
 		for _, f := range s.Formats {
-			if s.Kind != kindAudio {
+			if s.Kind == kindVideo {
+				ours.addVideo(f)
 				continue
 			}
 			if strings.EqualFold(f.Name, "telephone-event") {
@@ -69,6 +76,7 @@ func read(description string, codecs []codec.Codec) ([]section, error) {
 		}
 		sections = append(sections, ours)
 	}
+	markScreen(sections)
 	return sections, nil
 }
 

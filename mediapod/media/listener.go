@@ -19,6 +19,8 @@ type listener struct {
 
 	// It belongs to the goroutine that ticks.
 	mouth *mouth
+	// lanes are guarded by the vision's lock.
+	lanes []*lane
 }
 
 // open answers the listener's offer.
@@ -39,7 +41,9 @@ func (l *listener) Reported(int, float64) {}
 func (l *listener) Measured(time.Duration) {}
 
 // KeyFrameWanted implements transport.Sink.
-func (l *listener) KeyFrameWanted(int) {}
+func (l *listener) KeyFrameWanted(track int) {
+	l.call.vision.keyFrameWanted(func() *lane { return l.lane(track) })
+}
 
 // Connected implements transport.Sink.
 func (l *listener) Connected() {
@@ -68,6 +72,7 @@ func (c *Call) admit(l *listener) {
 		return
 	}
 	c.hearLocked(l, true)
+	c.vision.admit(l)
 	c.mu.Unlock()
 	c.engine.log.Info("somebody listens in", "call", c.id, "who", l.who)
 	c.onListener(l.who, true)
@@ -80,6 +85,7 @@ func (c *Call) dismiss(l *listener) {
 	heard := c.hearLocked(l, false)
 	c.mu.Unlock()
 	c.voice.seat.pass()
+	c.vision.dismiss(l)
 	if heard {
 		c.engine.log.Info("a listener is gone", "call", c.id, "who", l.who)
 		c.onListener(l.who, false)

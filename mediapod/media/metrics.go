@@ -21,9 +21,13 @@ type metrics struct {
 }
 
 // traffic is what went through calls.
-type traffic struct{ packetsIn, packetsOut, bytesIn, bytesOut, lost uint64 }
+type traffic struct {
+	packetsIn, packetsOut, bytesIn, bytesOut, lost uint64
+	video                                          videoTraffic
+}
 
 func (t *traffic) add(c *Call) {
+	t.video.add(&c.vision)
 	t.packetsOut += c.out.packets.Load()
 	t.bytesOut += c.out.bytes.Load()
 	for i := range c.ears {
@@ -38,9 +42,9 @@ var (
 	callsDesc = prometheus.NewDesc("callfleet_media_calls",
 		"Calls whose media this process holds, by state.", []string{"state"}, nil)
 	packetsDesc = prometheus.NewDesc("callfleet_media_packets_total",
-		"RTP packets, by direction as the bot sees it.", []string{"direction"}, nil)
+		"RTP packets of audio, by direction as the bot sees it.", []string{"direction"}, nil)
 	bytesDesc = prometheus.NewDesc("callfleet_media_bytes_total",
-		"Bytes of RTP packets after decryption, by direction as the bot sees it.", []string{"direction"}, nil)
+		"Bytes of RTP packets of audio after decryption, by direction as the bot sees it.", []string{"direction"}, nil)
 	listenersDesc = prometheus.NewDesc("callfleet_media_listeners",
 		"Who listens in to calls.", nil, nil)
 	healthDesc = prometheus.NewDesc("callfleet_media_health",
@@ -50,7 +54,7 @@ var (
 	lagDesc = prometheus.NewDesc("callfleet_media_scheduling_lag_seconds",
 		"How long work waited for a processor in the last second, at the 99th percentile.", nil, nil)
 	lostDesc = prometheus.NewDesc("callfleet_media_packets_lost_total",
-		"RTP packets that were expected from far sides and did not come.", nil, nil)
+		"RTP packets of audio that were expected from far sides and did not come.", nil, nil)
 )
 
 func newMetrics(e *Engine, r prometheus.Registerer) (*metrics, error) {
@@ -125,6 +129,7 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	ch <- processorsDesc
 	ch <- lagDesc
 	ch <- listenersDesc
+	describeVideo(ch)
 	m.refused.Describe(ch)
 	for _, h := range m.quality.all() {
 		h.Describe(ch)
@@ -155,6 +160,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	counter(bytesDesc, total.bytesIn, "in")
 	counter(bytesDesc, total.bytesOut, "out")
 	counter(lostDesc, total.lost)
+	total.video.collect(counter)
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}

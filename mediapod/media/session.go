@@ -29,6 +29,7 @@ func (s *session) open(ctx context.Context, offer string) (answer string, err er
 			s.call.ears[i].formats.Store(section)
 		}
 	}
+	s.call.vision.agree(all)
 	return answer, nil
 }
 
@@ -37,6 +38,10 @@ func (s *session) Receive(track int, raw []byte, at time.Time) {
 	p := &s.incoming
 	agreed := s.agreed.Load()
 	if agreed == nil || !p.Parse(raw) || s.over.Load() {
+		return
+	}
+	if n, section := agreed.view(track); section != nil {
+		s.call.vision.receive(s, n, section, p, len(raw), at)
 		return
 	}
 	i, section := agreed.ear(track)
@@ -68,19 +73,34 @@ func (s *session) Reception(track int) (transport.Reception, bool) {
 		if i, section := agreed.ear(track); section != nil {
 			return s.call.ears[i].in.reception()
 		}
+		if n, section := agreed.view(track); section != nil {
+			return s.call.vision.reception(n)
+		}
 	}
 	return transport.Reception{}, false
 }
 
 // Reported implements transport.Sink.
 func (s *session) Reported(track int, lost float64) {
-	if agreed := s.agreed.Load(); agreed != nil && track == agreed.main.number {
+	agreed := s.agreed.Load()
+	if agreed == nil {
+		return
+	}
+	if track == agreed.main.number {
 		s.call.reportedLoss.Store(lost)
+	} else if n, section := agreed.view(track); section != nil {
+		s.call.vision.reported(n, lost)
 	}
 }
 
 // KeyFrameWanted implements transport.Sink.
-func (s *session) KeyFrameWanted(int) {}
+func (s *session) KeyFrameWanted(track int) {
+	if agreed := s.agreed.Load(); agreed != nil {
+		if n, section := agreed.view(track); section != nil {
+			s.call.vision.keyFrameWanted(func() *lane { return s.call.vision.lanes[n] })
+		}
+	}
+}
 
 // say is the outbound packet path.
 func (s *session) say(p *transport.Packet, at time.Time) {
@@ -104,6 +124,7 @@ func (s *session) Connected() {
 	s.call.connectedAt.Store(time.Now().UnixNano())
 	s.call.speaking.Store(s)
 	s.call.voice.seat.start()
+	s.call.vision.connect(s)
 	s.call.setState(s, StateConnected)
 	s.call.engine.log.V(1).Info("far side connected", "call", s.call.id, "codec", formats[0].Name)
 }
@@ -122,6 +143,7 @@ func (s *session) end() {
 	s.connection.end(func() {
 		s.call.speaking.CompareAndSwap(s, nil)
 		s.call.voice.seat.pass()
+		s.call.vision.part(s)
 	})
 	s.call.setState(s, StateLost)
 }

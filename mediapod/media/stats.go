@@ -17,6 +17,8 @@ const fresh = 2 * time.Second
 // Stats is a snapshot of a call's media.
 type Stats struct {
 	Audio AudioStats
+	// Video is of each video section that the far side has offered, by the number of the track.
+	Video []VideoStats
 }
 
 // AudioStats is a snapshot of a call's audio, over all of the call where it does
@@ -59,7 +61,12 @@ type AudioStats struct {
 }
 
 // Stats is cheap, and safe to call from any goroutine.
-func (c *Call) Stats() Stats { return c.statsAt(time.Now()) }
+func (c *Call) Stats() Stats {
+	now := time.Now()
+	s := c.statsAt(now)
+	s.Video = c.vision.stats(now)
+	return s
+}
 
 func (c *Call) statsAt(now time.Time) Stats {
 	in, player := &c.ears[0].in, &c.voice.player

@@ -65,8 +65,8 @@ func NewAssembler(c Codec, emit func(*Frame)) *Assembler {
 	return &Assembler{codec: c, emit: emit, frame: Frame{Codec: c}}
 }
 
-// Synced says that frames can be decoded: that no key frame is missing.
-func (a *Assembler) Synced() bool { return a.synced }
+// Waiting says that nothing can be handed out before the sender makes a key frame.
+func (a *Assembler) Waiting() bool { return !a.synced && !a.open }
 
 // Dropped is how many frames were begun and given up.
 func (a *Assembler) Dropped() uint64 { return a.dropped }

@@ -55,3 +55,33 @@ func (c Codec) Size(frame []byte) (width, height int) {
 		}
 	}
 }
+
+// PayloadSize is the size in pixels that an RTP payload says its frame has; zero of most, and of those that start no key
+// frame.
+func (c Codec) PayloadSize(payload []byte) (width, height int) {
+	if c == VP8 {
+		if frame, start, ok := vp8Payload(payload); ok && start {
+			width, height, _ = VP8Size(frame)
+		}
+		return width, height
+	}
+	if len(payload) == 0 {
+		return 0, 0
+	}
+	nal := payload
+	if payload[0]&0x1F == nalSTAPA {
+		for rest := payload[1:]; ; {
+			var ok bool
+			if nal, rest, ok = nextAggregated(rest); !ok {
+				return 0, 0
+			}
+			if nal[0]&0x1F == nalSPS {
+				break
+			}
+		}
+	}
+	if nal[0]&0x1F == nalSPS {
+		width, height, _ = H264Size(nal)
+	}
+	return width, height
+}

@@ -75,11 +75,10 @@ func (r *Relay) resume(at time.Time) uint32 {
 	return r.lastTimestamp + uint32(max(int64(passed.Seconds()*ClockRate), 1))
 }
 
-// Own numbers a packet that is made here, of the source's frame that has a moment of its own. The next one of any other
-// source goes on behind it.
-func (r *Relay) Own(p *transport.Packet, source uint32, newFrame bool, at time.Time) {
+// Own numbers a packet that is made here, of a frame that is due at a moment. What is passed on after it goes on behind it.
+func (r *Relay) Own(p *transport.Packet, newFrame bool, at time.Time) {
 	r.begin()
-	r.source, r.taken = source, false
+	r.taken = false
 	if newFrame {
 		r.lastTimestamp = r.resume(at)
 		r.lastAt = at

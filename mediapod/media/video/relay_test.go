@@ -69,7 +69,7 @@ func TestWhatIsMadeHereAndWhatIsPassedOnAreOneStream(t *testing.T) {
 	var r Relay
 	own := func(newFrame bool, at time.Time) transport.Packet {
 		var p transport.Packet
-		r.Own(&p, 9, newFrame, at)
+		r.Own(&p, newFrame, at)
 		return p
 	}
 	a, b, c := own(true, epoch), own(false, epoch), own(true, epoch.Add(40*time.Millisecond))
