@@ -26,15 +26,15 @@ func newTalk(c codec.Codec) *talk {
 	k := &talk{now: talkBegins}
 	k.here, _ = fakeSession(Behavior{})
 	k.there, _ = fakeSession(Behavior{})
-	k.here.transport, k.there.transport = &wire{to: k.there, now: &k.now}, &wire{to: k.here, now: &k.now}
+	k.here.transport, k.there.transport = &pipe{to: k.there, now: &k.now}, &pipe{to: k.here, now: &k.now}
 	for _, s := range []*session{k.here, k.there} {
-		agree(s, c)
+		speakOnly(s, c)
 	}
 	return k
 }
 
-// agree lets a session have one codec.
-func agree(s *session, c codec.Codec) {
+// speakOnly lets a session have one codec.
+func speakOnly(s *session, c codec.Codec) {
 	main := section{kind: kindAudio, formats: []format{{Codec: c, payloadType: c.PayloadType}}}
 	s.agreed.Store(&agreement{main: &main, sections: []section{main}})
 	s.call.ears[0].formats.Store(&main)
@@ -44,7 +44,7 @@ func agree(s *session, c codec.Codec) {
 func (k *talk) pass(d time.Duration) {
 	for end := k.now.Add(d); k.now.Before(end); k.now = k.now.Add(audio.FrameDuration) {
 		for _, s := range []*session{k.here, k.there} {
-			s.transport.(*wire).deliver()
+			s.transport.(*pipe).deliver()
 			s.call.tick(k.now)
 		}
 	}
@@ -113,7 +113,7 @@ func TestABadNetworkIsBorne(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			k, tap := newTalk(c), &keeper{}
 			bad.Seed = 7
-			k.there.transport.(*wire).bad = impair.NewLink[[]byte](bad)
+			k.there.transport.(*pipe).bad = impair.NewLink[[]byte](bad)
 			k.here.call.AddTap(tap)
 			k.there.call.Play(clipIn(t, recordingOf(t, "standup.wav")), PlayOptions{Loop: true})
 			k.pass(30 * time.Second)
@@ -137,11 +137,11 @@ func TestListenersHearBothSides(t *testing.T) {
 			var ears []*keeper
 			for _, id := range []string{"grace", "linus"} {
 				s, _ := fakeSession(Behavior{})
-				agree(s, c)
+				speakOnly(s, c)
 				tap := &keeper{}
 				s.call.AddTap(tap)
 				ears = append(ears, tap)
-				l := &listener{connection: connection{call: k.here.call, id: id, transport: &wire{to: s, now: &k.now}}}
+				l := &listener{connection: connection{call: k.here.call, id: id, transport: &pipe{to: s, now: &k.now}}}
 				l.agreed.Store(s.agreed.Load())
 				k.here.call.listeners[id] = l
 				k.here.call.admit(l)

@@ -14,15 +14,15 @@ import (
 	"github.com/callfleet/callfleet/mediapod/media/transport"
 )
 
-// wire carries what one session sends to another one, as packets of its first section.
-type wire struct {
+// pipe carries what one session sends to another one, as packets of its first section.
+type pipe struct {
 	transport.Session
 	to  *session
 	now *time.Time
 	bad *impair.Link[[]byte] // the network between; nil for none
 }
 
-func (w *wire) Send(_ int, p *transport.Packet) error {
+func (w *pipe) Send(_ int, p *transport.Packet) error {
 	if w.bad != nil {
 		w.bad.Send(marshal(p), w.now.Sub(talkBegins))
 		return nil
@@ -32,7 +32,7 @@ func (w *wire) Send(_ int, p *transport.Packet) error {
 }
 
 // deliver hands over what the network has brought by now.
-func (w *wire) deliver() {
+func (w *pipe) deliver() {
 	for w.bad != nil {
 		raw, at, ok := w.bad.Receive(w.now.Sub(talkBegins))
 		if !ok {
@@ -42,7 +42,7 @@ func (w *wire) deliver() {
 	}
 }
 
-func (w *wire) Close() {}
+func (w *pipe) Close() {}
 
 func marshal(p *transport.Packet) []byte {
 	second := p.PayloadType
@@ -69,7 +69,7 @@ func TestKeysArrive(t *testing.T) {
 				}
 			}
 			now := time.Unix(9000, 0)
-			here.transport = &wire{to: there, now: &now}
+			here.transport = &pipe{to: there, now: &now}
 			for _, s := range []*session{here, there} {
 				main := section{kind: kindAudio, formats: []format{{Codec: codec.PCMU}}, keys: keys}
 				s.agreed.Store(&agreement{main: &main, sections: []section{main}})

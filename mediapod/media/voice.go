@@ -302,8 +302,9 @@ func (c *Call) hearVoices(at time.Time) {
 	}
 	if id, ok := v.ranking.Dominant(); ok && id != v.speaker {
 		v.speaker = id
+		history := v.ranking.History()
+		c.SetSpeakers(history) // whose picture those who listen in see
 		if c.options.OnSpeaker != nil {
-			history := v.ranking.History()
 			c.options.OnSpeaker(id, history[min(1, len(history)):])
 		}
 	}
