@@ -56,9 +56,6 @@ func TestListenersAreSentTheCallAndHeardByNone(t *testing.T) {
 	go f.speak(person)
 	<-call.Play(clipIn(t, bot), PlayOptions{}).Done()
 	eventually(t, 10*time.Second, "packets for both", func() bool { return grace.count() > 50 && linus.count() > 50 })
-	if r, err := measure.Compare(bot, f.heard(), audio.SampleRate); err != nil || r.Correlation < 0.8 {
-		t.Errorf("the far side heard the bot as %+v, %v", r, err)
-	}
 	if r, err := measure.Compare(person, f.heard(), audio.SampleRate); err == nil && r.Correlation > 0.3 {
 		t.Errorf("the far side heard the listener: %+v", r)
 	}

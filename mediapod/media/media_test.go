@@ -33,6 +33,7 @@ func TestEchoIsHeard(t *testing.T) {
 				t.Errorf("state %s before the far side is there", s)
 			}
 			f := newFarSide(t, u, c).call(call)
+			stalled := watchStalls(t)
 			f.speak(spoken)
 			eventually(t, 5*time.Second, "all packets echoed", func() bool { return f.count() >= len(spoken)/audio.FrameSamples })
 
@@ -45,7 +46,11 @@ func TestEchoIsHeard(t *testing.T) {
 			if !a.Flowing || call.State() != StateConnected || changes.Load() < 2 {
 				t.Errorf("flowing %v, state %s, %d changes; want a connection and a flow announced", a.Flowing, call.State(), changes.Load())
 			}
-			if a.MOS < 4 || a.JitterMs > 50 || a.EnergyDB < -60 || time.Since(a.LastReceived) > 2*time.Second {
+			// Jitter, and with it the score, are the machine's where it stood still.
+			if stalled.total() < 100*time.Millisecond && (a.MOS < 4 || a.JitterMs > 50) {
+				t.Errorf("quality %+v", a)
+			}
+			if a.MOS < 1 || a.EnergyDB < -60 || time.Since(a.LastReceived) > 2*time.Second {
 				t.Errorf("quality %+v", a)
 			}
 			r, err := measure.Compare(spoken, f.heard(), audio.SampleRate)

@@ -56,3 +56,13 @@ func (s *stalls) before(at time.Time) (total time.Duration) {
 	}
 	return total
 }
+
+// total is how long the process has stood still altogether.
+func (s *stalls) total() (total time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range s.seen {
+		total += x.late
+	}
+	return total
+}
