@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -84,7 +85,7 @@ func (p *peer) dial(sections []sdp.Section) error {
 	p.only = len(sections) == 1
 	video := false
 	for i, s := range sections {
-		p.tracks, p.mids = append(p.tracks, &track{kind: s.Kind}), append(p.mids, s.MID)
+		p.tracks, p.mids = append(p.tracks, &track{kind: s.Kind, id: s.Kind + strconv.Itoa(i)}), append(p.mids, s.MID)
 		video = video || s.Kind == kindVideo
 		for _, ssrc := range s.Sources {
 			p.remote[ssrc] = i

@@ -22,6 +22,7 @@ const (
 // packets go to its writer directly.
 type track struct {
 	kind  string
+	id    string // of its own in the description: browsers refuse one in which a stream has two tracks of a name
 	bound atomic.Pointer[bound]
 
 	// What was sent, for the reports: written by the one who sends.
@@ -73,7 +74,7 @@ func (t *track) Unbind(webrtc.TrackLocalContext) error {
 }
 
 // ID implements webrtc.TrackLocal.
-func (t *track) ID() string { return t.kind }
+func (t *track) ID() string { return t.id }
 
 // RID implements webrtc.TrackLocal.
 func (*track) RID() string { return "" }
