@@ -253,6 +253,16 @@ type Participant struct {
 
 // MediaStatus is what was measured on the media path.
 type MediaStatus struct {
+	// listenURL is where people listen in to the call, by WHEP, with a Kubernetes token that allows them the verb "listen" on
+	// the session or call. Absent once the call is over.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	ListenURL string `json:"listenURL,omitempty"`
+
+	// listeners counts those who do now; the timeline tells who.
+	// +optional
+	Listeners int32 `json:"listeners,omitempty"`
+
 	// +optional
 	Audio *AudioStatus `json:"audio,omitempty"`
 }

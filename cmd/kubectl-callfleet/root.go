@@ -91,7 +91,7 @@ has both. The timeline of the session or call tells who did what.`,
 			root.AddCommand(cmd)
 		}
 	}
-	add("see", c.newCalls(), c.newHangup())
+	add("see", c.newCalls(), c.newListenURL(), c.newHangup())
 	add("sound", c.newPlay(), c.newStop(), c.newRecord(), c.newDTMF(), c.newSubscribeTones())
 	add("people", c.newTransfer(), c.newMuteParticipant(), c.newRemoveParticipant(), c.newHold(), c.newLargeGallery())
 	return root

@@ -28,9 +28,11 @@ type Agent struct {
 	sound    soundEngine // nil where the service hosts the media
 	prompts  promptLibrary
 	meetings meetingFinder
-	clock    clock.WithTicker
-	log      logr.Logger
-	metrics  *metrics
+	// listening is there where sound is.
+	listening listenJudge
+	clock     clock.WithTicker
+	log       logr.Logger
+	metrics   *metrics
 
 	mu      sync.Mutex
 	pod     *callfleetv1.MediaPod // newest version seen

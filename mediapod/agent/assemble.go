@@ -91,6 +91,9 @@ func assemble(life context.Context, pod *callfleetv1.MediaPod, at surroundings) 
 		if err := p.open(at); err != nil {
 			return nil, err
 		}
+		if a.listening, err = control.NewListening(at.kube, clk); err != nil {
+			return nil, err
+		}
 	}
 	if p.control, err = control.New(control.Config{
 		Namespace: pod.Namespace, MediaPod: pod.Name, Calls: heldCalls{a}, Prompts: p.prompts, Kube: at.kube,

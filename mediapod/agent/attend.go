@@ -116,7 +116,7 @@ func (r *runner) isGone() bool {
 func (r *runner) look(both legs) {
 	now := r.agent.clock.Now()
 	spec := r.wanted()
-	r.tellRefusals()
+	r.news = r.tellHappened() || r.news
 	r.story.Signal = both.signal.Snapshot()
 	r.story.Asked = story.Asked{Recording: spec.RecordingStatus, Invite: spec.Invite, SilenceTimeout: spec.Leave.SilenceTimeout.Duration()}
 	if both.sound == nil {
@@ -133,7 +133,7 @@ func (r *runner) look(both legs) {
 		r.story.Note(story.Event(now, "Media"+reason, "%s", detail))
 	}
 	if r.worthTelling(now) {
-		r.told, r.toldAt = r.story, now
+		r.told, r.toldAt, r.news = r.story, now, false
 		r.writer.offer(r.story, false)
 	}
 }
@@ -141,7 +141,7 @@ func (r *runner) look(both legs) {
 // listen looks at the sound that is handled here.
 func (r *runner) listen(sound mediaCall, spec callfleetv1.CallSpec, now time.Time) {
 	stats := sound.Stats()
-	r.story.Media = &stats
+	r.story.Media, r.story.ListenURL, r.story.Listeners = &stats, sound.ListenURL(), sound.Listeners()
 	r.story.Flowing = r.verdict(stats.Audio, now)
 	if stats.Audio.EnergyDB > heardDBov {
 		r.heardAt = now
@@ -167,7 +167,7 @@ func (r *runner) worthTelling(now time.Time) bool {
 		now.Sub(s.Signal.Established) < flowQuiet:
 		return false
 	}
-	return r.toldAt.IsZero() || s.Flowing != r.told.Flowing || s.Muted != r.told.Muted || s.Unplayed != r.told.Unplayed || s.PromptOver != r.told.PromptOver || !reflect.DeepEqual(s.Asked, r.told.Asked) ||
+	return r.toldAt.IsZero() || r.news || s.Flowing != r.told.Flowing || s.Muted != r.told.Muted || s.Unplayed != r.told.Unplayed || s.PromptOver != r.told.PromptOver || !reflect.DeepEqual(s.Asked, r.told.Asked) ||
 		!sameSignal(r.told.Signal, s.Signal) || s.Media != nil && now.Sub(r.toldAt) >= mediaRefresh
 }
 

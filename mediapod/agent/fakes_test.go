@@ -227,6 +227,8 @@ type ears struct {
 	opened []media.CallOptions
 	muted  bool
 	closed int
+	listen int
+	closes func()
 }
 
 func (e *ears) NewCall(o media.CallOptions) (mediaCall, error) {
@@ -237,6 +239,14 @@ func (e *ears) NewCall(o media.CallOptions) (mediaCall, error) {
 }
 
 func (e *ears) Endpoint() (url, token string) { return "https://192.0.2.1:8445/whip/x", "token" }
+
+func (e *ears) ListenURL() string { return "https://192.0.2.1:8445/whep/x" }
+
+func (e *ears) Listeners() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.listen
+}
 
 func (e *ears) State() media.State {
 	e.mu.Lock()
@@ -266,6 +276,23 @@ func (e *ears) Close() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.closed++
+	if e.closes != nil {
+		e.closes()
+	}
+}
+
+// onClose has something done when a call is closed.
+func (e *ears) onClose(do func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.closes = do
+}
+
+// listens has so many people listen in.
+func (e *ears) listens(n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.listen = n
 }
 
 func (e *ears) set(state media.State, a media.AudioStats) {

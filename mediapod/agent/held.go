@@ -77,27 +77,31 @@ func (h held) call() (signalCall, error) {
 	return h.r.call, nil
 }
 
-// maxRefusals bounds the refused actions that wait for the runner's goroutine to tell of them.
-const maxRefusals = 8
+// What waits for the runner's goroutine to tell of it is bounded: refused actions, and everything.
+const (
+	maxRefusals = 8
+	maxHappened = 32
+)
 
 // noteRefusal has the timeline tell of an action that came when there was no call yet.
 func (r *runner) noteRefusal(by string, a signaling.Action, refusal error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if by != "" && len(r.refusals) < maxRefusals {
-		r.refusals = append(r.refusals, story.Event(r.agent.clock.Now(), signaling.EventActionRefused, "%s", signaling.DescribeRefusal(by, a, refusal)))
+	if by != "" {
+		r.happened = addBounded(r.happened, story.Event(r.agent.clock.Now(), signaling.EventActionRefused, "%s", signaling.DescribeRefusal(by, a, refusal)), maxRefusals)
 	}
 }
 
-// tellRefusals takes them into the story.
-func (r *runner) tellRefusals() {
+// tellHappened takes what happened beside the runner's goroutine into the story. It says whether there was anything.
+func (r *runner) tellHappened() bool {
 	r.mu.Lock()
-	refusals := r.refusals
-	r.refusals = nil
+	happened := r.happened
+	r.happened = nil
 	r.mu.Unlock()
-	for _, e := range refusals {
+	for _, e := range happened {
 		r.story.Note(e)
 	}
+	return len(happened) > 0
 }
 
 // objectUID is that of the newest version known; empty before the object of a call that came in is made.

@@ -98,7 +98,9 @@ func (r *runner) openSound(does behavior) (legs, string, *callfleetv1.CallEnd) {
 	if r.hosting == callfleetv1.HostingService {
 		return legs{}, "", nil
 	}
-	sound, err := r.agent.sound.NewCall(media.CallOptions{ID: r.uid, Behavior: does.media, OnChange: r.poke})
+	sound, err := r.agent.sound.NewCall(media.CallOptions{
+		ID: r.uid, Behavior: does.media, OnChange: r.poke, Authorize: r.mayListen, OnListener: r.listened,
+	})
 	if err != nil {
 		return legs{}, "", story.Failure(callfleetv1.EndServiceError, true, "the media engine cannot take the call: "+err.Error())
 	}

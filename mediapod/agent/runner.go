@@ -43,6 +43,9 @@ type mediaCall interface {
 	Endpoint() (url, token string)
 	State() media.State
 	Stats() media.Stats
+	// ListenURL is where people listen in, and Listeners how many do.
+	ListenURL() string
+	Listeners() int
 	SetMuted(muted bool)
 	Close()
 }
@@ -86,14 +89,15 @@ type runner struct {
 	// newest version that came through the watch; nil if the object is not bound to this pod any more.
 	newest *subject
 	call   signalCall // once there is one
-	// refusals are actions that came before it.
-	refusals []callfleetv1.TimelineEvent
+	// happened is what the goroutine has not told of yet: actions that came before there was a call, people who listen in.
+	happened []callfleetv1.TimelineEvent
 
 	// The rest belongs to the goroutine.
 	story    story.Story
 	told     story.Story // the last one offered
 	toldAt   time.Time
 	toldFlow story.Flow // last verdict in the timeline
+	news     bool       // something in the story's timeline that was not offered yet
 	lostAt   time.Time  // when the media broke
 	presence rules.Presence
 	heardAt  time.Time
@@ -292,7 +296,7 @@ func (r *runner) run(ctx context.Context) {
 
 // finish offers the last word.
 func (r *runner) finish(end callfleetv1.CallEnd) {
-	r.tellRefusals()
+	r.tellHappened()
 	r.story.End, r.story.Ended = &end, r.agent.clock.Now()
 	if !r.story.Signal.Ended.IsZero() {
 		r.story.Ended = r.story.Signal.Ended

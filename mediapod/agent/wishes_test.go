@@ -360,8 +360,8 @@ func TestActionsThatComeBeforeTheCallAreInTheTimeline(t *testing.T) {
 			t.Fatal("something was done in a call that is not there")
 		}
 	}
-	r.tellRefusals()
-	r.tellRefusals()
+	r.tellHappened()
+	r.tellHappened()
 	var refused []string
 	for _, e := range r.story.Events() {
 		if e.Event == signaling.EventActionRefused {

@@ -40,7 +40,7 @@ func callerOf(h http.Header) (caller, error) {
 	case !strings.EqualFold(scheme, "Bearer") || token == "":
 		return caller{}, refuse(http.StatusUnauthorized, wire.ReasonUnauthenticated,
 			"No token came with the request, so the media pod cannot tell who calls. Use kubectl callfleet, which sends your Kubernetes token in the header "+wire.HeaderAuthorization+".")
-	case len(token) > maxToken || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
+	case !plausible(token):
 		return caller{}, errUnknownCaller
 	}
 	c := caller{token: token, asUser: h.Get(wire.HeaderImpersonateUser), asUID: h.Get(wire.HeaderImpersonateUID), asGroups: h.Values(wire.HeaderImpersonateGroup)}
@@ -48,6 +48,11 @@ func callerOf(h http.Header) (caller, error) {
 		return caller{}, refuse(http.StatusBadRequest, wire.ReasonInvalid, fmt.Sprintf("At most %d groups can be impersonated.", maxGroups))
 	}
 	return c, nil
+}
+
+// plausible: the token can be put into a header of a request to the API server.
+func plausible(token string) bool {
+	return len(token) <= maxToken && !strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // readBody takes a bounded JSON body.

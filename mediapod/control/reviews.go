@@ -47,13 +47,19 @@ type caller struct {
 	asGroups      []string
 }
 
-// permit is something to be allowed.
-type permit struct{ resource, namespace, name string }
+// permit is something to be allowed: a verb on a session or call, or on all of them where it has no name.
+type permit struct{ verb, resource, namespace, name string }
 
 // verdict is what the API server says about a caller and a permit.
 type verdict struct {
 	user string
 	err  error
+}
+
+// rights are the verbs in words, and the roles of config/rbac that hold them.
+var rights = map[string]struct{ words, role string }{
+	wire.Verb:  {"control", "callfleet-edit"},
+	verbListen: {"listen in to", "callfleet-supervisor"},
 }
 
 // reviewer asks the API server, in the caller's own name, who that is and what they may.
@@ -138,7 +144,7 @@ func (r *reviewer) ask(ctx context.Context, c caller, p permit) verdict {
 	err = c.sign(r.authorization.Post().Resource("selfsubjectaccessreviews")).Timeout(reviewTimeout).
 		Body(&authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 			ResourceAttributes: &authorizationv1.ResourceAttributes{
-				Verb: wire.Verb, Group: callfleetv1.GroupVersion.Group, Resource: p.resource, Namespace: p.namespace, Name: p.name,
+				Verb: p.verb, Group: callfleetv1.GroupVersion.Group, Resource: p.resource, Namespace: p.namespace, Name: p.name,
 			},
 		}}).Do(ctx).Into(may)
 	switch {
@@ -146,8 +152,8 @@ func (r *reviewer) ask(ctx context.Context, c caller, p permit) verdict {
 		return verdict{err: unreviewed(err)}
 	case !may.Status.Allowed:
 		return verdict{user: user, err: refuse(http.StatusForbidden, wire.ReasonForbidden, fmt.Sprintf(
-			"%s may not %s %s in namespace %s. Have somebody grant the verb %q on %s.%s, which the role callfleet-edit holds.",
-			user, wire.Verb, p, p.namespace, wire.Verb, p.resource, callfleetv1.GroupVersion.Group))}
+			"%s may not %s %s in namespace %s. Have somebody grant the verb %q on %s.%s, which the role %s holds.",
+			user, rights[p.verb].words, p, p.namespace, p.verb, p.resource, callfleetv1.GroupVersion.Group, rights[p.verb].role))}
 	}
 	return verdict{user: user}
 }
@@ -199,7 +205,7 @@ func (c caller) sign(r *rest.Request) *rest.Request {
 // digest stands for a caller and a permit in memory, so that no token is kept.
 func (c caller) digest(p permit) [sha256.Size]byte {
 	h := sha256.New()
-	for _, s := range append([]string{c.token, c.asUser, c.asUID, p.resource, p.namespace, p.name}, c.asGroups...) {
+	for _, s := range append([]string{c.token, c.asUser, c.asUID, p.verb, p.resource, p.namespace, p.name}, c.asGroups...) {
 		_ = binary.Write(h, binary.BigEndian, uint64(len(s)))
 		h.Write([]byte(s))
 	}

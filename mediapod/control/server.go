@@ -147,7 +147,7 @@ func (s *Server) tell(w http.ResponseWriter, r *http.Request, err error) {
 func (s *Server) list(w http.ResponseWriter, r *http.Request, who caller) error {
 	allowed, err := map[string]bool{}, error(nil)
 	for _, resource := range []string{client.MeetingSessions, client.Calls} {
-		_, no := s.reviews.allow(r.Context(), who, permit{resource, s.cfg.Namespace, ""})
+		_, no := s.reviews.allow(r.Context(), who, permit{wire.Verb, resource, s.cfg.Namespace, ""})
 		if refusal, ok := errors.AsType[*refusal](no); ok && refusal.code != http.StatusForbidden {
 			return no
 		}
@@ -191,7 +191,7 @@ func (s *Server) permitted(r *http.Request, who caller) (Held, permit, string, e
 	uid, name := r.PathValue("uid"), r.URL.Query().Get(wire.ParamCall)
 	held, ok := s.find(uid, name)
 	if !ok {
-		if _, err := s.reviews.allow(r.Context(), who, permit{client.Calls, s.cfg.Namespace, ""}); err != nil {
+		if _, err := s.reviews.allow(r.Context(), who, permit{wire.Verb, client.Calls, s.cfg.Namespace, ""}); err != nil {
 			return nil, permit{}, "", err
 		}
 		return nil, permit{}, "", refuse(http.StatusNotFound, wire.ReasonNotFound, fmt.Sprintf(
@@ -216,7 +216,7 @@ func resourceOf(kind string) string {
 
 func permitOf(held Held) permit {
 	kind, namespace, name := held.Object()
-	return permit{resourceOf(kind), namespace, name}
+	return permit{wire.Verb, resourceOf(kind), namespace, name}
 }
 
 func (s *Server) act(w http.ResponseWriter, r *http.Request, who caller) error {

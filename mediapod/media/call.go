@@ -57,8 +57,8 @@ type CallOptions struct {
 	// OnSpeaker is called when another voice of the far side's is the dominant one, with the number that its frames have,
 	// and those before it, the last first. It must be cheap, and keeps nothing of the list.
 	OnSpeaker func(source uint32, before []uint32)
-	// Authorize judges who wants to listen in, by the token they show. It names them, or says ErrUnauthenticated or
-	// ErrForbidden. Without it nobody can.
+	// Authorize judges who wants to listen in, by the token they show. It names them, or says ErrUnauthenticated,
+	// ErrForbidden or ErrUnavailable. Without it nobody can.
 	Authorize func(ctx context.Context, token string) (who string, err error)
 	// OnListener is called when somebody has begun to listen in, or has stopped. As with OnChange, it must be cheap.
 	OnListener func(who string, listening bool)
@@ -143,9 +143,13 @@ func validID(id string) bool {
 
 // Endpoint is the WHIP URL for the far side and the bearer token it must show.
 func (c *Call) Endpoint() (whipURL, token string) {
+	return c.address(whipPrefix), c.token
+}
+
+func (c *Call) address(prefix string) string {
 	p := c.engine.public.Load()
-	u := url.URL{Scheme: "https", Host: net.JoinHostPort(p.host, strconv.Itoa(int(p.port))), Path: endpointPath(c.id)}
-	return u.String(), c.token
+	u := url.URL{Scheme: "https", Host: net.JoinHostPort(p.host, strconv.Itoa(int(p.port))), Path: prefix + c.id}
+	return u.String()
 }
 
 // State is where the call's media stands.

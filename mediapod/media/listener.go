@@ -125,6 +125,9 @@ func (c *Call) hearLocked(l *listener, on bool) bool {
 	return found
 }
 
+// ListenURL is the WHEP URL for those who listen in, with a token of their own.
+func (c *Call) ListenURL() string { return c.address(whepPrefix) }
+
 // Listeners is how many listen in.
 func (c *Call) Listeners() int {
 	if list := c.voice.listeners.Load(); list != nil {

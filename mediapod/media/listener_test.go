@@ -25,15 +25,16 @@ func guarded(id string, behavior Behavior, tell func(string, bool)) CallOptions 
 		case "mallory":
 			return "", ErrForbidden
 		case "outage":
-			return "", errors.New("the API server is away")
+			return "", ErrUnavailable
+		case "fault":
+			return "", errors.New("the judge has lost its mind")
 		}
 		return "", ErrUnauthenticated
 	}}
 }
 
 func listenURL(c *Call) string {
-	url, _ := c.Endpoint()
-	return strings.Replace(url, "/whip/", "/whep/", 1)
+	return c.ListenURL()
 }
 
 func TestListenersAreSentTheCallAndHeardByNone(t *testing.T) {
@@ -90,7 +91,8 @@ func TestWhoMayListen(t *testing.T) {
 		"without a token":     {call, "", 401},
 		"who may not":         {call, "mallory", 403},
 		"the far side":        {call, whip, 401},
-		"when nobody can say": {call, "outage", 500},
+		"when nobody can say": {call, "outage", 503},
+		"when it goes wrong":  {call, "fault", 500},
 		"where nobody may":    {open, "grace", 403},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -34,8 +34,6 @@ const (
 	answerWithin = 5 * time.Second
 )
 
-func endpointPath(call string) string { return whipPrefix + call }
-
 func newTag() string { return `"` + rand.Text() + `"` }
 
 func (e *Engine) newServer() *http.Server {

@@ -62,10 +62,11 @@ func contextFor(r *http.Request) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(r.Context(), answerWithin)
 }
 
-// What Authorize says of a token: that it is nobody's, or that whoever has it may not listen in.
+// What Authorize says of a token: that it is nobody's, that whoever has it may not listen in, or that nobody can tell now.
 var (
 	ErrUnauthenticated = errors.New("the token is not valid")
 	ErrForbidden       = errors.New("you may not listen in to this call")
+	ErrUnavailable     = errors.New("who you are cannot be checked now; try again in a moment")
 )
 
 // problemOf is the answer to an error from below.
@@ -77,6 +78,8 @@ func problemOf(err error) *problem {
 		return &problem{http.StatusServiceUnavailable, "crowded", "Too many listen in already; try again when one has left."}
 	case errors.Is(err, ErrUnauthenticated):
 		return &problem{http.StatusUnauthorized, "unauthorized", "The bearer token is not one that the cluster knows."}
+	case errors.Is(err, ErrUnavailable):
+		return &problem{http.StatusServiceUnavailable, "unavailable", sentence(err)}
 	case errors.Is(err, ErrForbidden):
 		return &problem{http.StatusForbidden, "forbidden", sentence(err)}
 	case errors.Is(err, errClosed):

@@ -23,6 +23,7 @@ const (
 	maxParticipants = 50
 	maxDetail       = 512
 	maxMessage      = 1024
+	maxListenURL    = 512
 )
 
 // Story is what the pod knows of one attempt at a call, at one moment.
@@ -44,6 +45,9 @@ type Story struct {
 
 	Media   *media.Stats // nil before media exists, and where the service has it
 	Flowing Flow
+	// ListenURL is where people listen in, and Listeners how many do.
+	ListenURL string
+	Listeners int
 
 	// Unplayed is why the service does not play the prompt it should; "" if it does.
 	Unplayed string
@@ -180,7 +184,11 @@ func (s Story) tellMedia(st *v1alpha1.CallStatus) {
 		return
 	}
 	a := s.Media.Audio
-	st.Media = &v1alpha1.MediaStatus{Audio: &v1alpha1.AudioStatus{
+	st.Media = &v1alpha1.MediaStatus{}
+	if s.End == nil { // nobody can any more
+		st.Media.ListenURL, st.Media.Listeners = Clip(s.ListenURL, maxListenURL), int32(s.Listeners)
+	}
+	st.Media.Audio = &v1alpha1.AudioStatus{
 		Codec:           a.Codec,
 		PacketsReceived: int64(a.PacketsReceived),
 		PacketsSent:     int64(a.PacketsSent),
@@ -189,7 +197,7 @@ func (s Story) tellMedia(st *v1alpha1.CallStatus) {
 		RoundTripMs:     int32(math.Ceil(a.RoundTripMs)), // 0 means unknown
 		MOS:             decimal(a.MOS, 2),
 		Energy:          int32(math.Round(a.EnergyDB)),
-	}}
+	}
 }
 
 // MicroTime is a time as the API server keeps it; nil if there is none.
