@@ -20,6 +20,7 @@ import (
 // +kubebuilder:printcolumn:name="Port",type=integer,JSONPath=`.status.endpoint.port`
 // +kubebuilder:printcolumn:name="Revision",type=string,JSONPath=`.spec.revision`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Load",type=string,JSONPath=`.status.agent.load`,priority=1
 // +kubebuilder:printcolumn:name="Node",type=string,JSONPath=`.status.nodeName`,priority=1
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1
 // +kubebuilder:selectablefield:JSONPath=`.spec.botRef.name`
@@ -207,6 +208,11 @@ type AgentReport struct {
 	// +optional
 	Ready bool `json:"ready"`
 
+	// load of the process by its calls. Unless it is Normal, the pod takes no more of them and tells of no free seats; it stays
+	// ready, and keeps those it has. Absent where the service hosts the media.
+	// +optional
+	Load PodLoad `json:"load,omitempty"`
+
 	// reason it is not ready, in one word.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
@@ -217,3 +223,19 @@ type AgentReport struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message,omitempty"`
 }
+
+// PodLoad is how well a process copes with its calls. The words are those of Microsoft's media platform (MediaPlatformHealth).
+// +kubebuilder:validation:Enum=Normal;HeavilyLoaded;Overloaded
+type PodLoad string
+
+const (
+	// LoadNormal: it takes more.
+	LoadNormal PodLoad = "Normal"
+	// LoadHeavy: it serves those it has, and takes no more.
+	LoadHeavy PodLoad = "HeavilyLoaded"
+	// LoadOver: it cannot serve all of them as it should.
+	LoadOver PodLoad = "Overloaded"
+)
+
+// Strained: the process takes no more calls because of those it has.
+func (r *AgentReport) Strained() bool { return r != nil && (r.Load == LoadHeavy || r.Load == LoadOver) }

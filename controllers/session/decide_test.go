@@ -238,6 +238,22 @@ func TestMessagesOfAFleet(t *testing.T) {
 	}
 }
 
+// TestAStrainedPodIsLookedPast as long as it is strained, whatever its seats; and those who wait are told why.
+func TestAStrainedPodIsLookedPast(t *testing.T) {
+	for load, usable := range map[v1alpha1.PodLoad]bool{"": true, v1alpha1.LoadNormal: true, v1alpha1.LoadHeavy: false, v1alpha1.LoadOver: false} {
+		mp := controllertest.MediaPod("voice", "reception", 0).Ready().With(func(mp *v1alpha1.MediaPod) {
+			mp.Status.Agent.Load, mp.Status.Agent.Message = load, "give it more CPU"
+		}).Object()
+		p := podFactsOf(mp)
+		if p.usable() != usable {
+			t.Errorf("load %q: usable %t", load, p.usable())
+		}
+		if text := p.describe(); !usable && text != "reception-0: "+string(load)+" (give it more CPU)" {
+			t.Errorf("load %q is told as %q", load, text)
+		}
+	}
+}
+
 func equalStatus(a, b *v1alpha1.MeetingSession) bool {
 	return apiequality.Semantic.DeepEqual(a.Status, b.Status)
 }

@@ -173,6 +173,9 @@ func podFactsOf(mp *v1alpha1.MediaPod) podFacts {
 		if !p.ready && !agent.Ready && agent.Reason != "" {
 			p.reason, p.message = agent.Reason, agent.Message
 		}
+		if p.ready && agent.Strained() {
+			p.ready, p.reason, p.message = false, string(agent.Load), agent.Message
+		}
 		// A pod never has more seats than it says itself.
 		if reported := mp.Status.Seats.Capacity; reported > 0 {
 			p.capacity = min(p.capacity, reported)

@@ -119,6 +119,10 @@ func (a *Agent) admits() (bool, string) {
 	if a.taken() >= a.capacity() {
 		return false, fmt.Sprintf("all %d seats are taken", a.capacity())
 	}
+	if a.strained() {
+		_, why := loadOf(a.load)
+		return false, why
+	}
 	return true, ""
 }
 

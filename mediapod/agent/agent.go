@@ -12,6 +12,7 @@ import (
 	"k8s.io/utils/clock"
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/mediapod/media"
 )
 
 // Agent is the pod side of the binding protocol: it admits, claims, runs and reports the calls bound to its MediaPod, and
@@ -37,6 +38,7 @@ type Agent struct {
 	mu      sync.Mutex
 	pod     *callfleetv1.MediaPod // newest version seen
 	health  health
+	load    media.Health        // of the process, by its calls
 	stopped bool                // the process was told to stop
 	leaving bool                // its calls were told to leave
 	listed  map[*kind]bool      // what is bound to the pod is known, for calls of this kind

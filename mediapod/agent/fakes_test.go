@@ -229,6 +229,7 @@ type ears struct {
 	closed int
 	listen int
 	closes func()
+	health media.Health
 }
 
 func (e *ears) NewCall(o media.CallOptions) (mediaCall, error) {
@@ -239,6 +240,18 @@ func (e *ears) NewCall(o media.CallOptions) (mediaCall, error) {
 }
 
 func (e *ears) Endpoint() (url, token string) { return "https://192.0.2.1:8445/whip/x", "token" }
+
+func (e *ears) Health() media.Health {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.health
+}
+
+func (e *ears) feels(h media.Health) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.health = h
+}
 
 func (e *ears) ListenURL() string { return "https://192.0.2.1:8445/whep/x" }
 

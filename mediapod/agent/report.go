@@ -89,13 +89,23 @@ func (a *Agent) reportNow() (before, after *callfleetv1.MediaPod) {
 	capacity, used, reserved := after.Spec.Capacity.Seats, int32(a.used()), int32(len(a.pending))
 	after.Status.Calls = int32(len(a.runners)) // the pod stays until their last word is written
 	after.Status.Seats = callfleetv1.Seats{Capacity: capacity, Used: used, Reserved: reserved, Free: max(0, capacity-used-reserved)}
+	if a.strained() {
+		after.Status.Seats.Free = 0 // they are there, and nobody gets them now
+	}
 	h := a.health
+	load, strain := loadOf(a.load)
+	if a.sound == nil {
+		load = ""
+	}
+	if h.ready && strain != "" {
+		h.message = strain
+	}
 	if a.stopped {
 		h = health{reason: "Stopping", message: "the process was told to stop; it finishes its calls"}
 	}
 	after.Status.Agent = &callfleetv1.AgentReport{
 		Instance: a.instance, PodUID: a.podUID, StartTime: metav1.NewTime(a.started.Truncate(time.Second)),
-		ObservedGeneration: a.pod.Generation, Ready: h.ready, Reason: story.Clip(h.reason, 64), Message: story.Clip(h.message, maxMessage),
+		ObservedGeneration: a.pod.Generation, Ready: h.ready, Load: load, Reason: story.Clip(h.reason, 64), Message: story.Clip(h.message, maxMessage),
 	}
 	return a.pod, after
 }

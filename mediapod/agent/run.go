@@ -89,6 +89,7 @@ func Run(ctx context.Context, cfg Config, kube *rest.Config, log logr.Logger) er
 		return nil
 	})
 	group.Go(func() error { p.agent.runRules(life); return nil })
+	group.Go(func() error { p.agent.watchLoad(life); return nil })
 	group.Go(func() error {
 		select {
 		case <-life.Done(): // a server broke: nothing can be saved

@@ -53,6 +53,7 @@ type mediaCall interface {
 // soundEngine makes mediaCalls.
 type soundEngine interface {
 	NewCall(media.CallOptions) (mediaCall, error)
+	Health() media.Health
 }
 
 // runner carries one call from its claim to its end. One goroutine; everything else reaches it by channels.

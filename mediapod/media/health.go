@@ -47,12 +47,15 @@ const (
 	overLag, underLag    = 40 * time.Millisecond, 20 * time.Millisecond
 	healthEvery          = time.Second
 	looksBeforeItIsWorse = 3
+	// ownCPU is the share of the processors from which on being late counts. A process that uses less is late because of
+	// others on its machine: fewer calls here would not cure that, and where all pods share such a machine none would take any.
+	ownCPU = 0.10
 )
 
 // judge is what a look makes of the health before it. It gets worse step by step, when several looks in a row say so: a
 // second in which a few hundred calls begin is no overload.
 func judge(before Health, l load, worse int) (after Health, stillWorse int) {
-	at := func(cpu float64, lag time.Duration) bool { return l.cpu >= cpu || l.lag >= lag }
+	at := func(cpu float64, lag time.Duration) bool { return l.cpu >= cpu || l.lag >= lag && l.cpu >= ownCPU }
 	verdict := Normal
 	switch {
 	case at(overCPU, overLag), before == Overloaded && at(underCPU, underLag):

@@ -19,6 +19,7 @@ func TestHealth(t *testing.T) {
 		"a busy second":                {Normal, []load{busy, busy, idle}, Normal},
 		"busy for a while":             {Normal, []load{busy, busy, busy}, HeavilyLoaded},
 		"late for a while":             {Normal, []load{{0.1, 15 * ms}, {0.1, 15 * ms}, {0.1, 15 * ms}}, HeavilyLoaded},
+		"late for others' sake":        {Normal, []load{{0.09, time.Second}, {0.09, time.Second}, {0.09, time.Second}}, Normal},
 		"a little less":                {HeavilyLoaded, []load{{0.75, ms}}, HeavilyLoaded},
 		"less":                         {HeavilyLoaded, []load{{0.65, ms}}, Normal},
 		"it gets worse step by step":   {Normal, []load{full, full, full}, HeavilyLoaded},
