@@ -281,6 +281,18 @@ type AudioStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=16
 	LossPercent string `json:"lossPercent,omitempty"`
+	// reportedLossPercent of the packets sent to the far side, as it last reported by RTCP; a decimal.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	ReportedLossPercent string `json:"reportedLossPercent,omitempty"`
+	// concealedPercent of what was played out was made up, in place of what was lost or came too late; a decimal. Absent while
+	// nothing is played out: nobody listens in, records, or needs the samples for anything else.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	ConcealedPercent string `json:"concealedPercent,omitempty"`
+	// playoutDelayMs is how long a packet waits in the jitter buffer before it is played out; 0 while nothing is.
+	// +optional
+	PlayoutDelayMs int32 `json:"playoutDelayMs,omitempty"`
 	// jitterMs is the interarrival jitter (RFC 3550 section 6.4.1).
 	// +optional
 	JitterMs int32 `json:"jitterMs"`

@@ -4,6 +4,7 @@ package agent
 
 import (
 	"context"
+	"math"
 	"reflect"
 	"time"
 
@@ -15,8 +16,11 @@ import (
 )
 
 const (
-	// mediaRefresh is how often measurements alone are worth a write.
-	mediaRefresh = 30 * time.Second
+	// mediaRefresh is how often measurements alone are worth a write, and qualityRefresh how often they are when somebody in the
+	// call would notice the difference.
+	mediaRefresh, qualityRefresh = 30 * time.Second, 10 * time.Second
+	// noticeableMOS and noticeablePercent are such differences: well above how measurements of a steady call waver.
+	noticeableMOS, noticeablePercent = 0.2, 1
 	// mediaGrace is how long the service has to end a call whose media is lost before the bot leaves by itself.
 	mediaGrace = 10 * time.Second
 	// joinQuiet is how long a call may be joining before that is news: the claim said it already.
@@ -168,7 +172,21 @@ func (r *runner) worthTelling(now time.Time) bool {
 		return false
 	}
 	return r.toldAt.IsZero() || r.news || s.Flowing != r.told.Flowing || s.Muted != r.told.Muted || s.Unplayed != r.told.Unplayed || s.PromptOver != r.told.PromptOver || !reflect.DeepEqual(s.Asked, r.told.Asked) ||
-		!sameSignal(r.told.Signal, s.Signal) || s.Media != nil && now.Sub(r.toldAt) >= mediaRefresh
+		!sameSignal(r.told.Signal, s.Signal) || r.measuredNews(now)
+}
+
+// measuredNews: the measurements are worth a write.
+func (r *runner) measuredNews(now time.Time) bool {
+	since := now.Sub(r.toldAt)
+	return r.story.Media != nil && (since >= mediaRefresh ||
+		since >= qualityRefresh && (r.told.Media == nil || noticeable(r.told.Media.Audio, r.story.Media.Audio)))
+}
+
+// noticeable: who hears the one and then the other hears a difference.
+func noticeable(a, b media.AudioStats) bool {
+	differ := func(x, y, by float64) bool { return math.Abs(x-y) >= by }
+	return differ(a.MOS, b.MOS, noticeableMOS) || differ(a.LossPercent, b.LossPercent, noticeablePercent) ||
+		differ(a.ReportedLossPercent, b.ReportedLossPercent, noticeablePercent) || differ(a.ConcealedPercent, b.ConcealedPercent, noticeablePercent)
 }
 
 // verdict gives a fresh call the time that bad news needs before it means anything.

@@ -198,6 +198,12 @@ func (s Story) tellMedia(st *v1alpha1.CallStatus) {
 		MOS:             decimal(a.MOS, 2),
 		Energy:          int32(math.Round(a.EnergyDB)),
 	}
+	if a.PacketsSent > 0 {
+		st.Media.Audio.ReportedLossPercent = decimal(a.ReportedLossPercent, 1)
+	}
+	if a.PlayedOut > 0 {
+		st.Media.Audio.ConcealedPercent, st.Media.Audio.PlayoutDelayMs = decimal(a.ConcealedPercent, 1), int32(math.Round(a.PlayoutDelayMs))
+	}
 }
 
 // MicroTime is a time as the API server keeps it; nil if there is none.
