@@ -156,6 +156,11 @@ bench: ## Run the benchmarks, flood the router, then measure the whole: times to
 	@echo "==> the whole path"
 	@$(GO) run ./test/load
 
+.PHONY: bench-media
+bench-media: ## Measure what calls cost the media engine, beside a raw echo and Janus if it is there (MEDIA="-calls 500" etc.)
+	@$(GOBUILD) -o bin/ ./test/load/media
+	@bin/media $(MEDIA)
+
 ##@ A cluster on this machine
 
 .PHONY: devcluster-up

@@ -77,6 +77,8 @@ var grounds = []ground{
 	{folder: "test/faults", ours: []string{"api", "audio", "hack", "teamsim/admin", "test/rig", "mediapod/control/wire"}},
 	// The media pod as it is, with another clock.
 	{folder: "test/faults/fastpod", ours: []string{"mediapod"}},
+	// The media engine by itself, under load.
+	{folder: "test/load/media", ours: []string{"audio", "mediapod/media"}, foreign: []ban{noKubernetes, noAPIServer}},
 }
 
 // testOnly packages are for tests alone.
@@ -131,6 +133,8 @@ func TestArrowsForbid(t *testing.T) {
 		{"hack/devcluster/node", module + "api/v1alpha1"},
 		{"controllers/fleet", module + "controllers/controllertest"},
 		{"controllers/fleet", module + "test/rig"},
+		{"test/load", module + "mediapod/media"},
+		{"test/load/media", module + "mediapod/agent"},
 		{"controllers/fleet", module + "graph"},
 		{"controllers/preflight", module + "mediapod/agent"},
 	} {
@@ -145,6 +149,7 @@ func TestArrowsForbid(t *testing.T) {
 		{"router", "sigs.k8s.io/controller-runtime/pkg/certwatcher"},
 		{"router", "sigs.k8s.io/controller-runtime/pkg/log"}, // where the watcher logs
 		{"teamsim/whip", "github.com/pion/webrtc/v4"},
+		{"test/load/media", module + "mediapod/media"},
 		{"graph", "encoding/json"},
 	} {
 		if g, _ := groundOf(arrow.from); g.forbids(arrow.to) != "" {

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/callfleet/callfleet/audio/codec"
+)
+
+// bench is what all measurements share.
+type bench struct {
+	settings
+	server, generator int // cores
+	identity          *tls.Certificate
+}
+
+// scenario is one measurement of the engine.
+type scenario struct {
+	name   string
+	do     string
+	codec  codec.Codec
+	calls  int
+	target string
+}
+
+// result is what was measured.
+type result struct {
+	calls      int
+	cpu        time.Duration // for each second of a call
+	resident   int64         // bytes a call
+	heap       int64         // bytes a call; negative where it is not known
+	goroutines float64       // a call
+	allocs     float64       // a packet, either way
+	heard      heard
+}
+
+const (
+	settle     = time.Second // until calls run as they will
+	sideBySide = 8           // calls that are set up at a time
+)
+
+var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+
+// raw measures the echo of packets as they are.
+func (b *bench) raw(ctx context.Context) (*result, error) {
+	p, err := b.self(ctx, "-role", "raw")
+	if err != nil {
+		return nil, err
+	}
+	defer p.end()
+	var addr netip.AddrPort
+	if err := p.ask("", &addr); err != nil {
+		return nil, err
+	}
+	sides, err := b.connect(ctx, b.calls, loopback, func(_ context.Context, _ int, f *farSide) error {
+		f.remote = addr
+		return f.detach()
+	})
+	if err != nil {
+		return nil, err
+	}
+	r, err := b.measure(ctx, p, sides, codec.PCMU, nil)
+	if err == nil {
+		r.resident = -1 // it holds none for a call
+	}
+	return r, err
+}
+
+// janus measures another's echo.
+func (b *bench) janus(ctx context.Context) (*result, error) {
+	j, err := b.startJanus(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer j.end()
+	before, err := j.resident()
+	if err != nil {
+		return nil, err
+	}
+	sides, err := b.connect(ctx, b.calls, j.ip, func(ctx context.Context, _ int, f *farSide) error {
+		return f.connect(ctx, b.identity, codec.PCMU, j.exchange)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("did not take the calls: %w", err)
+	}
+	r, err := b.measure(ctx, j.process, sides, codec.PCMU, nil)
+	if err == nil {
+		r.resident -= before / int64(b.calls)
+	}
+	return r, err
+}
+
+// engine measures a scenario.
+func (b *bench) engine(ctx context.Context, s scenario) (*result, error) {
+	p, err := b.self(ctx, "-role", "engine", "-what", s.do, "-calls", strconv.Itoa(s.calls), "-profile", b.profileOf(s))
+	if err != nil {
+		return nil, err
+	}
+	defer p.end()
+	var idle, begin, end state
+	var hello opened
+	if err := errors.Join(p.ask("", &idle), p.ask("", &hello)); err != nil {
+		return nil, err
+	}
+	before, err := p.resident()
+	if err != nil {
+		return nil, err
+	}
+	client, err := clientOf(hello.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	sides, err := b.connect(ctx, s.calls, loopback, func(ctx context.Context, i int, f *farSide) error {
+		return f.connect(ctx, b.identity, s.codec, hello.Endpoints[i].whip(client))
+	})
+	if err != nil {
+		return nil, err
+	}
+	client.CloseIdleConnections()
+	r, err := b.measure(ctx, p, sides, s.codec, func(question string) error {
+		if question == "begin" {
+			return p.ask(question, &begin)
+		}
+		return p.ask(question, &end)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if s.do == doMix && (end.Heard == begin.Heard || end.Said == begin.Said) {
+		return nil, errors.New("no samples were heard, or none said: this is not the work that was to be measured")
+	}
+	n := float64(s.calls)
+	r.resident -= before / int64(s.calls)
+	r.heap = (int64(end.Heap) - int64(idle.Heap)) / int64(s.calls)
+	r.goroutines = float64(end.Goroutines-idle.Goroutines) / n
+	r.allocs = float64(end.Mallocs-begin.Mallocs) / float64(r.heard.sent+r.heard.received)
+	return r, nil
+}
+
+// connect makes far sides and sets them up, some side by side.
+func (b *bench) connect(ctx context.Context, n int, ip netip.Addr, setUp func(context.Context, int, *farSide) error) ([]*farSide, error) {
+	sides := make([]*farSide, n)
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(sideBySide)
+	for i := range sides {
+		g.Go(func() error {
+			f, err := newFarSide(ip)
+			if err != nil {
+				return err
+			}
+			sides[i] = f
+			if err := setUp(ctx, i, f); err != nil {
+				return fmt.Errorf("setting call %d up: %w", i, err)
+			}
+			return nil
+		})
+	}
+	return sides, g.Wait()
+}
+
+// measure puts the load on a server and looks at what that costs it. The server is asked for its state at both ends.
+func (b *bench) measure(ctx context.Context, p *process, sides []*farSide, c codec.Codec, ask func(question string) error) (*result, error) {
+	if ask == nil {
+		ask = func(string) error { return nil }
+	}
+	l := newLoad(sides, c)
+	defer l.close()
+	if err := l.run(ctx, settle, false); err != nil {
+		return nil, err
+	}
+	if err := ask("begin"); err != nil {
+		return nil, err
+	}
+	// What the question held up is made up for before the count begins.
+	if err := l.run(ctx, settle/4, false); err != nil {
+		return nil, err
+	}
+	before, err := p.cpu()
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	if err := l.run(ctx, b.length, true); err != nil {
+		return nil, err
+	}
+	after, err := p.cpu()
+	if err != nil {
+		return nil, err
+	}
+	took := time.Since(began)
+	resident, err := p.resident()
+	if err != nil {
+		return nil, err
+	}
+	if l.heard.forged > 0 {
+		return nil, fmt.Errorf("%d packets came back that could not be decrypted", l.heard.forged)
+	}
+	n := float64(len(sides))
+	return &result{
+		calls: len(sides), cpu: time.Duration(float64(after-before) / n / took.Seconds()),
+		resident: resident / int64(len(sides)), heap: -1, goroutines: -1, allocs: -1, heard: l.heard,
+	}, ask("end")
+}
+
+// clientOf trusts the server alone.
+func clientOf(certificate []byte) (*http.Client, error) {
+	c, err := x509.ParseCertificate(certificate)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(c)
+	return &http.Client{
+		Timeout:   20 * time.Second,
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, MaxIdleConnsPerHost: sideBySide},
+	}, nil
+}
+
+// whip posts the offer to the call's WHIP resource (RFC 9725).
+func (e endpoint) whip(client *http.Client) exchange {
+	return func(ctx context.Context, offer string) (string, error) {
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, e.URL, strings.NewReader(offer))
+		if err != nil {
+			return "", err
+		}
+		r.Header.Set("Authorization", "Bearer "+e.Token)
+		r.Header.Set("Content-Type", "application/sdp")
+		response, err := client.Do(r)
+		if err != nil {
+			return "", err
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			return "", err
+		}
+		if response.StatusCode != http.StatusCreated {
+			return "", fmt.Errorf("%s: %s", response.Status, body)
+		}
+		return string(body), nil
+	}
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+// Command media measures what calls cost the media engine, on this machine: a load on one core, and on another the
+// engine and, in the same run, what it is compared with. Machines are noisy: it judges nothing, people do, and they
+// compare only what is in one table.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/callfleet/callfleet/audio/codec"
+)
+
+// settings are the command line.
+type settings struct {
+	calls, transcoded, most int
+	length                  time.Duration
+	only, profiles          string
+}
+
+func main() {
+	var s settings
+	flag.IntVar(&s.calls, "calls", 200, "how many calls to hold at once")
+	flag.IntVar(&s.transcoded, "opus-calls", 40, "how many of those whose Opus is decoded and encoded, which cost many times as much")
+	flag.IntVar(&s.most, "most", 500, "how many calls to hold at once for the test of what a core can bear; 0 leaves it out")
+	flag.DurationVar(&s.length, "for", 5*time.Second, "how long each measurement takes, besides setting up")
+	flag.StringVar(&s.only, "only", "", "measure of the engine only what has this in its name")
+	flag.StringVar(&s.profiles, "cpuprofile", "", "a folder to write a CPU profile of each measurement to")
+	role := flag.String("role", "", "for its own use: what this process is to be")
+	what := flag.String("what", doEcho, "for its own use: what the server's calls do")
+	profile := flag.String("profile", "", "for its own use: the file for the server's profile")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var err error
+	switch *role {
+	case "":
+		err = run(ctx, s)
+	case "engine":
+		err = serve(ctx, *what, s.calls, *profile)
+	case "raw":
+		err = echoRaw()
+	default:
+		err = fmt.Errorf("there is no role %q", *role)
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
+		fmt.Fprintln(os.Stderr, "media:", err)
+		os.Exit(1)
+	}
+}
+
+// run measures one after the other, each in a process of its own.
+func run(ctx context.Context, s settings) error {
+	server, generator, err := cores()
+	if err != nil {
+		return err
+	}
+	// The load's own collections would disturb what it measures; it makes little garbage.
+	debug.SetGCPercent(1000)
+	b := &bench{settings: s, server: server, generator: generator}
+	if b.identity, err = selfSigned(); err != nil {
+		return err
+	}
+	if s.profiles != "" {
+		if err := os.MkdirAll(s.profiles, 0o755); err != nil {
+			return err
+		}
+	}
+	t := newTable(os.Stdout, s, server, generator)
+	raw, err := b.raw(ctx)
+	if err != nil {
+		return fmt.Errorf("the raw echo: %w", err)
+	}
+	t.baseline("raw", raw)
+	other, err := b.janus(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		t.note("Janus %v, so there is no comparison with it. On Debian: apt-get install janus.", err)
+	default:
+		t.baseline("Janus", other)
+	}
+
+	echoes := scenario{name: "passthrough, PCMU", do: doEcho, codec: codec.PCMU, calls: s.calls,
+		target: "<= 1.5x raw, <= 0.75x Janus, <= 200 KB and 12 goroutines a call"}
+	scenarios := []scenario{echoes}
+	opus := len(codec.All()) > len(codec.Supported())
+	if opus {
+		scenarios = append(scenarios, scenario{name: "passthrough, Opus", do: doEcho, codec: codec.Opus, calls: s.calls, target: echoes.target})
+	} else {
+		t.note("libopus is not installed, so Opus is not measured. On Debian: apt-get install libopus0.")
+	}
+	scenarios = append(scenarios, scenario{name: "decode, mix, encode, PCMU", do: doMix, codec: codec.PCMU, calls: s.calls, target: "<= 1.0x Janus"})
+	if opus {
+		scenarios = append(scenarios, scenario{name: "decode, mix, encode, Opus", do: doMix, codec: codec.Opus, calls: s.transcoded, target: "<= 0.5x Janus AudioBridge (not measured here)"})
+	}
+	if s.most > 0 {
+		echoes.calls, echoes.name, echoes.target = s.most, "passthrough, PCMU, many", "p99 <= 5 ms, no loss"
+		scenarios = append(scenarios, echoes)
+	}
+	for _, sc := range scenarios {
+		if !strings.Contains(sc.name, s.only) {
+			continue
+		}
+		r, err := b.engine(ctx, sc)
+		if err != nil {
+			return fmt.Errorf("%s: %w", sc.name, err)
+		}
+		t.row(sc.name, r, sc.target)
+	}
+	return t.flush()
+}
+
+// profileOf is the file for a scenario's profile, if one is wanted.
+func (s settings) profileOf(sc scenario) string {
+	if s.profiles == "" {
+		return ""
+	}
+	return filepath.Join(s.profiles, fmt.Sprintf("%s-%s-%d.pprof", sc.do, sc.codec.Name, sc.calls))
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/callfleet/callfleet/audio"
+	"github.com/callfleet/callfleet/audio/wav"
+	"github.com/callfleet/callfleet/mediapod/media"
+)
+
+// What the server's calls do.
+const (
+	doEcho = "echo" // packets go back as they came
+	doMix  = "mix"  // a tap takes the samples of both sides, and a clip is played in a loop
+)
+
+// opened is what the server says first.
+type opened struct {
+	Certificate []byte // of its TLS port, DER
+	Endpoints   []endpoint
+}
+
+type endpoint struct{ URL, Token string }
+
+// state is what it says of itself when asked.
+type state struct {
+	Goroutines  int
+	Heap        uint64 // bytes in use after a collection
+	Mallocs     uint64 // so far
+	Heard, Said uint64 // frames of samples
+}
+
+// counter is a tap that takes the samples as a recorder would, and keeps nothing.
+type counter struct{ heard, said atomic.Uint64 }
+
+// Tap implements media.Tap.
+func (c *counter) Tap(f *media.Frame) {
+	if f.Heard != nil {
+		c.heard.Add(1)
+	}
+	if f.Said != nil {
+		c.said.Add(1)
+	}
+}
+
+// serve is the role of the server: the engine with that many calls, until its input ends. Lines of input are questions:
+// "state" for a state, "begin" and "end" for one too, with a profile of what is between them in the file, if there is one.
+func serve(ctx context.Context, what string, calls int, profile string) error {
+	certificate, err := selfSigned()
+	if err != nil {
+		return fmt.Errorf("making a certificate: %w", err)
+	}
+	e, err := media.New(media.Config{
+		BindAddr:       netip.AddrFrom4([4]byte{127, 0, 0, 1}),
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return certificate, nil },
+		Log:            logr.Discard(),
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	served := make(chan error, 1)
+	go func() { served <- e.Serve(ctx) }()
+	defer func() { cancel(); <-served }()
+
+	out := json.NewEncoder(os.Stdout)
+	taps := &counter{}
+	if err := out.Encode(stateOf(taps)); err != nil { // with no calls
+		return err
+	}
+	hello := opened{Certificate: certificate.Certificate[0]}
+	clip := wav.Clip{SampleRate: audio.SampleRate, Samples: babble(5 * time.Second)}
+	for i := range calls {
+		o := media.CallOptions{ID: "call-" + strconv.Itoa(i)}
+		if what == doEcho {
+			o.Behavior.Echo = true
+		} else {
+			o.Behavior.Play = &media.Play{Clip: clip, Loop: true}
+		}
+		c, err := e.NewCall(o)
+		if err != nil {
+			return err
+		}
+		if what == doMix {
+			c.AddTap(taps)
+		}
+		url, token := c.Endpoint()
+		hello.Endpoints = append(hello.Endpoints, endpoint{url, token})
+	}
+	if err := out.Encode(hello); err != nil {
+		return err
+	}
+	return answer(out, taps, profile)
+}
+
+// answer answers questions.
+func answer(out *json.Encoder, taps *counter, profile string) error {
+	var file *os.File
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		var err error
+		switch {
+		case in.Text() == "begin" && profile != "":
+			if file, err = os.Create(profile); err == nil {
+				err = pprof.StartCPUProfile(file)
+			}
+		case in.Text() == "end" && file != nil:
+			pprof.StopCPUProfile()
+			err = file.Close()
+		}
+		if err := errors.Join(err, out.Encode(stateOf(taps))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func stateOf(taps *counter) state {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return state{
+		Goroutines: runtime.NumGoroutine(), Heap: m.HeapAlloc, Mallocs: m.Mallocs,
+		Heard: taps.heard.Load(), Said: taps.said.Load(),
+	}
+}
+
+// echoRaw is the role of the baseline: what comes goes back where it came from, one packet with one system call each way.
+func echoRaw() error {
+	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
+	if err != nil {
+		return err
+	}
+	const room = 2 << 20 // as the engine asks for
+	_, _ = conn.SetReadBuffer(room), conn.SetWriteBuffer(room)
+	fmt.Printf("%q\n", conn.LocalAddr().String())
+	go func() {
+		for buf := make([]byte, 1500); ; {
+			n, from, err := conn.ReadFromUDPAddrPort(buf)
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			if err == nil {
+				_, _ = conn.WriteToUDPAddrPort(buf[:n], from)
+			}
+		}
+	}()
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+	}
+	return conn.Close()
+}
+
+// selfSigned is a certificate for this machine's loopback address.
+func selfSigned() (*tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "bench"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
+}
