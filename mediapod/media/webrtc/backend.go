@@ -30,7 +30,7 @@ import (
 
 // Config is what the backend needs to know.
 type Config struct {
-	// UDP is the one socket. It is the engine's to close.
+	// UDP is the one socket. New takes it over, and Close closes it.
 	UDP *net.UDPConn
 	// Addr is where it is bound.
 	Addr netip.AddrPort
@@ -69,10 +69,14 @@ func New(cfg Config) (transport.Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the DTLS certificate: %w", err)
 	}
+	socket, err := newSocket(cfg.UDP, cfg.Log)
+	if err != nil {
+		return nil, err
+	}
 	logs := pionLogs{cfg.Log.WithName("webrtc")}
 	b := &backend{
 		cfg: cfg, certificate: certificate, logs: logs, stop: make(chan struct{}), peers: map[*peer]struct{}{},
-		mux: ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: muxSocket{cfg.UDP, cfg.Log}, Logger: logs.NewLogger("mux")}),
+		mux: ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: socket, Logger: logs.NewLogger("mux")}),
 	}
 	b.reports.Go(b.report)
 	return b, nil
@@ -87,6 +91,7 @@ func (b *backend) Open(s transport.Sink) (transport.Session, error) {
 func (b *backend) Close() {
 	close(b.stop)
 	b.reports.Wait()
+	_ = b.mux.Close()
 }
 
 // dtlsCertificate is made once and shared by all calls: the far side knows it by
