@@ -72,7 +72,7 @@ func TestABrowserSeesAndHearsItself(t *testing.T) {
 func TestABrowserIsShownClips(t *testing.T) {
 	for _, c := range []video.Codec{video.VP8, video.H264} {
 		t.Run(string(c), func(t *testing.T) {
-			clip := wav.Clip{SampleRate: audio.SampleRate, Samples: speech(t, "prompt.wav")}
+			clip := wav.Clip{SampleRate: audio.SampleRate, Samples: recordingOf(t, "prompt.wav")}
 			call, visit := browse(t, c, Behavior{Play: &Play{Clip: clip, Loop: true}})
 			call.PlayVideo(testClip(t, c), PlayVideoOptions{Loop: true})
 			call.PlayVideo(testClip(t, c), PlayVideoOptions{Loop: true, Screen: true})
