@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"github.com/callfleet/callfleet/audio"
 	"github.com/callfleet/callfleet/audio/wav"
 )
@@ -33,6 +35,8 @@ type Prompt struct {
 // (reference section 5).
 type Prompts struct {
 	HTTP *http.Client
+
+	fetching singleflight.Group
 
 	mu     sync.Mutex
 	cached map[key][]int16
@@ -55,22 +59,38 @@ func (p *Prompts) Get(ctx context.Context, appID string, prompts []Prompt) ([]in
 }
 
 func (p *Prompts) get(ctx context.Context, appID string, one Prompt) ([]int16, error) {
+	if one.ResourceID == "" {
+		return p.load(ctx, one.URI)
+	}
 	k := key{appID, one.ResourceID}
-	p.mu.Lock()
-	clip, ok := p.cached[k]
-	p.mu.Unlock()
-	if ok && one.ResourceID != "" {
-		return clip, nil
-	}
-	file, err := p.fetch(ctx, one.URI)
+	// One that is being fetched is waited for.
+	clip, err, _ := p.fetching.Do(k.appID+" "+k.resourceID, func() (any, error) {
+		p.mu.Lock()
+		clip, ok := p.cached[k]
+		p.mu.Unlock()
+		if ok {
+			return clip, nil
+		}
+		clip, err := p.load(ctx, one.URI)
+		if err == nil {
+			p.keep(k, clip)
+		}
+		return clip, err
+	})
 	if err != nil {
-		return nil, fmt.Errorf("prompt %s: %w", one.URI, err)
+		return nil, err
 	}
-	if clip, err = decode(file); err != nil {
-		return nil, fmt.Errorf("prompt %s: %w", one.URI, err)
+	return clip.([]int16), nil
+}
+
+func (p *Prompts) load(ctx context.Context, uri string) ([]int16, error) {
+	file, err := p.fetch(ctx, uri)
+	if err != nil {
+		return nil, fmt.Errorf("prompt %s: %w", uri, err)
 	}
-	if one.ResourceID != "" {
-		p.keep(k, clip)
+	clip, err := decode(file)
+	if err != nil {
+		return nil, fmt.Errorf("prompt %s: %w", uri, err)
 	}
 	return clip, nil
 }
