@@ -29,7 +29,7 @@ type eye struct {
 	rate         videoRate
 	sent         sentVideo
 
-	newest    uint32 // timestamp of the frame that counts as the last
+	frames    frameCount
 	keyAt     uint32 // timestamp of the last key frame
 	line      video.Timeline
 	assembler *video.Assembler // while somebody watches
@@ -97,8 +97,7 @@ func (e *eye) see(p *transport.Packet, f *videoFormat, size int, at time.Time) {
 	if len(p.Payload) == 0 {
 		return // padding alone, by which senders measure the network
 	}
-	if int32(p.Timestamp-e.newest) > 0 {
-		e.newest = p.Timestamp
+	if e.frames.isNew(p.Timestamp) {
 		e.received.frames++
 		e.rate.frames++
 	}
@@ -137,7 +136,7 @@ func (e *eye) begin(p *transport.Packet, f *videoFormat, at time.Time) {
 		e.origin = at
 	}
 	e.ssrc, e.contributing, e.format, e.begun = p.SSRC, p.Source, *f, true
-	e.newest, e.keyAt = p.Timestamp-1, p.Timestamp-1
+	e.frames, e.keyAt = frameCount{}, p.Timestamp-1
 	e.line, e.rate = video.Timeline{}, videoRate{began: at}
 	e.drop()
 	e.vision.refreshLocked()
@@ -208,6 +207,25 @@ func (e *eye) reception() (transport.Reception, bool) {
 		SSRC: e.ssrc, Highest: uint32(e.sequence.cycles)<<16 | uint32(e.sequence.max), Expected: e.sequence.received + lost,
 		Received: e.sequence.received, Jitter: uint32(e.jitter.ms * video.ClockRate / 1000),
 	}, e.begun
+}
+
+// frameCount tells packets of frames that were seen from those of others, which may be sent again and come behind later
+// ones: by the timestamps of the last second's frames.
+type frameCount struct {
+	timestamps [32]uint32
+	seen       int
+}
+
+func (c *frameCount) isNew(timestamp uint32) bool {
+	for i := range min(c.seen, len(c.timestamps)) {
+		// From the latest on, which it is most of the time.
+		if c.timestamps[(c.seen-1-i)%len(c.timestamps)] == timestamp {
+			return false
+		}
+	}
+	c.timestamps[c.seen%len(c.timestamps)] = timestamp
+	c.seen++
+	return true
 }
 
 // videoRate measures bits and frames over seconds.

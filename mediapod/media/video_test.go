@@ -192,6 +192,41 @@ func TestFiltersChooseTracks(t *testing.T) {
 	}
 }
 
+// Who speaks is told apart by the voices that come in sections of their own: whoever watches the last that spoke has them
+// played out.
+func TestWhoWatchesTheLastSpeakersHasVoicesPlayedOut(t *testing.T) {
+	g := stage(t, Behavior{}, "")
+	wants := func(want int32) {
+		t.Helper()
+		if got := g.voice.wants.Load(); got != want {
+			t.Errorf("%d want to hear, not %d", got, want)
+		}
+	}
+	w := g.WatchVideo(&audience{}, VideoFilter{Last: 2})
+	wants(1)
+	w.SetFilter(VideoFilter{Last: 1})
+	wants(1)
+	w.SetFilter(VideoFilter{})
+	wants(0)
+	w.SetFilter(VideoFilter{Last: 1})
+	w.Stop()
+	wants(0)
+	w.SetFilter(VideoFilter{Last: 1}) // too late
+	w.Stop()
+	wants(0)
+}
+
+func TestFramesAreCountedWhateverOrderTheyComeIn(t *testing.T) {
+	g := stage(t, Behavior{}, "")
+	clip := testClip(t, video.VP8)
+	for _, i := range []int{0, 1, 3, 2, 3, 2, 4} {
+		g.send(feed{1, 11, 0, video.VP8}, clip.Frames[i:i+1])
+	}
+	if s := g.Stats().Video[0]; s.FramesReceived != 5 {
+		t.Errorf("%d frames", s.FramesReceived)
+	}
+}
+
 // A browser names no contributing source; the participant is known by the stream that sound and picture have in common.
 func TestACameraIsOfWhoHasTheSameStream(t *testing.T) {
 	g := stage(t, Behavior{}, "", "")
