@@ -16,6 +16,9 @@
 // changes belongs to the one goroutine that handles it, and what others want to
 // know of it is published in atomics, which Stats and the metrics read.
 //
+// Video's packets take the same way in, and then that of video.go: counted, put together for those who watch, and passed
+// on, behind one lock a call. Package video has what needs neither clock nor lock.
+//
 // What carries packets is behind the interfaces of package transport; the one that there is, package webrtc, stands on
 // pion/webrtc. No type of that appears here. The package knows neither Graph nor Kubernetes.
 package media
