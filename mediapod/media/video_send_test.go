@@ -245,3 +245,18 @@ func TestAListenerIsSentTheCodecUnderTheirOwnNumber(t *testing.T) {
 		}
 	}
 }
+
+func TestShowingAClipDoesNotAllocate(t *testing.T) {
+	forVideoCodecs(t, func(t *testing.T, c video.Codec, clip *video.Clip) {
+		g := stage(t, Behavior{}, "")
+		g.w.keep = false
+		g.PlayVideo(clip, PlayVideoOptions{Loop: true})
+		g.run(time.Second)
+		if got := testing.AllocsPerRun(10, func() { g.run(time.Second) }); got != 0 {
+			t.Errorf("%v allocations a second", got)
+		}
+		if sent := g.Stats().Video[0].FramesSent; sent < 11*15 {
+			t.Errorf("%d frames in 12 s", sent)
+		}
+	})
+}

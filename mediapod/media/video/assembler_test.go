@@ -375,7 +375,9 @@ func FuzzAssembler(f *testing.F) {
 			p := transport.Packet{
 				Sequence: uint16(int8(in[0])) * (1 + uint16(in[2]>>2)), Timestamp: uint32(in[1]) * 90, Marker: in[2]&1 != 0, Payload: in[5 : 5+n],
 			}
-			codec.KeyStart(p.Payload)
+			if w, h := codec.PayloadSize(p.Payload); w < 0 || h < 0 || w > 1<<16 || h > 1<<16 {
+				t.Errorf("%d by %d pixels", w, h)
+			}
 			a.Push(&p, at)
 			bytesIn += n
 			at = at.Add(time.Duration(in[2]) * time.Millisecond)

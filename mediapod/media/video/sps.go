@@ -141,10 +141,13 @@ func readSPS(sps []byte) (s sequenceParameters, ok bool) {
 	}
 	s.width = int(w*16) - int(unitX*(left+right))
 	s.height = int(h*16*(2-frames)) - int(unitY*(top+bottom))
+	if s.width <= 0 || s.height <= 0 {
+		return sequenceParameters{}, false
+	}
 	if r.u(1) == 1 {
 		s.readTiming(r)
 	}
-	return s, s.width > 0 && s.height > 0
+	return s, true
 }
 
 // readTiming reads the usability information as far as its timing (annex E.1.1).
