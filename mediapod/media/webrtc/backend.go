@@ -21,7 +21,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"github.com/pion/ice/v4"
 	"github.com/pion/webrtc/v4"
 
 	"github.com/callfleet/callfleet/audio/codec"
@@ -53,7 +52,7 @@ type Patience struct {
 // backend makes peers.
 type backend struct {
 	cfg         Config
-	mux         ice.UDPMux
+	mux         *mux
 	certificate webrtc.Certificate
 	logs        pionLogs
 
@@ -76,7 +75,7 @@ func New(cfg Config) (transport.Backend, error) {
 	logs := pionLogs{cfg.Log.WithName("webrtc")}
 	b := &backend{
 		cfg: cfg, certificate: certificate, logs: logs, stop: make(chan struct{}), peers: map[*peer]struct{}{},
-		mux: ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: socket, Logger: logs.NewLogger("mux")}),
+		mux: newMux(socket),
 	}
 	b.reports.Go(b.report)
 	return b, nil

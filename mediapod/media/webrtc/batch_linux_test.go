@@ -170,7 +170,7 @@ func TestAShortBufferTakesWhatItHasRoomFor(t *testing.T) {
 
 func TestAPacketThatIsTooLongIsLeftOut(t *testing.T) {
 	s, peer := openBatch(t, "127.0.0.1")
-	for _, p := range [][]byte{make([]byte, batchPacket+1), []byte("next")} {
+	for _, p := range [][]byte{make([]byte, maxDatagram+1), []byte("next")} {
 		if _, err := peer.WriteToUDPAddrPort(p, s.addr()); err != nil {
 			t.Fatal(err)
 		}
@@ -179,7 +179,7 @@ func TestAPacketThatIsTooLongIsLeftOut(t *testing.T) {
 	if n, _, err := s.ReadFromAddrPort(buf); err != nil || string(buf[:n]) != "next" {
 		t.Errorf("read %d bytes, %v, want the next packet", n, err)
 	}
-	if _, err := s.WriteToAddrPort(make([]byte, batchPacket+1), addrOf(peer)); err == nil {
+	if _, err := s.WriteToAddrPort(make([]byte, maxDatagram+1), addrOf(peer)); err == nil {
 		t.Error("and is written without a word")
 	}
 }

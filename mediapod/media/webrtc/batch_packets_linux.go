@@ -13,12 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// batchSize is more than what comes in a tick for a thousand calls: 50 packets.
-	batchSize = 64
-	// batchPacket is room for any datagram that comes through an Ethernet; longer ones are nothing that we are sent.
-	batchPacket = 2048
-)
+// batchSize is more than what comes in a tick for a thousand calls: 50 packets.
+const batchSize = 64
 
 // batch is packets on their way between us and the kernel, in the kernel's terms.
 type batch struct {
@@ -27,7 +23,7 @@ type batch struct {
 	vectors [batchSize]unix.Iovec
 	// names has room for either family; an IPv4 address is laid out as in unix.RawSockaddrInet4.
 	names   [batchSize]unix.RawSockaddrInet6
-	packets [batchSize][batchPacket]byte
+	packets [batchSize][maxDatagram]byte
 }
 
 // header is struct mmsghdr (recvmmsg(2)).
@@ -50,7 +46,7 @@ func newBatch(v6 bool) *batch {
 // receive reads as many packets as there are and have room. It does not wait, so the scheduler need not know of it.
 func (b *batch) receive(fd int) (int, error) {
 	for i := range b.headers {
-		b.vectors[i].SetLen(batchPacket)
+		b.vectors[i].SetLen(maxDatagram)
 		b.headers[i].Namelen = uint32(unsafe.Sizeof(b.names[i]))
 	}
 	n, _, e := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.headers[0])), batchSize, unix.MSG_DONTWAIT, 0, 0)
@@ -68,8 +64,8 @@ func (b *batch) received(i int) (raw []byte, from netip.AddrPort, ok bool) {
 
 // put queues a packet.
 func (b *batch) put(i int, raw []byte, to netip.AddrPort) error {
-	if len(raw) > batchPacket {
-		return fmt.Errorf("a packet of %d bytes is longer than %d", len(raw), batchPacket)
+	if len(raw) > maxDatagram {
+		return fmt.Errorf("a packet of %d bytes is longer than %d", len(raw), maxDatagram)
 	}
 	n, err := setName(&b.names[i], to, b.v6)
 	if err != nil {

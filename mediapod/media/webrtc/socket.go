@@ -13,9 +13,9 @@ import (
 	"github.com/pion/ice/v4"
 )
 
-// socket is the UDP socket as pion's mux sees it. The mux gives up for good at
-// the first error it reads, and with it would every call; so only the end of the
-// socket gets through. That it implements ice.AddrPortReaderWriter spares the
+// socket is the UDP socket as the mux sees it. The mux serves every call, so nothing
+// that goes wrong with one packet gets through to it: a read fails only when the
+// socket has ended, with io.EOF. That it implements ice.AddrPortReaderWriter spares the
 // packet path an allocation for every address.
 type socket interface {
 	net.PacketConn
@@ -23,7 +23,7 @@ type socket interface {
 }
 
 // patiently reads until there is something or the socket has ended, whatever goes wrong: such as the kernel being out of
-// buffers, or on Windows a datagram that is larger than any of ours.
+// buffers.
 func patiently(log logr.Logger, read func() error) error {
 	for pause := time.Millisecond; ; pause = min(2*pause, time.Second) {
 		err := read()
@@ -42,15 +42,22 @@ func patiently(log logr.Logger, read func() error) error {
 type plainSocket struct {
 	*net.UDPConn
 	log logr.Logger
+	// buf has room for any datagram: one that had not would be an error on Windows, which anybody could cause. It belongs
+	// to the one who reads.
+	buf *[1 << 16]byte
 }
 
-// ReadFromAddrPort implements ice.AddrPortReaderWriter.
+func newPlainSocket(conn *net.UDPConn, log logr.Logger) plainSocket {
+	return plainSocket{conn, log, new([1 << 16]byte)}
+}
+
+// ReadFromAddrPort implements ice.AddrPortReaderWriter. What b has no room for is lost.
 func (s plainSocket) ReadFromAddrPort(b []byte) (n int, from netip.AddrPort, err error) {
 	err = patiently(s.log, func() (err error) {
-		n, from, err = s.UDPConn.ReadFromUDPAddrPort(b)
+		n, from, err = s.UDPConn.ReadFromUDPAddrPort(s.buf[:])
 		return err
 	})
-	return n, from, err
+	return copy(b, s.buf[:n]), from, err
 }
 
 // WriteToAddrPort implements ice.AddrPortReaderWriter.

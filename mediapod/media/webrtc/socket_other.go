@@ -12,5 +12,5 @@ import (
 
 // newSocket takes a socket over.
 func newSocket(conn *net.UDPConn, log logr.Logger) (socket, error) {
-	return plainSocket{conn, log}, nil
+	return newPlainSocket(conn, log), nil
 }
