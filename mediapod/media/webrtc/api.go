@@ -20,6 +20,7 @@ import (
 func (b *backend) api(p *peer, video bool) (*webrtc.API, error) {
 	s := webrtc.SettingEngine{LoggerFactory: b.logs, BufferFactory: p.buffer}
 	s.SetICEUDPMux(b.mux)
+	s.SetNet(b.net)
 	// The pod's address is public, or mapped one to one, and known: ICE-lite (RFC
 	// 8445 section 2.5) is made for that. It also never sends to an address because
 	// an offer names it.

@@ -13,6 +13,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -21,6 +22,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/pion/transport/v4/stdnet"
 	"github.com/pion/webrtc/v4"
 
 	"github.com/callfleet/callfleet/audio/codec"
@@ -55,6 +57,7 @@ type backend struct {
 	mux         *mux
 	certificate webrtc.Certificate
 	logs        pionLogs
+	net         *stdnet.Net
 
 	stop    chan struct{}
 	reports sync.WaitGroup
@@ -72,10 +75,15 @@ func New(cfg Config) (transport.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	logs := pionLogs{cfg.Log.WithName("webrtc")}
+	// Each session would list the interfaces of this machine for itself, and keep the list. None needs it, for there is
+	// but the one socket.
+	shared, err := stdnet.NewNet()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("listing the network interfaces: %w", err), socket.Close())
+	}
 	b := &backend{
-		cfg: cfg, certificate: certificate, logs: logs, stop: make(chan struct{}), peers: map[*peer]struct{}{},
-		mux: newMux(socket),
+		cfg: cfg, certificate: certificate, logs: pionLogs{cfg.Log.WithName("webrtc")}, net: shared,
+		stop: make(chan struct{}), peers: map[*peer]struct{}{}, mux: newMux(socket),
 	}
 	b.reports.Go(b.report)
 	return b, nil
