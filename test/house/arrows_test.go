@@ -53,7 +53,7 @@ var grounds = []ground{
 	{folder: "mediapod/media", ours: []string{"audio"}, foreign: []ban{noKubernetes, noAPIServer, noPion}},
 	{folder: "mediapod/media/webrtc", ours: []string{"audio", "mediapod/media/sdp", "mediapod/media/transport"}, foreign: []ban{noKubernetes, noAPIServer}},
 	{folder: "mediapod/media/transport", ours: []string{"mediapod/media/sdp"}, foreign: []ban{noKubernetes, noAPIServer, noPion}},
-	{folder: "mediapod/recording", ours: []string{"audio"}, foreign: []ban{noKubernetes, noAPIServer, noPion}},
+	{folder: "mediapod/recording", ours: []string{"audio", "mediapod/media/video"}, foreign: []ban{noKubernetes, noAPIServer, noPion}},
 	{folder: "mediapod/control", ours: []string{"api", "graph", "mediapod/prompts", "mediapod/rules", "mediapod/signaling"}, foreign: []ban{noPion, noManager}},
 	{folder: "mediapod/signaling", ours: []string{"graph"}, foreign: []ban{noKubernetes, noAPIServer, noPion}},
 
