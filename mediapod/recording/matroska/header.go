@@ -100,15 +100,15 @@ type pixels struct {
 }
 
 type trackEntry struct {
-	TrackNumber  uint64 `ebml:"TrackNumber"`
-	TrackUID     uint64 `ebml:"TrackUID"`
-	TrackType    uint64 `ebml:"TrackType"`
-	FlagLacing   uint64 `ebml:"FlagLacing"`
-	Name         string `ebml:"Name,omitempty"`
-	CodecID      string `ebml:"CodecID"`
-	CodecPrivate []byte `ebml:"CodecPrivate,omitempty"`
-	SeekPreRoll  uint64 `ebml:"SeekPreRoll,omitempty"`
-	Audio        *audio `ebml:"Audio"`
+	TrackNumber  uint64  `ebml:"TrackNumber"`
+	TrackUID     uint64  `ebml:"TrackUID"`
+	TrackType    uint64  `ebml:"TrackType"`
+	FlagLacing   uint64  `ebml:"FlagLacing"`
+	Name         string  `ebml:"Name,omitempty"`
+	CodecID      string  `ebml:"CodecID"`
+	CodecPrivate []byte  `ebml:"CodecPrivate,omitempty"`
+	SeekPreRoll  uint64  `ebml:"SeekPreRoll,omitempty"`
+	Audio        *audio  `ebml:"Audio"`
 	Video        *pixels `ebml:"Video"`
 }
 
