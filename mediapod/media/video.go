@@ -165,7 +165,8 @@ func (v *vision) look(now time.Time) {
 }
 
 // SetSpeakers tells who spoke, the latest first, by the number that Voice.Source has. Those who watch the last that spoke,
-// and those who listen in, are shown their cameras.
+// and those who listen in, are shown their cameras. The call does so by itself when the far side sends voices apart; it
+// is for far sides that send only a mix, and tell who speaks in another way.
 func (c *Call) SetSpeakers(sources []uint32) {
 	v := &c.vision
 	v.mu.Lock()

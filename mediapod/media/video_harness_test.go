@@ -24,22 +24,22 @@ import (
 	"github.com/callfleet/callfleet/mediapod/media/video"
 )
 
-// wire is a transport that keeps what is sent, and carries nothing.
-type wire struct {
+// cable is a transport that keeps what is sent, and carries nothing.
+type cable struct {
 	mu    sync.Mutex
 	sent  map[int][]transport.Packet
 	asked map[int]int // for key frames, by section
 	keep  bool
 }
 
-func (*wire) Answer(context.Context, string) (string, error) { return "", nil }
-func (*wire) Trickle(sdp.Fragment) error                     { return nil }
-func (*wire) Close()                                         {}
-func (*wire) Restart(context.Context, sdp.Fragment) (sdp.Fragment, error) {
+func (*cable) Answer(context.Context, string) (string, error) { return "", nil }
+func (*cable) Trickle(sdp.Fragment) error                     { return nil }
+func (*cable) Close()                                         {}
+func (*cable) Restart(context.Context, sdp.Fragment) (sdp.Fragment, error) {
 	return sdp.Fragment{}, nil
 }
 
-func (w *wire) Send(track int, p *transport.Packet) error {
+func (w *cable) Send(track int, p *transport.Packet) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.keep {
@@ -50,18 +50,18 @@ func (w *wire) Send(track int, p *transport.Packet) error {
 	return nil
 }
 
-func (w *wire) WantKeyFrame(track int, _ uint32) {
+func (w *cable) WantKeyFrame(track int, _ uint32) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked[track]++
 }
 
-func newWire() *wire {
-	return &wire{sent: map[int][]transport.Packet{}, asked: map[int]int{}, keep: true}
+func newCable() *cable {
+	return &cable{sent: map[int][]transport.Packet{}, asked: map[int]int{}, keep: true}
 }
 
 // frames puts together what was sent in a section.
-func (w *wire) frames(t testing.TB, track int, c video.Codec) (all []video.Frame) {
+func (w *cable) frames(t testing.TB, track int, c video.Codec) (all []video.Frame) {
 	t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -80,13 +80,13 @@ func (w *wire) frames(t testing.TB, track int, c video.Codec) (all []video.Frame
 	return all
 }
 
-// staged is a call whose far side is a wire, and whose time is the test's.
+// staged is a call whose far side is a cable, and whose time is the test's.
 type staged struct {
 	*Call
 	t        testing.TB
 	registry *prometheus.Registry
 	s        *session
-	w        *wire
+	w        *cable
 	now      time.Time
 	sequence map[int]uint16
 }
@@ -138,7 +138,7 @@ func agree(t testing.TB, description string) *agreement {
 
 // connect has a far side come.
 func (g *staged) connect(sections ...string) {
-	g.s, g.w = &session{connection: newConnection(g.Call)}, newWire()
+	g.s, g.w = &session{connection: newConnection(g.Call)}, newCable()
 	g.s.transport = g.w
 	g.s.agreed.Store(agree(g.t, description(sections...)))
 	g.mu.Lock()
@@ -149,8 +149,8 @@ func (g *staged) connect(sections ...string) {
 }
 
 // listener has somebody listen in.
-func (g *staged) listener(sections ...string) (*listener, *wire) {
-	l, w := &listener{connection: newConnection(g.Call), who: "grace"}, newWire()
+func (g *staged) listener(sections ...string) (*listener, *cable) {
+	l, w := &listener{connection: newConnection(g.Call), who: "grace"}, newCable()
 	l.transport = w
 	l.agreed.Store(agree(g.t, description(sections...)))
 	g.mu.Lock()

@@ -230,7 +230,7 @@ func TestListenersSeeWhoSpeaksAndTheScreen(t *testing.T) {
 
 func TestAListenerIsSentTheCodecUnderTheirOwnNumber(t *testing.T) {
 	g := stage(t, Behavior{}, "")
-	l, w := &listener{connection: newConnection(g.Call), who: "grace"}, newWire()
+	l, w := &listener{connection: newConnection(g.Call), who: "grace"}, newCable()
 	l.transport = w
 	l.agreed.Store(agree(t, strings.NewReplacer("96", "120", "102", "121", "105", "122").Replace(description(""))))
 	g.mu.Lock()

@@ -72,6 +72,21 @@ type Watch struct {
 	// tracks that are watched; guarded by the vision's lock.
 	tracks  []int
 	cameras []int // of them, where there are only so many
+	hears   bool  // it depends on who speaks, so that voices are played out; guarded by the call's lock
+}
+
+// hearLocked has the call find out who speaks, or not any more. It is called under the call's lock, and not the vision's.
+func (w *Watch) hearLocked(on bool) {
+	if on == w.hears {
+		return
+	}
+	v := &w.call.voice
+	if w.hears = on; on {
+		v.wants.Add(1)
+		v.seat.start()
+	} else {
+		v.wants.Add(-1)
+	}
 }
 
 func (w *Watch) has(track int) bool { return slices.Contains(w.tracks, track) }
@@ -98,22 +113,32 @@ func (w *Watch) choose(v *vision) {
 func (c *Call) WatchVideo(s VideoSink, f VideoFilter) *Watch {
 	w := &Watch{call: c, sink: s, filter: f}
 	c.mu.Lock()
-	closed := c.closed
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return w
+	}
+	w.hearLocked(f.Last > 0)
 	v := &c.vision
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if !closed {
-		v.watches = append(v.watches, w)
-		v.refreshLocked()
-		v.askLocked()
-	}
+	v.watches = append(v.watches, w)
+	v.refreshLocked()
+	v.askLocked()
 	return w
 }
 
 // SetFilter changes what is watched.
 func (w *Watch) SetFilter(f VideoFilter) {
+	w.call.mu.Lock()
+	defer w.call.mu.Unlock()
 	v := &w.call.vision
+	v.mu.Lock()
+	watches := slices.Contains(v.watches, w)
+	v.mu.Unlock()
+	if !watches {
+		return // it was stopped
+	}
+	w.hearLocked(f.Last > 0)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	w.filter = f
@@ -131,6 +156,9 @@ func (w *Watch) Tracks() []int {
 
 // Stop returns when the sink is not called any more.
 func (w *Watch) Stop() {
+	w.call.mu.Lock()
+	defer w.call.mu.Unlock()
+	w.hearLocked(false)
 	v := &w.call.vision
 	v.mu.Lock()
 	defer v.mu.Unlock()

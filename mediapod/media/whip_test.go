@@ -101,9 +101,8 @@ func TestASecondSessionIsRefused(t *testing.T) {
 	if resp, _ := u.request(t, "POST", url, offer, bearer(token)); resp.StatusCode != http.StatusConflict {
 		t.Errorf("a second POST: %s, want 409", resp.Status)
 	}
-	if s := call.State(); s != StateConnected {
-		t.Errorf("state %s after it", s)
-	}
+	// The far side may know that it is connected before the engine does.
+	eventually(t, 5*time.Second, "the first is connected all the same", func() bool { return call.State() == StateConnected })
 	if resp, _ := u.request(t, "DELETE", f.location, "", bearer("wrong")); resp.StatusCode != http.StatusUnauthorized {
 		t.Errorf("DELETE with a wrong token: %s", resp.Status)
 	}
@@ -133,7 +132,7 @@ func TestTheAnswer(t *testing.T) {
 			want: []string{"m=audio 9 UDP/TLS/RTP/SAVPF 109", "a=rtpmap:109 G722/8000"}},
 		"unknown codecs are passed over": {codecs: all[1:2],
 			edit: strings.NewReplacer("SAVPF 0", "SAVPF 99 0 126", "a=rtpmap:0 ", "a=rtpmap:99 speex/16000\r\na=rtpmap:126 telephone-event/8000\r\na=rtpmap:0 ").Replace,
-			want: []string{"m=audio 9 UDP/TLS/RTP/SAVPF 0 126", "a=rtpmap:126 telephone-event/8000"}, lacks: []string{"speex", "99"}},
+			want: []string{"m=audio 9 UDP/TLS/RTP/SAVPF 0 126", "a=rtpmap:126 telephone-event/8000"}, lacks: []string{"speex", "rtpmap:99", " 99"}},
 		"video is taken": {codecs: all[1:2], edit: withVideo,
 			want: []string{"m=audio 9 UDP/TLS/RTP/SAVPF 0", "m=video 9 UDP/TLS/RTP/SAVPF 96"}},
 		"a far side that only sends": {codecs: all[2:], edit: strings.NewReplacer("a=sendrecv", "a=sendonly").Replace, want: []string{"a=recvonly"}},
