@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package record keeps what is said in a call. A Recorder is a tap of the media engine: it takes the sound as it goes by,
+// mixes it, and hands it to package recording, which writes the files.
+//
+// Whether something may be kept is asked for every frame, at the moment it would be handed on, and of whoever knows what the
+// service was told: a recorder that is told of it later would keep what it must not.
+package record
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/callfleet/callfleet/audio"
+	"github.com/callfleet/callfleet/audio/mix"
+	"github.com/callfleet/callfleet/audio/opus"
+	"github.com/callfleet/callfleet/mediapod/media"
+	"github.com/callfleet/callfleet/mediapod/recording"
+)
+
+// The tracks, by which files are named. Each speaker whom the far side sends unmixed has one more, "speaker-" and its number.
+const (
+	TrackMixed  = "mixed"  // everybody
+	TrackOthers = "others" // everybody but the bot, as the far side mixes them
+	TrackBot    = "bot"
+)
+
+const (
+	// buffered is what may wait to be played out when the gate opens, and was said before (the longest delay of
+	// mediapod/media/playout).
+	buffered = 200 * time.Millisecond
+	// maxSpeakers leaves a recording some tracks besides.
+	maxSpeakers = 56
+	// closed is when frames are taken from while the gate is closed: never.
+	closed = math.MaxInt64
+)
+
+// Config of a Recorder.
+type Config struct {
+	// Dir is where the files go, and Name begins each one's (see recording.Config).
+	Dir, Name string
+	// RecordingID and CallID stand in the manifest.
+	RecordingID, CallID string
+	Format              recording.Format
+	// Participants has files made for each voice besides the mix.
+	Participants bool
+	// MaxDuration ends the recording; zero means no limit.
+	MaxDuration time.Duration
+
+	// Allowed says whether sound may be kept now. It is asked for every frame, and must not wait.
+	Allowed func() bool
+	// Speaker is who is behind a number that the far side gives to a speaker; "" if nobody knows. It must not wait.
+	Speaker func(source uint32) string
+	// OnError is told what goes wrong, recording.ErrLimit among it. It must not wait.
+	OnError func(error)
+	// Clock is nil for the machine's.
+	Clock recording.Clock
+}
+
+// Recorder keeps one call. Tap belongs to the engine's clock, all else to one goroutine.
+type Recorder struct {
+	cfg    Config
+	rec    *recording.Recording
+	now    func() time.Time
+	opened time.Time
+	from   atomic.Int64 // frames are kept from so long after opened on
+
+	roster map[string]bool // who was noted to be in the call
+
+	mixed, others, bot *recording.Track
+
+	// These belong to Tap.
+	bus         mix.Bus
+	heard, said mix.Source
+	limiter     mix.Limiter
+	sum         [audio.FrameSamples]int16
+	speakers    map[uint32]*recording.Track
+}
+
+var _ media.Tap = (*Recorder)(nil)
+
+// Supported says why recordings cannot be in a format; nil if they can.
+func Supported(format recording.Format) error {
+	if format == recording.FormatWAV {
+		return nil
+	}
+	_, err := opus.Default()
+	return err
+}
+
+// New makes a recorder that keeps nothing yet and has touched no disk.
+func New(cfg Config) (*Recorder, error) {
+	if err := Supported(cfg.Format); err != nil {
+		return nil, err
+	}
+	r := &Recorder{cfg: cfg, now: time.Now, roster: map[string]bool{}, speakers: map[uint32]*recording.Track{}}
+	r.from.Store(closed)
+	if cfg.Clock != nil {
+		r.now = cfg.Clock.Now
+	}
+	c := recording.Config{
+		Dir: cfg.Dir, Name: cfg.Name, RecordingID: cfg.RecordingID, CallID: cfg.CallID, Format: cfg.Format,
+		MaxDuration: cfg.MaxDuration, OnError: cfg.OnError, Clock: cfg.Clock,
+	}
+	if cfg.Format != recording.FormatWAV {
+		c.NewEncoder = newEncoder
+	}
+	var err error
+	if r.rec, err = recording.New(c); err != nil {
+		return nil, err
+	}
+	tracks := map[string]**recording.Track{TrackMixed: &r.mixed}
+	if cfg.Participants {
+		tracks[TrackOthers], tracks[TrackBot] = &r.others, &r.bot
+	}
+	for id, track := range tracks {
+		if *track, err = r.rec.Track(recording.TrackInfo{ID: id, Kind: recording.KindAudio}); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// Open begins the recording. The service must have taken in before that there is one.
+func (r *Recorder) Open() error {
+	if err := r.rec.Open(); err != nil {
+		return err
+	}
+	r.opened = r.now()
+	r.from.Store(int64(buffered))
+	return nil
+}
+
+// Pause keeps nothing until Resume; the time in between is silent in the files.
+func (r *Recorder) Pause() error {
+	r.from.Store(closed)
+	return r.rec.Pause()
+}
+
+// Resume goes on after Pause.
+func (r *Recorder) Resume() error {
+	if err := r.rec.Resume(); err != nil {
+		return err
+	}
+	r.from.Store(int64(r.now().Sub(r.opened) + buffered))
+	return nil
+}
+
+// Close ends the recording and its files. Tap must not be called any more. As recording.Close, it can be called again when
+// the context ended first.
+func (r *Recorder) Close(ctx context.Context) (recording.Manifest, error) {
+	r.from.Store(closed)
+	return r.rec.Close(ctx)
+}
+
+// Present notes who is in the call, as id to name.
+func (r *Recorder) Present(people map[string]string) {
+	for id := range r.roster {
+		if _, here := people[id]; !here {
+			r.rec.Left(id)
+			delete(r.roster, id)
+		}
+	}
+	for id, name := range people {
+		if !r.roster[id] {
+			r.rec.Joined(id, name)
+			r.roster[id] = true
+		}
+	}
+}
+
+// Tap implements media.Tap.
+func (r *Recorder) Tap(f *media.Frame) {
+	from := r.from.Load()
+	if from == closed {
+		return
+	}
+	at := f.At.Sub(r.opened)
+	if int64(at) < from || !r.cfg.Allowed() {
+		return
+	}
+	if f.Heard != nil || f.Said != nil {
+		r.mixed.WritePCM(at, r.mix(f))
+	}
+	if !r.cfg.Participants {
+		return
+	}
+	if f.Heard != nil {
+		r.others.WritePCM(at, f.Heard)
+	}
+	if f.Said != nil {
+		r.bot.WritePCM(at, f.Said)
+	}
+	for i := range f.Voices {
+		if t := r.speaker(f.Voices[i].Source); t != nil {
+			t.WritePCM(at, f.Voices[i].PCM)
+		}
+	}
+}
+
+// mix is both sides in one, turned down where that is too loud.
+func (r *Recorder) mix(f *media.Frame) []int16 {
+	r.bus.Begin()
+	if f.Heard != nil {
+		r.bus.Add(&r.heard, f.Heard)
+	}
+	if f.Said != nil {
+		r.bus.Add(&r.said, f.Said)
+	}
+	r.bus.Mix(r.sum[:], &r.limiter)
+	return r.sum[:]
+}
+
+// speaker is the track of somebody, made when they are heard first; nil for those who are too many.
+func (r *Recorder) speaker(source uint32) *recording.Track {
+	t, known := r.speakers[source]
+	if known || len(r.speakers) >= maxSpeakers {
+		return t
+	}
+	who := ""
+	if r.cfg.Speaker != nil {
+		who = r.cfg.Speaker(source)
+	}
+	t, err := r.rec.Track(recording.TrackInfo{ID: "speaker-" + strconv.FormatUint(uint64(source), 10), Participant: who, Kind: recording.KindAudio})
+	if err != nil { // it is shut: this frame comes too late
+		return nil
+	}
+	r.speakers[source] = t
+	return t
+}
+
+// encoder makes packets for files: without discontinuous transmission, as a file wants one for every frame.
+type encoder struct{ *opus.Encoder }
+
+// newEncoder is only called where the library is there.
+func newEncoder() recording.OpusEncoder {
+	c := opus.LowDelay()
+	c.DTX = false
+	library, err := opus.Default()
+	if err == nil {
+		var e *opus.Encoder
+		if e, err = library.NewEncoder(c); err == nil {
+			return encoder{e}
+		}
+	}
+	panic(fmt.Sprintf("record: Opus is used though New has refused it: %v", err))
+}
+
+// Encode implements recording.OpusEncoder.
+func (e encoder) Encode(dst []byte, frame []int16) []byte {
+	out, err := e.Encoder.Encode(dst, frame)
+	if err != nil {
+		return dst
+	}
+	return out
+}
+
+// Delay implements recording.OpusEncoder: the 2.5 ms that CELT looks ahead, which is all there is in the low-delay mode.
+func (encoder) Delay() time.Duration { return 2500 * time.Microsecond }
+
+// Limited reports whether an error says that the recording has reached its limit.
+func Limited(err error) bool { return errors.Is(err, recording.ErrLimit) }
