@@ -9,15 +9,20 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/callfleet/callfleet/mediapod/agent"
+	"github.com/callfleet/callfleet/mediapod/media"
 )
 
 func main() {
+	if os.Getenv("GOGC") == "" { // which goes before
+		debug.SetGCPercent(media.GCPercent)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx); err != nil {

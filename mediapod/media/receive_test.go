@@ -214,6 +214,7 @@ func fakeSession(b Behavior) (*session, *nullTransport) {
 	null := &nullTransport{}
 	c := &Call{behavior: b, engine: &Engine{clock: newClock(), calls: map[string]*Call{}}, onChange: func() {}, listeners: map[string]*listener{}}
 	c.voice.seat = c.engine.clock.seat(c)
+	c.vision.call, c.vision.seat = c, c.engine.clock.seat(&c.vision)
 	s := &session{connection: connection{call: c, transport: null}}
 	c.session = s
 	main := section{kind: kindAudio, formats: []format{{Codec: codec.G722, payloadType: 9}, {Codec: codec.PCMU, payloadType: 0}}}

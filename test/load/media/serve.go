@@ -21,6 +21,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"runtime/pprof"
 	"strconv"
 	"sync/atomic"
@@ -71,6 +72,7 @@ func (c *counter) Tap(f *media.Frame) {
 // serve is the role of the server: the engine with that many calls, until its input ends. Lines of input are questions:
 // "state" for a state, "begin" and "end" for one too, with a profile of what is between them in the file, if there is one.
 func serve(ctx context.Context, what string, calls int, profile string) error {
+	debug.SetGCPercent(media.GCPercent) // as media pods do
 	certificate, err := selfSigned()
 	if err != nil {
 		return fmt.Errorf("making a certificate: %w", err)
