@@ -41,6 +41,7 @@ type CallingBotList struct {
 
 // CallingBotSpec is what the user wants.
 // +kubebuilder:validation:XValidation:rule="self.media.hosting != 'Service' || !has(self.incoming) || self.incoming.all(r, !has(r.behavior) || !has(r.behavior.echo))",message="an incoming rule with behavior.echo needs media.hosting: Application, as echo needs the call's media in the pod; with hosting: Service use play"
+// +kubebuilder:validation:XValidation:rule="self.media.hosting != 'Service' || !has(self.incoming) || self.incoming.all(r, !has(r.behavior) || !has(r.behavior.recording))",message="an incoming rule with behavior.recording needs media.hosting: Application, as the pod hears nothing of a call whose media the service hosts; there, kubectl callfleet record has the service record"
 // +kubebuilder:validation:XValidation:rule="self.media.hosting != 'Service' || !has(self.incoming) || self.incoming.all(r, !has(r.call) || !has(r.call.leave) || !has(r.call.leave.silenceTimeout) || duration(r.call.leave.silenceTimeout) <= duration('0s'))",message="an incoming rule with call.leave.silenceTimeout needs media.hosting: Application, as the pod hears nothing of a call whose media the service hosts; use maxDuration or aloneTimeout"
 type CallingBotSpec struct {
 	FleetConfig `json:",inline"`

@@ -44,9 +44,9 @@ type CallSpec struct {
 	ScreenSharing ScreenSharing `json:"screenSharing,omitempty"`
 
 	// recordingStatus is what the bot tells the service about recording, and with it everybody in the call. Nothing of a
-	// call may be persisted before the service has taken in "Recording".
+	// call may be persisted before the service has taken in "Recording". Absent: "Recording" while behavior.recording records,
+	// else "NotRecording". Any other value holds behavior.recording up, for as long as it is there.
 	// +optional
-	// +default="NotRecording"
 	RecordingStatus RecordingStatus `json:"recordingStatus,omitempty"`
 
 	// invite brings others into the call. Entries may be added while it goes on; one taken out is not removed from the
@@ -76,8 +76,9 @@ const (
 	DesiredEnded     DesiredState = "Ended"
 )
 
-// Behavior is what the bot does in a call: one of the members.
-// +kubebuilder:validation:XValidation:rule="has(self.echo) != has(self.play)",message="exactly one of echo and play must be set"
+// Behavior is what the bot does in a call: echo or play or neither, and recording besides.
+// +kubebuilder:validation:XValidation:rule="!has(self.echo) || !has(self.play)",message="echo and play exclude each other; set one of them"
+// +kubebuilder:validation:XValidation:rule="has(self.echo) || has(self.play) || has(self.recording)",message="set echo, play or recording, or leave behavior out"
 type Behavior struct {
 	// echo returns what is heard, as it came.
 	// +optional
@@ -86,7 +87,51 @@ type Behavior struct {
 	// play plays a recording into the call.
 	// +optional
 	Play *Play `json:"play,omitempty"`
+
+	// recording keeps what is said in files of the media pod, from when everybody was told that the call is recorded;
+	// with hosting: Application.
+	// +optional
+	Recording *RecordingBehavior `json:"recording,omitempty"`
 }
+
+// RecordingBehavior says how a call is recorded. The bot tells the service that it records, and keeps nothing before the service has
+// taken that in.
+// +kubebuilder:validation:XValidation:rule="!has(self.maxDuration) || duration(self.maxDuration) > duration('0s')",message="maxDuration must be longer than 0s"
+type RecordingBehavior struct {
+	// format of the files: WAV is 16 kHz, 16 bits, 115 MB an hour; Ogg is Opus, 22 MB an hour, and needs libopus in the media pod.
+	// +optional
+	// +default="WAV"
+	Format RecordingFormat `json:"format,omitempty"`
+
+	// tracks: Mixed is one file with everybody; Participants adds one of the bot, one of everybody else, and one of each speaker
+	// whom the far side sends unmixed.
+	// +optional
+	// +default="Mixed"
+	Tracks RecordingTracks `json:"tracks,omitempty"`
+
+	// maxDuration after which the recording ends; the call goes on, and everybody is told that it is no longer recorded.
+	// +optional
+	// +default="4h"
+	MaxDuration Duration `json:"maxDuration,omitempty"`
+}
+
+// RecordingFormat is a kind of files.
+// +kubebuilder:validation:Enum=WAV;Ogg
+type RecordingFormat string
+
+const (
+	RecordingWAV RecordingFormat = "WAV"
+	RecordingOgg RecordingFormat = "Ogg"
+)
+
+// RecordingTracks is what has a file of its own.
+// +kubebuilder:validation:Enum=Mixed;Participants
+type RecordingTracks string
+
+const (
+	TracksMixed        RecordingTracks = "Mixed"
+	TracksParticipants RecordingTracks = "Participants"
+)
 
 // Echo has no settings.
 type Echo struct{}

@@ -37,8 +37,8 @@ func (p CallPhase) Finished() bool { return p == PhaseCompleted || p == PhaseFai
 // CallStatus is the story of a call. The session controller writes phase (Pending, Scheduled, Assigned, Completed,
 // Failed), mediaPod, attempts, endReason and the conditions Assigned, NeedsAttention, Finished, Reconciling and Stalled;
 // the agent in the pod writes phase (Joining to Leaving), call, participants, media, what became of the spec's wishes
-// (recordingStatus, screenSharing, muted, invites) and the conditions Connected, MediaFlowing and Recording, and, while the
-// call goes on, NeedsAttention with the reasons InviteFailed, Refused and NoEffect. Of a call that came in or is adopted without being
+// (recordingStatus, screenSharing, muted, invites), recordings and the conditions Connected, MediaFlowing and Recording, and, while
+// the call goes on, NeedsAttention with the reasons InviteFailed, Refused, RecordingFailed and NoEffect. Of a call that came in or is adopted without being
 // bound, it writes mediaPod too. Both add to the timeline. Every write carries the resourceVersion it was computed from.
 type CallStatus struct {
 	// observedGeneration is the generation the controller's part speaks of.
@@ -93,6 +93,12 @@ type CallStatus struct {
 	// media is what was measured.
 	// +optional
 	Media *MediaStatus `json:"media,omitempty"`
+
+	// recordings are the files of behavior.recording, those of earlier attempts first; listed when they are complete.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=50
+	Recordings []RecordedFile `json:"recordings,omitempty"`
 
 	// timeline tells what happened, oldest first.
 	// +optional
@@ -306,6 +312,35 @@ type AudioStatus struct {
 	// energy is the level of the last second heard, in dBov: 0 loudest, -127 silence.
 	// +optional
 	Energy int32 `json:"energy"`
+}
+
+// RecordedFile is one file of a recording. A file with the same name and the ending .json, without the track, says more.
+type RecordedFile struct {
+	// uri of the file, as the media pod sees it.
+	// +required
+	// +kubebuilder:validation:MaxLength=1024
+	URI string `json:"uri"`
+	// track it has: mixed, others, bot, or speaker- and a number.
+	// +optional
+	// +kubebuilder:validation:MaxLength=100
+	Track string `json:"track,omitempty"`
+	// participant who is heard, by id; of one voice, if it is known whose.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Participant string `json:"participant,omitempty"`
+	// +optional
+	Bytes int64 `json:"bytes"`
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	SHA256 string `json:"sha256,omitempty"`
+	// startTime is that of the first sound in it.
+	// +optional
+	StartTime *metav1.MicroTime `json:"startTime,omitempty"`
+	// +optional
+	Duration Duration `json:"duration,omitempty"`
+	// incomplete: its process was killed while it recorded, or the file could not be written to the end.
+	// +optional
+	Incomplete bool `json:"incomplete,omitempty"`
 }
 
 // TimelineEvent is one thing that happened.

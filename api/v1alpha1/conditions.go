@@ -150,6 +150,8 @@ const (
 	ReasonInviteFailed = "InviteFailed"
 	// ReasonRefused: the service refused something that the spec asks for.
 	ReasonRefused = "Refused"
+	// ReasonRecordingFailed: what behavior.recording keeps cannot be kept any more.
+	ReasonRecordingFailed = "RecordingFailed"
 	// ReasonNoEffect: the spec asks for something that cannot come about in this call.
 	ReasonNoEffect = "NoEffect"
 	// ReasonFinished: the session is over.

@@ -113,7 +113,6 @@ type IncomingTemplate struct {
 	// +optional
 	Muted bool `json:"muted,omitempty"`
 	// +optional
-	// +default="NotRecording"
 	RecordingStatus RecordingStatus `json:"recordingStatus,omitempty"`
 	// +optional
 	Leave LeaveRules `json:"leave,omitzero"`

@@ -24,9 +24,8 @@ func Call(namespace, name, bot string) *CallBuilder {
 		Spec: v1alpha1.OneCallSpec{
 			CallSpec: v1alpha1.CallSpec{
 				BotRef: v1alpha1.BotReference{Name: bot}, DesiredState: v1alpha1.DesiredConnected,
-				Rejoin:          v1alpha1.Rejoin{Policy: v1alpha1.RejoinOnFailure, MaxAttempts: 3},
-				ScreenSharing:   v1alpha1.ScreenSharingNone,
-				RecordingStatus: v1alpha1.NotRecording,
+				Rejoin:        v1alpha1.Rejoin{Policy: v1alpha1.RejoinOnFailure, MaxAttempts: 3},
+				ScreenSharing: v1alpha1.ScreenSharingNone,
 			},
 			To: []v1alpha1.Identity{{User: UserID}},
 		},

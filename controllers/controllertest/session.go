@@ -22,9 +22,8 @@ func Session(namespace, name, bot string) *SessionBuilder {
 		Spec: v1alpha1.MeetingSessionSpec{
 			CallSpec: v1alpha1.CallSpec{
 				BotRef: v1alpha1.BotReference{Name: bot}, DesiredState: v1alpha1.DesiredConnected,
-				Rejoin:          v1alpha1.Rejoin{Policy: v1alpha1.RejoinOnFailure, MaxAttempts: 3},
-				ScreenSharing:   v1alpha1.ScreenSharingNone,
-				RecordingStatus: v1alpha1.NotRecording,
+				Rejoin:        v1alpha1.Rejoin{Policy: v1alpha1.RejoinOnFailure, MaxAttempts: 3},
+				ScreenSharing: v1alpha1.ScreenSharingNone,
 			},
 			Meeting: v1alpha1.Meeting{JoinURL: v1alpha1.HTTPSURL(JoinURLOf(name))},
 		},

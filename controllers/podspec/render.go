@@ -43,6 +43,9 @@ func Render(in Input) (*corev1.Pod, error) {
 		return nil, err
 	}
 	merged.Spec.Tolerations = withOwnTolerations(merged.Spec.Tolerations)
+	if !ServiceHosted(mp) {
+		withRecordings(&merged.Spec)
+	}
 	tellGracePeriod(&merged.Spec)
 	return &corev1.Pod{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},

@@ -105,6 +105,9 @@ func needsOfSpec(spec *v1alpha1.CallingBotSpec) []need {
 			if rule.Call != nil && rule.Call.RecordingStatus == v1alpha1.Recording {
 				add(graph.FeatureRecordingStatus, where+".call.recordingStatus")
 			}
+			if rule.Behavior != nil && rule.Behavior.Recording != nil {
+				add(graph.FeatureRecordingStatus, where+".behavior.recording")
+			}
 		}
 	}
 	return needs
@@ -157,7 +160,7 @@ func callNeeds(spec *v1alpha1.CallSpec) []graph.Feature {
 	if spec.ScreenSharing != "" && spec.ScreenSharing != v1alpha1.ScreenSharingNone {
 		features = append(features, graph.FeatureScreenSharing)
 	}
-	if spec.RecordingStatus == v1alpha1.Recording {
+	if spec.RecordingStatus == v1alpha1.Recording || spec.Behavior != nil && spec.Behavior.Recording != nil {
 		features = append(features, graph.FeatureRecordingStatus)
 	}
 	return features

@@ -23,6 +23,9 @@ func TestNeedsOfSpec(t *testing.T) {
 		"answering people needs nothing more": {func(s *v1alpha1.CallingBotSpec) {
 			s.Incoming = []v1alpha1.IncomingRule{{Action: v1alpha1.IncomingAnswer, From: &v1alpha1.CallerMatch{Tenants: []v1alpha1.GUID{controllertest.TenantID}}}}
 		}, []string{media}},
+		"a recording has to be announced": {func(s *v1alpha1.CallingBotSpec) {
+			s.Incoming = []v1alpha1.IncomingRule{{Action: v1alpha1.IncomingAnswer, Behavior: &v1alpha1.Behavior{Recording: &v1alpha1.RecordingBehavior{}}}}
+		}, []string{media, "RecordingStatus: spec.incoming[0].behavior.recording"}},
 		"rules of all kinds, each feature once": {func(s *v1alpha1.CallingBotSpec) {
 			s.Incoming = []v1alpha1.IncomingRule{
 				{Action: v1alpha1.IncomingReject, From: &v1alpha1.CallerMatch{Users: []v1alpha1.GUID{"u"}}},
@@ -60,6 +63,9 @@ func TestNeedsOfSessions(t *testing.T) {
 			s.Spec.GuestName, s.Spec.ScreenSharing, s.Spec.RecordingStatus = "Reception", v1alpha1.ScreenSharingViewer, v1alpha1.Recording
 			s.Spec.Invite = []v1alpha1.Invitee{{}}
 		}, []string{"reception/Invite", "reception/ScreenSharing", "reception/RecordingStatus", "reception/JoinAsGuest"}},
+		"one that is recorded": {func(s *v1alpha1.MeetingSession) {
+			s.Spec.Behavior = &v1alpha1.Behavior{Recording: &v1alpha1.RecordingBehavior{}}
+		}, []string{"reception/RecordingStatus", "reception/JoinMeetings"}},
 		"one that is looked up": {func(s *v1alpha1.MeetingSession) { s.Spec.Meeting = v1alpha1.Meeting{VideoTeleconferenceID: "1"} }, []string{"reception/JoinMeetings", "reception/LookUpMeetings"}},
 		"one that is made":      {func(s *v1alpha1.MeetingSession) { s.Spec.Meeting = v1alpha1.Meeting{Create: &v1alpha1.NewMeeting{}} }, []string{"reception/JoinMeetings", "reception/CreateMeetings"}},
 		"one that is over":      {func(s *v1alpha1.MeetingSession) { s.Status.Phase = v1alpha1.PhaseCompleted }, nil},

@@ -29,11 +29,12 @@ type Agent struct {
 	sound    soundEngine // nil where the service hosts the media
 	prompts  promptLibrary
 	meetings meetingFinder
-	// listening is there where sound is.
-	listening listenJudge
-	clock     clock.WithTicker
-	log       logr.Logger
-	metrics   *metrics
+	// listening and recordings are there where sound is.
+	listening  listenJudge
+	recordings recordings
+	clock      clock.WithTicker
+	log        logr.Logger
+	metrics    *metrics
 
 	mu      sync.Mutex
 	pod     *callfleetv1.MediaPod // newest version seen

@@ -91,6 +91,8 @@ func assemble(life context.Context, pod *callfleetv1.MediaPod, at surroundings) 
 		if err := p.open(at); err != nil {
 			return nil, err
 		}
+		a.recordings = newRecordings(at.cfg.MountRoot, pod.Name)
+		a.recordings.recover(at.log.WithName("recordings"))
 		if a.listening, err = control.NewListening(at.kube, clk); err != nil {
 			return nil, err
 		}

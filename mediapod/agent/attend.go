@@ -52,6 +52,7 @@ func (r *runner) attend(ctx context.Context, both legs) *callfleetv1.CallEnd {
 		}
 		r.look(both)
 		r.player.tend(ctx, r, call)
+		r.tape.tend(r, both)
 		switch why := r.leaving(); {
 		case why != "":
 			call.HangUp(signaling.EndReason(why))
@@ -122,7 +123,7 @@ func (r *runner) look(both legs) {
 	spec := r.wanted()
 	r.news = r.tellHappened() || r.news
 	r.story.Signal = both.signal.Snapshot()
-	r.story.Asked = story.Asked{Recording: spec.RecordingStatus, Invite: spec.Invite, SilenceTimeout: spec.Leave.SilenceTimeout.Duration()}
+	r.story.Asked = story.Asked{Recording: r.tape.wantedStatus(spec.RecordingStatus), Invite: spec.Invite, SilenceTimeout: spec.Leave.SilenceTimeout.Duration()}
 	if both.sound == nil {
 		r.story.Flowing = story.FlowByService(r.story.Signal.MediaActive)
 		r.story.Muted = spec.Muted && !r.story.Signal.Group // the player says nothing instead
@@ -171,7 +172,7 @@ func (r *runner) worthTelling(now time.Time) bool {
 		now.Sub(s.Signal.Established) < flowQuiet:
 		return false
 	}
-	return r.toldAt.IsZero() || r.news || s.Flowing != r.told.Flowing || s.Muted != r.told.Muted || s.Unplayed != r.told.Unplayed || s.PromptOver != r.told.PromptOver || !reflect.DeepEqual(s.Asked, r.told.Asked) ||
+	return r.toldAt.IsZero() || r.news || s.Flowing != r.told.Flowing || s.Muted != r.told.Muted || s.Unplayed != r.told.Unplayed || s.Unrecorded != r.told.Unrecorded || s.PromptOver != r.told.PromptOver || !reflect.DeepEqual(s.Asked, r.told.Asked) ||
 		!sameSignal(r.told.Signal, s.Signal) || r.measuredNews(now)
 }
 

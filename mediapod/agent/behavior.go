@@ -29,14 +29,27 @@ type behavior struct {
 	// prompt is for calls whose media the service hosts; nil if nothing is to be played.
 	prompt *graph.MediaInfo
 	loop   bool
+	// recording is what is kept, beside the rest; nil: nothing.
+	recording *callfleetv1.RecordingBehavior
 }
 
 // prepare turns the behaviour of the API into what is to be done, for one kind of hosting.
 func prepare(ctx context.Context, library promptLibrary, hosting callfleetv1.Hosting, b *callfleetv1.Behavior) (behavior, error) {
+	if b == nil {
+		return behavior{}, nil
+	}
+	if err := recordable(b.Recording, hosting); err != nil {
+		return behavior{}, err
+	}
+	does, err := prepareSound(ctx, library, hosting, b)
+	does.recording = b.Recording
+	return does, err
+}
+
+// prepareSound is what the bot is to be heard with.
+func prepareSound(ctx context.Context, library promptLibrary, hosting callfleetv1.Hosting, b *callfleetv1.Behavior) (behavior, error) {
 	service := hosting == callfleetv1.HostingService
 	switch {
-	case b == nil:
-		return behavior{}, nil
 	case b.Echo != nil && service:
 		return behavior{}, errors.New("spec.behavior.echo needs the call's media in the pod, and the bot has media.hosting: Service; use play, or a bot with hosting: Application")
 	case b.Echo != nil:
@@ -47,8 +60,10 @@ func prepare(ctx context.Context, library promptLibrary, hosting callfleetv1.Hos
 	case b.Play != nil:
 		clip, err := clipOf(ctx, library, b.Play)
 		return behavior{media: media.Behavior{Play: &media.Play{Clip: clip, Loop: b.Play.Loop}}}, err
+	case b.Recording != nil:
+		return behavior{}, nil
 	default:
-		return behavior{}, errors.New("spec.behavior names nothing this version can do; set echo or play")
+		return behavior{}, errors.New("spec.behavior names nothing this version can do; set echo, play or recording")
 	}
 }
 

@@ -27,7 +27,10 @@ func (a *Agent) bury(s *subject, log logr.Logger) {
 		}
 	}
 	now := a.clock.Now()
-	_, err := a.settle(s, verdictBury, func(st *callfleetv1.CallStatus) { markLost(st, now, s.generation()) })
+	_, err := a.settle(s, verdictBury, func(st *callfleetv1.CallStatus) {
+		st.Recordings = story.MergeRecordings(st.Recordings, a.recordings.found[st.Call.ScenarioID])
+		markLost(st, now, s.generation())
+	})
 	if err == nil {
 		log.Info("ended the call of an earlier process")
 	}

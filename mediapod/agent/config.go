@@ -44,6 +44,7 @@ const (
 	credentialsDir = "/var/run/callfleet/credentials"
 	tlsDir         = "/var/run/callfleet/tls"
 	caDir          = "/var/run/callfleet/ca"
+	recordingsDir  = "/recordings"
 )
 
 // ConfigFromEnv reads and checks the configuration. The error names every variable that is wrong.

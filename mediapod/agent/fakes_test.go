@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -230,6 +231,7 @@ type ears struct {
 	listen int
 	closes func()
 	health media.Health
+	taps   []media.Tap
 }
 
 func (e *ears) NewCall(o media.CallOptions) (mediaCall, error) {
@@ -251,6 +253,28 @@ func (e *ears) feels(h media.Health) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.health = h
+}
+
+func (e *ears) AddTap(t media.Tap) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.taps = append(e.taps, t)
+}
+
+func (e *ears) RemoveTap(t media.Tap) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.taps = slices.DeleteFunc(e.taps, func(other media.Tap) bool { return other == t })
+}
+
+// hear gives a frame to those who tap, and says how many do.
+func (e *ears) hear(f *media.Frame) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, t := range e.taps {
+		t.Tap(f)
+	}
+	return len(e.taps)
 }
 
 func (e *ears) ListenURL() string { return "https://192.0.2.1:8445/whep/x" }

@@ -104,6 +104,7 @@ func (r *runner) openSound(does behavior) (legs, string, *callfleetv1.CallEnd) {
 	if err != nil {
 		return legs{}, "", story.Failure(callfleetv1.EndServiceError, true, "the media engine cannot take the call: "+err.Error())
 	}
+	r.tape.asked = does.recording
 	blob, err := graph.NewBlob(sound.Endpoint())
 	if err != nil {
 		return legs{sound: sound}, "", story.Failure(callfleetv1.EndServiceError, false, err.Error())

@@ -46,6 +46,8 @@ type mediaCall interface {
 	// ListenURL is where people listen in, and Listeners how many do.
 	ListenURL() string
 	Listeners() int
+	AddTap(media.Tap)
+	RemoveTap(media.Tap)
 	SetMuted(muted bool)
 	Close()
 }
@@ -103,6 +105,7 @@ type runner struct {
 	presence rules.Presence
 	heardAt  time.Time
 	player   player
+	tape     tape
 }
 
 // legs are the two sides of a call: what is said to the service, and the sound, which is nil where the service has it.
@@ -278,6 +281,7 @@ func (r *runner) run(ctx context.Context) {
 	if both.sound != nil {
 		both.sound.Close()
 	}
+	r.tape.close(ctx, r)
 	r.mu.Lock()
 	r.over = true
 	gone := r.gone

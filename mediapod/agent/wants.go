@@ -19,7 +19,7 @@ func (r *runner) wanted() callfleetv1.CallSpec {
 // wants is what signalling is to bring about in the call.
 func (r *runner) wants() signaling.Wants {
 	spec := r.wanted()
-	w := signaling.Wants{Muted: spec.Muted, ScreenSharing: sharingRole(spec.ScreenSharing), Recording: recordingStatus(spec.RecordingStatus)}
+	w := signaling.Wants{Muted: spec.Muted, ScreenSharing: sharingRole(spec.ScreenSharing), Recording: recordingStatus(r.tape.wantedStatus(spec.RecordingStatus))}
 	for _, who := range spec.Invite {
 		w.Invite = append(w.Invite, graph.InvitationParticipantInfo{Identity: rules.Party(who.Identity), Hidden: who.Hidden})
 	}

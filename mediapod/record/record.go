@@ -114,12 +114,15 @@ func New(cfg Config) (*Recorder, error) {
 	if r.rec, err = recording.New(c); err != nil {
 		return nil, err
 	}
-	tracks := map[string]**recording.Track{TrackMixed: &r.mixed}
-	if cfg.Participants {
-		tracks[TrackOthers], tracks[TrackBot] = &r.others, &r.bot
+	tracks := []struct {
+		id string
+		at **recording.Track
+	}{{TrackMixed, &r.mixed}, {TrackOthers, &r.others}, {TrackBot, &r.bot}}
+	if !cfg.Participants {
+		tracks = tracks[:1]
 	}
-	for id, track := range tracks {
-		if *track, err = r.rec.Track(recording.TrackInfo{ID: id, Kind: recording.KindAudio}); err != nil {
+	for _, t := range tracks {
+		if *t.at, err = r.rec.Track(recording.TrackInfo{ID: t.id, Kind: recording.KindAudio}); err != nil {
 			return nil, err
 		}
 	}
@@ -149,6 +152,12 @@ func (r *Recorder) Resume() error {
 	}
 	r.from.Store(int64(r.now().Sub(r.opened) + buffered))
 	return nil
+}
+
+// Shut keeps nothing any more. Close is still to be called.
+func (r *Recorder) Shut() {
+	r.from.Store(closed)
+	r.rec.Shut()
 }
 
 // Close ends the recording and its files. Tap must not be called any more. As recording.Close, it can be called again when

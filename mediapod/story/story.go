@@ -54,6 +54,10 @@ type Story struct {
 	// PromptOver: the prompt was heard, or stopped for good. The timeline tells.
 	PromptOver bool
 
+	// Recordings are the files of this attempt, once they are complete; Unrecorded is why the call should be recorded and is not.
+	Recordings []v1alpha1.RecordedFile
+	Unrecorded string
+
 	// Asked is what the spec asks for, as far as the status tells what became of it.
 	Asked Asked
 
@@ -92,6 +96,7 @@ func (s Story) Tell(st *v1alpha1.CallStatus, generation int64) {
 	}
 	s.tellCall(st.Call)
 	st.Timeline = Merge(st.Timeline, s.Events())
+	st.Recordings = MergeRecordings(st.Recordings, s.Recordings)
 	if s.Released {
 		s.tellRelease(st, generation)
 		return

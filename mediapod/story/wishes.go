@@ -89,7 +89,7 @@ func (s Story) refused(what string) string {
 // ownAttention are the reasons of NeedsAttention that are the pod's to give and to take back. The others are the
 // controller's; one that it gives stands, as it is about whether there is a call at all.
 func ownAttention(reason string) bool {
-	return reason == v1alpha1.ReasonInviteFailed || reason == v1alpha1.ReasonRefused || reason == v1alpha1.ReasonNoEffect
+	return reason == v1alpha1.ReasonInviteFailed || reason == v1alpha1.ReasonRecordingFailed || reason == v1alpha1.ReasonRefused || reason == v1alpha1.ReasonNoEffect
 }
 
 // tellAttention says that somebody should look, as long as that is so.
@@ -121,6 +121,9 @@ func (s Story) attention() (reason, message string) {
 	}
 	if len(all) > 0 {
 		return v1alpha1.ReasonRefused, Clip("the service refused something that the spec asks for. "+strings.Join(all, " "), maxMessage)
+	}
+	if s.Unrecorded != "" {
+		return v1alpha1.ReasonRecordingFailed, Clip("behavior.recording: "+s.Unrecorded, maxMessage)
 	}
 	var failed []string
 	for _, invite := range s.invites() {

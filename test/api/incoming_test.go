@@ -87,7 +87,13 @@ func TestIncomingRules(t *testing.T) {
 		"more room than there is": {answer(func(r *v1alpha1.IncomingRule) { r.ParticipantCapacity = 1001 }), "participantCapacity in body should be less than or equal to 1000"},
 		"an answer that echoes and plays": {answer(func(r *v1alpha1.IncomingRule) {
 			r.Behavior = &v1alpha1.Behavior{Echo: &v1alpha1.Echo{}, Play: &v1alpha1.Play{URL: "https://x/y.wav"}}
-		}), "exactly one of echo and play must be set"},
+		}), "echo and play exclude each other"},
+		"a recording": {answer(func(r *v1alpha1.IncomingRule) {
+			r.Behavior = &v1alpha1.Behavior{Recording: &v1alpha1.RecordingBehavior{}}
+		}), accepted},
+		"a recording of what is not heard": {serviceHosted(reject, v1alpha1.IncomingRule{
+			Action: v1alpha1.IncomingAnswer, Behavior: &v1alpha1.Behavior{Play: &v1alpha1.Play{URL: "https://x/y.wav"}, Recording: &v1alpha1.RecordingBehavior{}},
+		}), "an incoming rule with behavior.recording needs media.hosting: Application"},
 		"an echo without media of one's own": {serviceHosted(v1alpha1.IncomingRule{
 			Action: v1alpha1.IncomingAnswer, Behavior: &v1alpha1.Behavior{Echo: &v1alpha1.Echo{}},
 		}), "an incoming rule with behavior.echo needs media.hosting: Application"},

@@ -26,6 +26,10 @@ func playing(play v1alpha1.Play) func(*v1alpha1.MeetingSession) {
 	return behaving(&v1alpha1.Behavior{Play: &play})
 }
 
+func recording(r v1alpha1.RecordingBehavior) func(*v1alpha1.MeetingSession) {
+	return behaving(&v1alpha1.Behavior{Recording: &r})
+}
+
 func guest(name string) func(*v1alpha1.MeetingSession) {
 	return func(s *v1alpha1.MeetingSession) { s.Spec.GuestName = name }
 }
@@ -79,14 +83,23 @@ func TestMeetingSession(t *testing.T) {
 		"an organizer by name": {in(v1alpha1.Meeting{JoinURL: link, Organizer: "jane@contoso.com"}), "spec.meeting.organizer in body should match"},
 
 		"echo":            {session().With(behaving(&v1alpha1.Behavior{Echo: &v1alpha1.Echo{}})), accepted},
-		"no behavior":     {session().With(behaving(&v1alpha1.Behavior{})), "exactly one of echo and play must be set"},
-		"two behaviors":   {session().With(behaving(&v1alpha1.Behavior{Echo: &v1alpha1.Echo{}, Play: &v1alpha1.Play{URL: "https://x/y.wav"}})), "exactly one of echo and play must be set"},
+		"no behavior":     {session().With(behaving(&v1alpha1.Behavior{})), "set echo, play or recording, or leave behavior out"},
+		"two behaviors":   {session().With(behaving(&v1alpha1.Behavior{Echo: &v1alpha1.Echo{}, Play: &v1alpha1.Play{URL: "https://x/y.wav"}})), "echo and play exclude each other"},
 		"play a URL":      {session().With(playing(v1alpha1.Play{URL: "https://contoso.com/hello.wav", Loop: true})), accepted},
 		"play a file":     {session().With(playing(v1alpha1.Play{ConfigMap: file})), accepted},
 		"play nothing":    {session().With(playing(v1alpha1.Play{Loop: true})), "exactly one of configMap and url must be set"},
 		"play two things": {session().With(playing(v1alpha1.Play{ConfigMap: file, URL: "https://x/y.wav"})), "exactly one of configMap and url must be set"},
 		"play over http":  {session().With(playing(v1alpha1.Play{URL: "http://x/y.wav"})), "must be an absolute https:// URL"},
 
+		"record":                   {session().With(recording(v1alpha1.RecordingBehavior{})), accepted},
+		"record, as one likes":     {session().With(recording(v1alpha1.RecordingBehavior{Format: v1alpha1.RecordingOgg, Tracks: v1alpha1.TracksParticipants, MaxDuration: "90m"})), accepted},
+		"echo and record":          {session().With(behaving(&v1alpha1.Behavior{Echo: &v1alpha1.Echo{}, Recording: &v1alpha1.RecordingBehavior{}})), accepted},
+		"play and record":          {session().With(behaving(&v1alpha1.Behavior{Play: &v1alpha1.Play{URL: "https://x/y.wav"}, Recording: &v1alpha1.RecordingBehavior{}})), accepted},
+		"record on cassette":       {session().With(recording(v1alpha1.RecordingBehavior{Format: "MC"})), `Unsupported value: "MC"`},
+		"record whom one likes":    {session().With(recording(v1alpha1.RecordingBehavior{Tracks: "Jane"})), `Unsupported value: "Jane"`},
+		"record for no time":       {session().With(recording(v1alpha1.RecordingBehavior{MaxDuration: "0s"})), "maxDuration must be longer than 0s"},
+		"record for ever":          {session().With(recording(v1alpha1.RecordingBehavior{MaxDuration: "169h"})), "at most 168h"},
+		"record for a while":       {session().With(recording(v1alpha1.RecordingBehavior{MaxDuration: "a while"})), "spec.behavior.recording.maxDuration in body should match"},
 		"gone at once":             {session().TTL(0), accepted},
 		"kept for a year":          {session().TTL(31536000), accepted},
 		"kept for longer":          {session().TTL(31536001), "spec.ttlSecondsAfterFinished in body should be less than or equal to 31536000"},
@@ -169,6 +182,31 @@ spec:
 	controllertest.Await(t, cluster.Client, session, "exist", func(*v1alpha1.MeetingSession) error { return nil })
 	if diff := cmp.Diff(want, session.Spec); diff != "" {
 		t.Errorf("defaults: Connected, rejoin OnFailure three times, neither sharing nor recording (-want +got):\n%s", diff)
+	}
+}
+
+func TestRecordingDefaults(t *testing.T) {
+	cluster := controllertest.Start(t)
+	obj := document(t, cluster.Namespace(t), `
+apiVersion: callfleet.dev/v1alpha1
+kind: MeetingSession
+metadata: {name: standup}
+spec:
+  botRef: {name: reception}
+  meeting: {joinMeetingID: {id: "123 456"}}
+  behavior: {recording: {}}
+`)
+	if err := cluster.Client.Create(context.Background(), obj); err != nil {
+		t.Fatal(err)
+	}
+	session := controllertest.Session(obj.GetNamespace(), "standup", "reception").Object()
+	controllertest.Await(t, cluster.Client, session, "exist", func(*v1alpha1.MeetingSession) error { return nil })
+	want := &v1alpha1.RecordingBehavior{Format: v1alpha1.RecordingWAV, Tracks: v1alpha1.TracksMixed, MaxDuration: "4h"}
+	if diff := cmp.Diff(want, session.Spec.Behavior.Recording); diff != "" {
+		t.Errorf("defaults (-want +got):\n%s", diff)
+	}
+	if s := session.Spec.RecordingStatus; s != "" {
+		t.Errorf("recordingStatus is %q by default, which would hold the recording up", s)
 	}
 }
 

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/graph"
+	"github.com/callfleet/callfleet/mediapod/record"
+	"github.com/callfleet/callfleet/mediapod/recording"
+	"github.com/callfleet/callfleet/mediapod/signaling"
+	"github.com/callfleet/callfleet/mediapod/story"
+)
+
+// The events of a recording.
+const (
+	eventRecordingStarted = "RecordingStarted"
+	eventRecordingPaused  = "RecordingPaused"
+	eventRecordingResumed = "RecordingResumed"
+	eventRecordingEnded   = "RecordingEnded"
+	eventRecordingLimit   = "RecordingLimitReached"
+	eventRecordingFailed  = "RecordingFailed"
+)
+
+// closeWithin is what the disk gets to take the end of a recording, and to be read for the hashes of its files.
+const closeWithin = time.Minute
+
+// tape keeps the recording of one call. It belongs to the runner's goroutine, but for what its recorder is told by others.
+//
+// The gate: nothing is kept before signalling says that the service has taken in that the call is recorded, nor from the moment
+// on at which signalling says otherwise, which is before it tells the service so. The tape follows that with its own steps, at
+// the runner's pace; may, which the recorder asks about every frame, follows at once.
+type tape struct {
+	asked *callfleetv1.RecordingBehavior // nil: nothing is recorded
+
+	recorder *record.Recorder // once it has begun
+	paused   bool
+	over     bool       // nothing is kept any more
+	failed   error      // why; nil if it reached its limit
+	wrong    chan error // what the recorder was told; capacity 1, the first counts
+}
+
+// wantedStatus is what the service is to be told about recording. The spec's own word comes first, so that a recording can be
+// held up; else it is as the tape stands.
+func (t *tape) wantedStatus(spec callfleetv1.RecordingStatus) callfleetv1.RecordingStatus {
+	switch {
+	case t.asked == nil, spec == callfleetv1.NotRecording, spec == callfleetv1.RecordingFailed:
+		return spec
+	case t.failed != nil:
+		return callfleetv1.RecordingFailed
+	case t.over && spec == "":
+		return callfleetv1.NotRecording
+	}
+	return callfleetv1.Recording
+}
+
+// may is the gate itself.
+func may(call signalCall) bool { return call.Snapshot().Recording == graph.Recording }
+
+// tend brings the recording to where signalling lets it be.
+func (t *tape) tend(r *runner, both legs) {
+	if t.asked == nil || both.sound == nil || t.over {
+		return
+	}
+	select {
+	case err := <-t.wrong:
+		t.stop(r, both, err)
+		return
+	default:
+	}
+	var err error
+	switch allowed := r.story.Signal.Recording == graph.Recording; {
+	case allowed && t.recorder == nil:
+		err = t.start(r, both)
+	case allowed && t.paused:
+		if err = t.recorder.Resume(); err == nil {
+			t.paused = false
+			both.sound.AddTap(t.recorder)
+			r.tell(eventRecordingResumed, "")
+		}
+	case !allowed && t.recorder != nil && !t.paused && r.story.Phase() == callfleetv1.PhaseEstablished: // else the call is about to end
+		both.sound.RemoveTap(t.recorder)
+		if err = t.recorder.Pause(); err == nil {
+			t.paused = true
+			r.tell(eventRecordingPaused, "the service is told that the call is not recorded")
+		}
+	}
+	if err != nil {
+		t.stop(r, both, err)
+	} else if t.recorder != nil {
+		t.recorder.Present(present(r.story.Signal))
+	}
+}
+
+func (t *tape) start(r *runner, both legs) error {
+	wrong := make(chan error, 1)
+	recorder, err := record.New(record.Config{
+		Dir: r.agent.recordings.dir, Name: recordingName(r.object.name()), RecordingID: r.scenario, CallID: r.story.Signal.CallID,
+		Format: formatOf(t.asked.Format), Participants: t.asked.Tracks == callfleetv1.TracksParticipants, MaxDuration: t.asked.MaxDuration.Duration(),
+		Allowed: func() bool { return may(both.signal) },
+		Speaker: func(source uint32) string { return speakerOf(both.signal.Snapshot(), source) },
+		OnError: func(err error) {
+			select {
+			case wrong <- err:
+				r.poke()
+			default: // the first says enough
+			}
+		},
+	})
+	if err == nil {
+		err = recorder.Open()
+	}
+	if err != nil {
+		return err
+	}
+	t.recorder, t.wrong = recorder, wrong
+	both.sound.AddTap(recorder)
+	r.tell(eventRecordingStarted, "as %s", t.asked.Format)
+	return nil
+}
+
+// stop: nothing more is kept, whatever may be. The files stay to the end of the call as they are.
+func (t *tape) stop(r *runner, both legs, err error) {
+	t.over = true
+	if t.recorder != nil {
+		both.sound.RemoveTap(t.recorder)
+		t.recorder.Shut()
+	}
+	if record.Limited(err) {
+		r.tell(eventRecordingLimit, "after %s; the call goes on", t.asked.MaxDuration)
+		return
+	}
+	t.failed = err
+	r.story.Unrecorded = fmt.Sprintf("the call cannot be recorded any more, and everybody in it is told so: %s; see that %s in the media pod can be written to and has room", err, recordingsDir)
+	r.log.Error(err, "a recording has failed")
+	r.tell(eventRecordingFailed, "%s", err)
+}
+
+// close ends the recording, and has the story tell of its files. The sound of the call is closed by then.
+func (t *tape) close(ctx context.Context, r *runner) {
+	if t.recorder == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWithin)
+	defer cancel()
+	manifest, err := t.recorder.Close(ctx)
+	if err != nil {
+		r.log.Error(err, "the end of a recording is not as it should be")
+		r.story.Note(story.Event(r.agent.clock.Now(), eventRecordingFailed, "%s", err))
+	}
+	r.story.Recordings = r.agent.recordings.list(manifest)
+	r.story.Note(story.Event(r.agent.clock.Now(), eventRecordingEnded, "%d files", len(r.story.Recordings)))
+}
+
+// tell notes an event that is worth a write.
+func (r *runner) tell(event, format string, args ...any) {
+	r.story.Note(story.Event(r.agent.clock.Now(), event, format, args...))
+	r.news = true
+}
+
+func formatOf(f callfleetv1.RecordingFormat) recording.Format {
+	if f == callfleetv1.RecordingOgg {
+		return recording.FormatOgg
+	}
+	return recording.FormatWAV
+}
+
+// recordable says why the behaviour's recording cannot be made here; nil if it can.
+func recordable(b *callfleetv1.RecordingBehavior, hosting callfleetv1.Hosting) error {
+	switch {
+	case b == nil:
+		return nil
+	case hosting == callfleetv1.HostingService:
+		return errors.New("spec.behavior.recording needs the call's media in the pod, and the bot has media.hosting: Service; use kubectl callfleet record, or a bot with hosting: Application")
+	}
+	if err := record.Supported(formatOf(b.Format)); err != nil {
+		return fmt.Errorf("spec.behavior.recording: the media pod cannot make files of format %s; use WAV, or an image with libopus: %w", b.Format, err)
+	}
+	return nil
+}
+
+// recordingName is what the files begin with: the object's name as far as that goes, and something that no other has.
+func recordingName(object string) string {
+	safe := strings.Map(func(r rune) rune {
+		if r == '.' {
+			return '-'
+		}
+		return r
+	}, object)
+	return story.Clip(safe, 60) + "-" + uuid.NewString()[:8]
+}
+
+// present are those in the call, by id, with their names.
+func present(s signaling.Snapshot) map[string]string {
+	people := map[string]string{}
+	for i := range s.Participants {
+		if p := &s.Participants[i]; !p.IsInLobby && p.ID != "" {
+			name := ""
+			if _, identity := p.Info.Identity.Primary(); identity != nil {
+				name = identity.DisplayName
+			}
+			people[p.ID] = name
+		}
+	}
+	return people
+}
+
+// speakerOf is the participant whose audio has this number in the call.
+func speakerOf(s signaling.Snapshot, source uint32) string {
+	want := graph.MSI(strconv.FormatUint(uint64(source), 10))
+	for i := range s.Participants {
+		for _, stream := range s.Participants[i].MediaStreams {
+			if stream.MediaType == graph.ModalityAudio && stream.SourceID == want {
+				return s.Participants[i].ID
+			}
+		}
+	}
+	return ""
+}
