@@ -72,7 +72,7 @@ var epoch = time.Now()
 // listen has the samples played out from now on, or not any more. It is called by the goroutine that ticks.
 func (e *ear) listen(on bool) {
 	switch was := e.playout.Load() != nil; {
-	case on && !was:
+	case on && !was && e.formats.Load() != nil: // or nothing will come
 		e.frames.Store(0)
 		e.playout.Store(playout.New(playout.Config{Decoder: e.decoder}))
 	case !on && was:

@@ -132,6 +132,7 @@ func (v *voice) due(now time.Time) int {
 // begin fits the voice to a session.
 func (v *voice) begin(s *session, now time.Time) {
 	main := s.agreed.Load().main
+	s.call.listenUp(false) // its sections may be others
 	v.session, v.mouth, v.began, v.frames = s, newMouth(main.formats[0]), now, 0
 	v.keypad.begin(main)
 	v.inBand = s.call.options.OnKey != nil && len(main.keys) == 0
