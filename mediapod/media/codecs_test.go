@@ -122,6 +122,10 @@ func TestABadNetworkIsBorne(t *testing.T) {
 			if a.MOS < 3.3 || a.LossPercent < 5 || a.LossPercent > 10 || a.ConcealedPercent > 12 || a.PlayoutDelayMs > 150 {
 				t.Errorf("a call like that: %+v", a)
 			}
+			// What the engine sends holds no copies, in no codec: what was lost is made up, and is said to be.
+			if a.ConcealedPercent < a.LossPercent {
+				t.Errorf("%.1f %% lost, and only %.1f %% made up", a.LossPercent, a.ConcealedPercent)
+			}
 			if len(tap.frames) != 1500 {
 				t.Errorf("%d frames in 30 s", len(tap.frames))
 			}

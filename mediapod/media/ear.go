@@ -8,6 +8,7 @@ import (
 
 	"github.com/callfleet/callfleet/audio"
 	"github.com/callfleet/callfleet/audio/codec"
+	"github.com/callfleet/callfleet/audio/ogg"
 	"github.com/callfleet/callfleet/mediapod/media/playout"
 	"github.com/callfleet/callfleet/mediapod/media/telephone"
 	"github.com/callfleet/callfleet/mediapod/media/transport"
@@ -105,7 +106,11 @@ type recovering struct {
 	from codec.Recoverer
 }
 
+// Recover adds nothing if the packet can hold no copy: the decoder would make one up, and it would count as recovered.
 func (r recovering) Recover(dst []int16, next []byte) []int16 {
+	if !ogg.MayRepeat(next) {
+		return dst
+	}
 	return r.from.Recover(dst, next, audio.FrameSamples)
 }
 
