@@ -80,8 +80,7 @@ type Call struct {
 	speaking     atomic.Pointer[session] // while connected
 	sending      atomic.Pointer[codec.Codec]
 	roundTripMs  atomicFloat
-	reportedLoss atomicFloat  // share of what was sent, as the far side reports it
-	connectedAt  atomic.Int64 // UnixNano
+	reportedLoss atomicFloat // share of what was sent, as the far side reports it
 	muted        atomic.Bool
 	wasFlowing   bool // belongs to the engine's watcher
 	wasDone      bool

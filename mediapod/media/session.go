@@ -121,7 +121,6 @@ func (s *session) Connected() {
 	}
 	formats := s.agreed.Load().main.formats
 	s.call.sending.Store(&formats[0].Codec)
-	s.call.connectedAt.Store(time.Now().UnixNano())
 	s.call.speaking.Store(s)
 	s.call.voice.seat.start()
 	s.call.vision.connect(s)
