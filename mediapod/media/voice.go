@@ -44,6 +44,8 @@ const (
 	maxBurst = 3
 	// maxBehind is how far it may be behind, in frames: what is later than a second is left out.
 	maxBehind = 50
+	// early is how long before its time a frame may be made.
+	early = audio.FrameDuration / 5
 )
 
 var silence [audio.FrameSamples]int16
@@ -117,16 +119,23 @@ func (v *voice) needed() bool {
 }
 
 // due is how many frames to make now: those whose time has come since the beginning, not since the last tick, so that late
-// ticks add up to nothing.
+// ticks add up to nothing. One is made a little early: ticks come sooner or later, and where frames fall due just then they
+// would else be made in pairs, every other time.
 func (v *voice) due(now time.Time) int {
-	behind := int64(now.Sub(v.began)/audio.FrameDuration) + 1 - v.frames
-	if skip := behind - 1; skip > 0 && (v.idle || skip > maxBehind) {
+	since := now.Sub(v.began) - time.Duration(v.frames)*audio.FrameDuration // the next frame is due
+	if skip := int64(since / audio.FrameDuration); skip > 0 && (v.idle || skip > maxBehind) {
 		v.frames += skip
 		v.mouth.skip(skip)
-		behind = 1
+		since -= time.Duration(skip) * audio.FrameDuration
 	}
 	v.idle = false
-	return int(min(max(behind, 0), maxBurst))
+	switch {
+	case since < -early:
+		return 0
+	case since < 0:
+		return 1
+	}
+	return int(min(since/audio.FrameDuration+1, maxBurst))
 }
 
 // begin fits the voice to a session.

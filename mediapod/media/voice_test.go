@@ -21,6 +21,7 @@ func TestPlayingOnTime(t *testing.T) {
 		"every 20 ms":                 {[]time.Duration{0, ms(20), ms(40), ms(60)}, []int{1, 1, 1, 1}},
 		"ticks come late":             {[]time.Duration{0, ms(25), ms(59), ms(61)}, []int{1, 1, 1, 1}},
 		"ticks come too often":        {[]time.Duration{0, ms(5), ms(10), ms(15), ms(20)}, []int{1, 0, 0, 0, 1}},
+		"the first was late":          {[]time.Duration{0, ms(19), ms(41), ms(59), ms(80)}, []int{1, 1, 1, 1, 1}},
 		"one tick is missing":         {[]time.Duration{0, ms(40), ms(60)}, []int{1, 2, 1}},
 		"the process stood still":     {[]time.Duration{0, ms(200), ms(220), ms(240), ms(260), ms(280), ms(300)}, []int{1, 3, 3, 3, 3, 2, 1}},
 		"the clock was set backward":  {[]time.Duration{0, ms(20), -ms(500), ms(40)}, []int{1, 1, 0, 1}},

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/callfleet/callfleet/audio/codec"
+	"github.com/callfleet/callfleet/audio/opus"
 )
 
 // bench is what all measurements share.
@@ -81,26 +82,49 @@ func (b *bench) raw(ctx context.Context) (*result, error) {
 	return r, err
 }
 
-// janus measures another's echo.
-func (b *bench) janus(ctx context.Context) (*result, error) {
-	j, err := b.startJanus(ctx)
+// janusEcho measures another's echo.
+func (b *bench) janusEcho(ctx context.Context) (*result, error) {
+	return b.janus(ctx, echoTest, b.calls, codec.PCMU, func(int) map[string]any { return map[string]any{"audio": true} })
+}
+
+// janusBridge measures another's decoding, mixing and encoding of Opus: rooms of two, who hear each other. It does as it
+// does by itself, or thrifty: with as many bits as the engine makes, and the least effort that it takes.
+func (b *bench) janusBridge(ctx context.Context, thrifty bool) (*result, error) {
+	return b.janus(ctx, audioBridge, b.transcoded, codec.Opus, func(call int) map[string]any {
+		join := map[string]any{"request": "join", "room": call/2 + 1, "codec": "opus", "muted": false}
+		if thrifty {
+			join["quality"], join["bitrate"] = 1, opus.LowDelay().Bitrate
+		}
+		return join
+	})
+}
+
+func (b *bench) janus(ctx context.Context, plugin string, calls int, c codec.Codec, ask func(call int) map[string]any) (*result, error) {
+	j, err := b.startJanus(ctx, plugin)
 	if err != nil {
 		return nil, err
 	}
 	defer j.end()
+	if plugin == audioBridge {
+		if err := j.rooms(ctx, (calls+1)/2); err != nil {
+			return nil, fmt.Errorf("opened no rooms: %w", err)
+		}
+	}
 	before, err := j.resident()
 	if err != nil {
 		return nil, err
 	}
-	sides, err := b.connect(ctx, b.calls, j.ip, func(ctx context.Context, _ int, f *farSide) error {
-		return f.connect(ctx, b.identity, codec.PCMU, j.exchange)
+	sides, err := b.connect(ctx, calls, j.ip, func(ctx context.Context, i int, f *farSide) error {
+		return f.connect(ctx, b.identity, c, func(ctx context.Context, offer string) (string, error) {
+			return j.exchange(ctx, offer, ask(i))
+		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("did not take the calls: %w", err)
 	}
-	r, err := b.measure(ctx, j.process, sides, codec.PCMU, nil)
+	r, err := b.measure(ctx, j.process, sides, c, nil)
 	if err == nil {
-		r.resident -= before / int64(b.calls)
+		r.resident -= before / int64(calls)
 	}
 	return r, err
 }

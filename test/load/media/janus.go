@@ -16,24 +16,34 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"github.com/callfleet/callfleet/audio"
 )
 
 // errAbsent says that a baseline is not on this machine.
 var errAbsent = errors.New("is not installed")
 
-// janus is a WebRTC server in C, libnice and libsrtp, with a plugin that sends back what it gets: what others' audio costs.
+// janus is a WebRTC server in C, libnice and libsrtp, with one of its plugins: what others' audio costs.
 type janus struct {
 	*process
-	url string
-	ip  netip.Addr
-	dir string
+	plugin string
+	url    string
+	ip     netip.Addr
+	dir    string
 }
+
+// The plugins that are measured: one that sends back what it gets, and one that decodes, mixes and encodes.
+const (
+	echoTest    = "echotest"
+	audioBridge = "audiobridge"
+)
 
 // startJanus runs one on the servers' core, and lets it be found where far sides look for it: libnice does not use the
 // loopback address, so it takes another of this machine's, whose packets go the same way.
-func (b *bench) startJanus(ctx context.Context) (j *janus, err error) {
-	path, err := exec.LookPath("janus")
+func (b *bench) startJanus(ctx context.Context, plugin string) (j *janus, err error) {
+	program, err := exec.LookPath("janus")
 	if err != nil {
 		return nil, errAbsent
 	}
@@ -49,23 +59,23 @@ func (b *bench) startJanus(ctx context.Context) (j *janus, err error) {
 	if err != nil {
 		return nil, err
 	}
-	j = &janus{url: fmt.Sprintf("http://127.0.0.1:%d/janus", port), ip: ip, dir: dir}
+	j = &janus{plugin: plugin, url: fmt.Sprintf("http://127.0.0.1:%d/janus", port), ip: ip, dir: dir}
 	for name, text := range map[string]string{
 		"janus.jcfg": fmt.Sprintf(`general: { configs_folder = %q
   session_timeout = 0
   debug_level = 1 }
 nat: { ice_lite = true
   ice_enforce_list = %q }
-plugins: { disable = "libjanus_audiobridge.so,libjanus_duktape.so,libjanus_lua.so,libjanus_nosip.so,libjanus_recordplay.so,libjanus_sip.so,libjanus_streaming.so,libjanus_textroom.so,libjanus_videocall.so,libjanus_videoroom.so,libjanus_voicemail.so" }
+plugins: { disable = %q }
 transports: { disable = "libjanus_websockets.so,libjanus_rabbitmq.so,libjanus_pfunix.so,libjanus_mqtt.so,libjanus_nanomsg.so" }
-`, dir, ip),
+`, dir, ip, others(plugin)),
 		"janus.transport.http.jcfg": fmt.Sprintf("general: { http = true\n  port = %d\n  ip = \"127.0.0.1\"\n  https = false }\nadmin: { admin_http = false }\n", port),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			return nil, errors.Join(err, os.RemoveAll(dir))
 		}
 	}
-	if j.process, err = b.start(ctx, path, "-F", dir, "-C", filepath.Join(dir, "janus.jcfg"), "-o"); err != nil {
+	if j.process, err = b.start(ctx, program, "-F", dir, "-C", filepath.Join(dir, "janus.jcfg"), "-o"); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	go func() { // what it prints is not of interest, but must go somewhere
@@ -96,34 +106,79 @@ type reply struct {
 	Data  struct{ ID int64 }
 	JSEP  struct{ SDP string }
 	Error struct{ Reason string }
+
+	PluginData struct{ Data struct{ Error string } }
 }
 
 // exchange does the plugin's signalling: a session and a handle, the offer, and the answer among the session's events.
-func (j *janus) exchange(ctx context.Context, offer string) (string, error) {
-	session, err := j.post(ctx, j.url, map[string]any{"janus": "create"})
+func (j *janus) exchange(ctx context.Context, offer string, body map[string]any) (string, error) {
+	session, handle, err := j.attach(ctx)
 	if err != nil {
 		return "", err
 	}
-	url := fmt.Sprintf("%s/%d", j.url, session.Data.ID)
-	handle, err := j.post(ctx, url, map[string]any{"janus": "attach", "plugin": "janus.plugin.echotest"})
-	if err != nil {
-		return "", err
-	}
-	if _, err := j.post(ctx, fmt.Sprintf("%s/%d", url, handle.Data.ID), map[string]any{
-		"janus": "message", "body": map[string]any{"audio": true}, "jsep": map[string]any{"type": "offer", "sdp": offer},
+	if _, err := j.post(ctx, handle, map[string]any{
+		"janus": "message", "body": body, "jsep": map[string]any{"type": "offer", "sdp": offer},
 	}); err != nil {
 		return "", err
 	}
 	for range 10 {
-		event, err := j.do(ctx, http.MethodGet, url+"?maxev=1", nil)
+		event, err := j.do(ctx, http.MethodGet, session+"?maxev=1", nil)
 		if err != nil {
 			return "", err
+		}
+		if why := event.PluginData.Data.Error; why != "" {
+			return "", errors.New(why)
 		}
 		if event.JSEP.SDP != "" {
 			return event.JSEP.SDP, nil
 		}
 	}
 	return "", errors.New("it sent no answer")
+}
+
+// attach makes a session, and a handle of the plugin in it, and returns their URLs.
+func (j *janus) attach(ctx context.Context) (session, handle string, err error) {
+	s, err := j.post(ctx, j.url, map[string]any{"janus": "create"})
+	if err != nil {
+		return "", "", err
+	}
+	session = fmt.Sprintf("%s/%d", j.url, s.Data.ID)
+	h, err := j.post(ctx, session, map[string]any{"janus": "attach", "plugin": "janus.plugin." + j.plugin})
+	if err != nil {
+		return "", "", err
+	}
+	return session, fmt.Sprintf("%s/%d", session, h.Data.ID), nil
+}
+
+// rooms opens so many of the bridge's rooms, which mix at the rate that the engine does.
+func (j *janus) rooms(ctx context.Context, n int) error {
+	_, handle, err := j.attach(ctx)
+	if err != nil {
+		return err
+	}
+	for room := 1; room <= n; room++ {
+		answer, err := j.post(ctx, handle, map[string]any{"janus": "message", "body": map[string]any{
+			"request": "create", "room": room, "permanent": false, "sampling_rate": audio.SampleRate,
+		}})
+		if err != nil {
+			return err
+		}
+		if why := answer.PluginData.Data.Error; why != "" {
+			return fmt.Errorf("room %d: %s", room, why)
+		}
+	}
+	return nil
+}
+
+// others are the plugins that Debian's package has beside one.
+func others(plugin string) string {
+	var all []string
+	for _, p := range strings.Fields("audiobridge duktape echotest lua nosip recordplay sip streaming textroom videocall videoroom voicemail") {
+		if p != plugin {
+			all = append(all, "libjanus_"+p+".so")
+		}
+	}
+	return strings.Join(all, ",")
 }
 
 func (j *janus) post(ctx context.Context, url string, body map[string]any) (*reply, error) {

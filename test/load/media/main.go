@@ -33,11 +33,11 @@ type settings struct {
 func main() {
 	var s settings
 	flag.IntVar(&s.calls, "calls", 200, "how many calls to hold at once")
-	flag.IntVar(&s.transcoded, "opus-calls", 40, "how many of those whose Opus is decoded and encoded, which cost many times as much")
+	flag.IntVar(&s.transcoded, "opus-calls", 40, "how many of those whose Opus is decoded, mixed and encoded, which cost many times as much; three times as many for their memory")
 	flag.IntVar(&s.most, "most", 500, "how many calls to hold at once for the test of what a core can bear; 0 leaves it out")
 	flag.DurationVar(&s.length, "for", 5*time.Second, "how long each measurement takes, besides setting up")
 	flag.StringVar(&s.only, "only", "", "measure of the engine only what has this in its name")
-	flag.StringVar(&s.profiles, "cpuprofile", "", "a folder to write a CPU profile of each measurement to")
+	flag.StringVar(&s.profiles, "cpuprofile", "", "a folder to write a CPU profile of each measurement to, and beside it one of the heap")
 	role := flag.String("role", "", "for its own use: what this process is to be")
 	what := flag.String("what", doEcho, "for its own use: what the server's calls do")
 	profile := flag.String("profile", "", "for its own use: the file for the server's profile")
@@ -84,34 +84,14 @@ func run(ctx context.Context, s settings) error {
 		return fmt.Errorf("the raw echo: %w", err)
 	}
 	t.baseline("raw", raw)
-	other, err := b.janus(ctx)
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case err != nil:
-		t.note("Janus %v, so there is no comparison with it. On Debian: apt-get install janus.", err)
-	default:
-		t.baseline("Janus", other)
-	}
-
-	echoes := scenario{name: "passthrough, PCMU", do: doEcho, codec: codec.PCMU, calls: s.calls,
-		target: "<= 1.5x raw, <= 0.75x Janus, <= 200 KB and 12 goroutines a call"}
-	scenarios := []scenario{echoes}
 	opus := len(codec.All()) > len(codec.Supported())
-	if opus {
-		scenarios = append(scenarios, scenario{name: "passthrough, Opus", do: doEcho, codec: codec.Opus, calls: s.calls, target: echoes.target})
-	} else {
+	if !opus {
 		t.note("libopus is not installed, so Opus is not measured. On Debian: apt-get install libopus0.")
 	}
-	scenarios = append(scenarios, scenario{name: "decode, mix, encode, PCMU", do: doMix, codec: codec.PCMU, calls: s.calls, target: "<= 1.0x Janus"})
-	if opus {
-		scenarios = append(scenarios, scenario{name: "decode, mix, encode, Opus", do: doMix, codec: codec.Opus, calls: s.transcoded, target: "<= 0.5x Janus AudioBridge (not measured here)"})
+	if err := b.others(ctx, t, opus); err != nil {
+		return err
 	}
-	if s.most > 0 {
-		echoes.calls, echoes.name, echoes.target = s.most, "passthrough, PCMU, many", "p99 <= 5 ms, no loss"
-		scenarios = append(scenarios, echoes)
-	}
-	for _, sc := range scenarios {
+	for _, sc := range s.scenarios(opus) {
 		if !strings.Contains(sc.name, s.only) {
 			continue
 		}
@@ -122,6 +102,56 @@ func run(ctx context.Context, s settings) error {
 		t.row(sc.name, r, sc.target)
 	}
 	return t.flush()
+}
+
+// others measures Janus, if it is there.
+func (b *bench) others(ctx context.Context, t *table, opus bool) error {
+	echo, err := b.janusEcho(ctx)
+	if err == nil {
+		t.baseline("Janus", echo)
+		if !opus {
+			return nil
+		}
+		for _, thrifty := range []bool{true, false} {
+			var bridge *result
+			if bridge, err = b.janusBridge(ctx, thrifty); err != nil {
+				break
+			} else if thrifty {
+				t.row("Janus AudioBridge, Opus, least effort", bridge, "")
+			} else {
+				t.baseline("AudioBridge", bridge)
+			}
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		t.note("Janus %v, so there is no full comparison with it. On Debian: apt-get install janus.", err)
+	}
+	return ctx.Err()
+}
+
+// scenarios are what is measured of the engine.
+func (s settings) scenarios(opus bool) []scenario {
+	const (
+		echoTarget = "<= 1.5x raw, <= 0.75x Janus, <= 200 KB and 12 goroutines"
+		manyTarget = "p99 <= 5 ms, no loss"
+	)
+	all := []scenario{{name: "passthrough, PCMU", do: doEcho, codec: codec.PCMU, calls: s.calls, target: echoTarget}}
+	if opus {
+		all = append(all, scenario{name: "passthrough, Opus", do: doEcho, codec: codec.Opus, calls: s.calls, target: echoTarget})
+	}
+	all = append(all, scenario{name: "decode, mix, encode, PCMU", do: doMix, codec: codec.PCMU, calls: s.calls, target: "<= 1.0x Janus, <= 200 KB"})
+	if opus {
+		all = append(all,
+			scenario{name: "decode, mix, encode, Opus", do: doMix, codec: codec.Opus, calls: s.transcoded, target: "<= 0.5x AudioBridge"},
+			scenario{name: "the same, more of them", do: doMix, codec: codec.Opus, calls: 3 * s.transcoded, target: "<= 200 KB and 12 goroutines"})
+	}
+	if s.most > 0 {
+		all = append(all, scenario{name: "passthrough, PCMU, many", do: doEcho, codec: codec.PCMU, calls: s.most, target: manyTarget})
+		if opus {
+			all = append(all, scenario{name: "passthrough, Opus, many", do: doEcho, codec: codec.Opus, calls: s.most, target: manyTarget})
+		}
+	}
+	return all
 }
 
 // profileOf is the file for a scenario's profile, if one is wanted.

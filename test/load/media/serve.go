@@ -37,7 +37,7 @@ import (
 // What the server's calls do.
 const (
 	doEcho = "echo" // packets go back as they came
-	doMix  = "mix"  // a tap takes the samples of both sides, and a clip is played in a loop
+	doMix  = "mix"  // what is heard is decoded, mixed with a clip that is played in a loop, and encoded
 )
 
 // opened is what the server says first.
@@ -56,17 +56,28 @@ type state struct {
 	Heard, Said uint64 // frames of samples
 }
 
-// counter is a tap that takes the samples as a recorder would, and keeps nothing.
-type counter struct{ heard, said atomic.Uint64 }
+// mirror takes the samples of a call as a recorder would, and says what it heard in the frame before.
+type mirror struct {
+	frame       [audio.FrameSamples]int16
+	any         bool
+	heard, said *atomic.Uint64 // frames, of all calls
+}
 
 // Tap implements media.Tap.
-func (c *counter) Tap(f *media.Frame) {
-	if f.Heard != nil {
-		c.heard.Add(1)
+func (m *mirror) Tap(f *media.Frame) {
+	if m.any = f.Heard != nil; m.any {
+		copy(m.frame[:], f.Heard)
+		m.heard.Add(1)
 	}
 	if f.Said != nil {
-		c.said.Add(1)
+		m.said.Add(1)
 	}
+}
+
+// Fill implements media.Source.
+func (m *mirror) Fill(frame []int16) bool {
+	copy(frame, m.frame[:])
+	return m.any
 }
 
 // serve is the role of the server: the engine with that many calls, until its input ends. Lines of input are questions:
@@ -91,8 +102,13 @@ func serve(ctx context.Context, what string, calls int, profile string) error {
 	defer func() { cancel(); <-served }()
 
 	out := json.NewEncoder(os.Stdout)
-	taps := &counter{}
-	if err := out.Encode(stateOf(taps)); err != nil { // with no calls
+	var heard, said atomic.Uint64
+	now := func() state {
+		s := stateOf()
+		s.Heard, s.Said = heard.Load(), said.Load()
+		return s
+	}
+	if err := out.Encode(now()); err != nil { // with no calls
 		return err
 	}
 	hello := opened{Certificate: certificate.Certificate[0]}
@@ -109,7 +125,9 @@ func serve(ctx context.Context, what string, calls int, profile string) error {
 			return err
 		}
 		if what == doMix {
-			c.AddTap(taps)
+			m := &mirror{heard: &heard, said: &said}
+			c.AddTap(m)
+			c.AddSource(m)
 		}
 		url, token := c.Endpoint()
 		hello.Endpoints = append(hello.Endpoints, endpoint{url, token})
@@ -117,11 +135,11 @@ func serve(ctx context.Context, what string, calls int, profile string) error {
 	if err := out.Encode(hello); err != nil {
 		return err
 	}
-	return answer(out, taps, profile)
+	return answer(out, now, profile)
 }
 
 // answer answers questions.
-func answer(out *json.Encoder, taps *counter, profile string) error {
+func answer(out *json.Encoder, now func() state, profile string) error {
 	var file *os.File
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		var err error
@@ -132,22 +150,31 @@ func answer(out *json.Encoder, taps *counter, profile string) error {
 			}
 		case in.Text() == "end" && file != nil:
 			pprof.StopCPUProfile()
-			err = file.Close()
+			err = errors.Join(file.Close(), heapProfile(profile+".heap"))
 		}
-		if err := errors.Join(err, out.Encode(stateOf(taps))); err != nil {
+		if err := errors.Join(err, out.Encode(now())); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func stateOf(taps *counter) state {
+// heapProfile writes what is held, and by whom it was made.
+func heapProfile(path string) error {
+	runtime.GC() // the profile is of the last collection
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(pprof.Lookup("heap").WriteTo(file, 0), file.Close())
+}
+
+func stateOf() state {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return state{
 		Goroutines: runtime.NumGoroutine(), Heap: m.HeapAlloc, Mallocs: m.Mallocs,
-		Heard: taps.heard.Load(), Said: taps.said.Load(),
 	}
 }
 
