@@ -24,15 +24,12 @@ const (
 	mostPeriods = 3
 )
 
-// maxHistory is the history at 16 kHz.
-const maxHistory = historyMs * 16
-
 // concealer follows one decoded stream at perMs samples a millisecond.
 type concealer struct {
 	perMs   int
-	history [maxHistory]int16 // heard last, newest at the end
+	history []int16 // heard last, newest at the end
 
-	past     [maxHistory]float32 // the history when the loss began
+	past     []float32 // the history when the loss began; nil before the first
 	period   int
 	overlap  int // a quarter of the period: what is faded over when it jumps
 	lost     int // samples made since the loss began; 0 when there is none
@@ -45,7 +42,10 @@ type concealer struct {
 // cycle is a place within the last periods of the past.
 type cycle struct{ periods, at int }
 
-func newConcealer(sampleRate int) concealer { return concealer{perMs: sampleRate / 1000} }
+func newConcealer(sampleRate int) concealer {
+	perMs := sampleRate / 1000
+	return concealer{perMs: perMs, history: make([]int16, historyMs*perMs)}
+}
 
 // hear takes the samples that follow, and merges them with what was made up.
 func (c *concealer) hear(pcm []int16) {
@@ -78,7 +78,7 @@ func (c *concealer) conceal(pcm []int16) {
 }
 
 func (c *concealer) remember(pcm []int16) {
-	h := c.history[:historyMs*c.perMs]
+	h := c.history
 	if n := len(pcm); n < len(h) {
 		copy(h, h[n:])
 		copy(h[len(h)-n:], pcm)
@@ -88,10 +88,13 @@ func (c *concealer) remember(pcm []int16) {
 }
 
 func (c *concealer) begin() {
-	for i, v := range c.history[:historyMs*c.perMs] {
+	if c.past == nil {
+		c.past = make([]float32, len(c.history))
+	}
+	for i, v := range c.history {
 		c.past[i] = float32(v)
 	}
-	x := c.past[:historyMs*c.perMs]
+	x := c.past
 	c.period = pitch(x, c.perMs)
 	c.overlap = c.period / 4
 	c.bend = x[len(x)-1] - x[len(x)-1-c.period]

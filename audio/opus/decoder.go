@@ -4,6 +4,8 @@ package opus
 
 import (
 	"fmt"
+	"slices"
+	"time"
 	"unsafe"
 
 	"github.com/callfleet/callfleet/audio"
@@ -24,7 +26,6 @@ type Decoder struct {
 	lib   *Library
 	state state
 	c     caller
-	pcm   [maxPacketSamples]int16
 }
 
 // NewDecoder returns a fresh decoder.
@@ -42,8 +43,11 @@ func (d *Decoder) Decode(dst []int16, packet []byte) ([]int16, error) {
 	if len(packet) == 0 { // which libopus takes for a lost one
 		return dst, ErrMalformed
 	}
-	n, err := d.decode(packet, len(d.pcm), 0)
-	return append(dst, d.pcm[:n]...), err
+	p, err := Parse(packet)
+	if err != nil {
+		return dst, invalidPacket
+	}
+	return d.decode(dst, packet, int(p.Duration()*audio.SampleRate/time.Second), 0)
 }
 
 // Conceal appends samples, a multiple of 40, in place of a packet that was lost:
@@ -71,22 +75,24 @@ func (d *Decoder) fill(dst []int16, next []byte, samples int) ([]int16, error) {
 		if next == nil {
 			fec = 0
 		}
-		if now > len(d.pcm) { // the copy is of the end of the loss
-			now, from, fec = len(d.pcm), nil, 0
+		if now > maxPacketSamples { // the copy is of the end of the loss
+			now, from, fec = maxPacketSamples, nil, 0
 		}
-		n, err := d.decode(from, now, fec)
-		if err != nil {
+		var err error
+		if dst, err = d.decode(dst, from, now, fec); err != nil {
 			return dst, err
 		}
-		dst = append(dst, d.pcm[:n]...)
 		samples -= now
 	}
 	return dst, nil
 }
 
-func (d *Decoder) decode(packet []byte, samples int, fec uintptr) (int, error) {
+// decode appends up to so many samples, straight into dst: a buffer of its own would
+// take as much memory as a fifth of the state.
+func (d *Decoder) decode(dst []int16, packet []byte, samples int, fec uintptr) ([]int16, error) {
+	dst = slices.Grow(dst, samples)
 	n, err := result(d.c.call(d.lib.decode, uintptr(d.state.pointer()),
 		uintptr(unsafe.Pointer(unsafe.SliceData(packet))), uintptr(len(packet)),
-		uintptr(unsafe.Pointer(&d.pcm)), uintptr(samples), fec))
-	return n, err
+		uintptr(unsafe.Pointer(unsafe.SliceData(dst[len(dst):cap(dst)]))), uintptr(samples), fec))
+	return dst[:len(dst)+n], err
 }

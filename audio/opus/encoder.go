@@ -4,6 +4,7 @@ package opus
 
 import (
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/callfleet/callfleet/audio"
@@ -66,7 +67,7 @@ type Encoder struct {
 	state  state
 	c      caller
 	config Config
-	packet [MaxFrameBytes]byte
+	toc    byte // table of contents of the last packet
 	silent silence
 }
 
@@ -153,20 +154,23 @@ func number(b bool) int {
 }
 
 // Encode appends the packet for one frame of 40, 80, 160, 320, 640 or 960 samples
-// (2.5 to 60 ms). It does not allocate when dst has room, for which
-// MaxFrameBytes always suffices up to 20 ms.
+// (2.5 to 60 ms). It does not allocate when dst has room for
+// MaxFrameBytes.
 func (e *Encoder) Encode(dst []byte, frame []int16) ([]byte, error) {
 	if len(frame) == 0 {
 		return dst, Error(1)
 	}
 	if e.config.DTX && e.config.LowDelay && e.silent.skip(frame) {
-		return append(dst, e.packet[0]&^3), nil
+		return append(dst, e.toc&^3), nil
 	}
+	dst = slices.Grow(dst, MaxFrameBytes)
 	n, err := result(e.c.call(e.lib.encode, uintptr(e.state.pointer()),
 		uintptr(unsafe.Pointer(&frame[0])), uintptr(len(frame)),
-		uintptr(unsafe.Pointer(&e.packet)), uintptr(len(e.packet)), 0))
-	if err != nil {
+		uintptr(unsafe.Pointer(unsafe.SliceData(dst[len(dst):cap(dst)]))), MaxFrameBytes, 0))
+	if err != nil || n == 0 {
 		return dst, err
 	}
-	return append(dst, e.packet[:n]...), nil
+	dst = dst[:len(dst)+n]
+	e.toc = dst[len(dst)-n]
+	return dst, nil
 }

@@ -102,6 +102,9 @@ func (c *caller) call(fn, a, b, d, e, f, g uintptr) uintptr {
 // Error is a failure that libopus reports (opus_defines.h, sign reversed).
 type Error uint8
 
+// invalidPacket is OPUS_INVALID_PACKET.
+const invalidPacket = Error(4)
+
 func (e Error) Error() string {
 	names := [...]string{"no error", "bad argument", "buffer too small", "internal error",
 		"invalid packet", "not implemented", "invalid state", "out of memory"}

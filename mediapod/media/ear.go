@@ -43,6 +43,7 @@ func (e *ear) hear(p *transport.Packet, f *format, size int, at time.Time) {
 	}
 	e.source.Store(source)
 	if pl := e.playout.Load(); pl != nil {
+		e.in.glances.end()
 		pl.Put(playout.Packet{
 			Sequence: p.Sequence, Timestamp: p.Timestamp, SSRC: p.SSRC, PayloadType: p.PayloadType, Marker: p.Marker, Payload: p.Payload,
 		}, at.Sub(epoch))

@@ -4,6 +4,7 @@ package media
 
 import (
 	"math"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -68,8 +69,17 @@ type glances struct {
 	decoder  codec.Decoder
 	decoding uint8 // payload type
 	packet   int
-	pcm      []int16
 }
+
+// end lets go of the decoder, once somebody else has one for the same packets.
+func (g *glances) end() {
+	if g.decoder != nil {
+		*g = glances{}
+	}
+}
+
+// scratch is for samples that nobody keeps.
+var scratch = sync.Pool{New: func() any { return new([maxSamples]int16) }}
 
 // glanceEvery is in packets: five times a second.
 const glanceEvery = 10
@@ -89,17 +99,16 @@ func (in *inbound) glance(p *transport.Packet, f *format) {
 	}
 	if g.decoder == nil || g.decoding != p.PayloadType {
 		g.decoder, g.decoding = f.NewDecoder(), p.PayloadType
-		if g.pcm == nil {
-			g.pcm = make([]int16, 0, maxSamples)
-		}
 	}
 	payload := p.Payload
 	if f.Name != codec.Opus.Name {
 		payload = payload[:min(len(payload), maxGlance)]
 	}
-	if pcm := g.decoder.Decode(g.pcm[:0], payload); nth == 2 {
+	samples := scratch.Get().(*[maxSamples]int16)
+	if pcm := g.decoder.Decode(samples[:0], payload); nth == 2 {
 		in.meter.add(audio.Energy(pcm), len(pcm))
 	}
+	scratch.Put(samples)
 }
 
 // meter measures the energy of the last second. It belongs to whoever has the samples: the goroutine that receives while it

@@ -193,7 +193,7 @@ func FuzzPutAndFrame(f *testing.F) {
 					t.Fatalf("a frame of kind %d", kind)
 				}
 				now += frameTime
-				if p.head < past || p.waiting() < 0 || cap(p.pcm) > 2*room {
+				if p.head < past || p.waiting() < 0 || cap(p.pcm) > 2*(past+lookahead+2*maxPayload) {
 					t.Fatalf("head %d, %d samples, room for %d", p.head, len(p.pcm), cap(p.pcm))
 				}
 			}

@@ -108,9 +108,9 @@ const (
 	// past is how many samples that were played are kept: enough to find a pitch
 	// period and continue it.
 	past = maxPeriod + 2*overlap
-	// room is that and what one packet of G.711 of maxPayload bytes adds to a
-	// frame that lacks one sample. Only a stranger packet makes it grow.
-	room = past + lookahead + 2*maxPayload
+	// room is that and what a packet of 60 ms adds to a frame that lacks one
+	// sample. A longer one makes it grow.
+	room = past + lookahead + 60*ms
 )
 
 // Playout is one stream being played. Put may be called by one goroutine and
@@ -151,7 +151,7 @@ func New(c Config) *Playout {
 	if c.MaxDelay <= 0 {
 		c.MaxDelay = maxDelay
 	}
-	return &Playout{
+	p := &Playout{
 		config: c,
 		min:    inSamples(c.MinDelay),
 		max:    inSamples(max(c.MaxDelay, c.MinDelay)),
@@ -164,6 +164,8 @@ func New(c Config) *Playout {
 		dry:    silentAfter,
 		quiet:  true,
 	}
+	p.store.spares = &p.ring.spares
+	return p
 }
 
 // Put takes a packet that arrived at a time, of the same clock that Frame is

@@ -8,11 +8,12 @@ import "sync/atomic"
 // of them, after which none of the first would be played anyway.
 const ringSlots = 64
 
-// usualPayload is what a slot has room for from the start: 20 ms at 64 kbit/s.
+// usualPayload is what a buffer has room for from the start: 20 ms at 64 kbit/s.
 // The few that need more keep it.
 const usualPayload = 160
 
-// arrived is a packet as it came. The payload is the slot's own.
+// arrived is a packet as it came. The payload is the slot's own, until the taker
+// keeps it.
 type arrived struct {
 	sequence    uint16
 	payloadType uint8
@@ -28,6 +29,38 @@ type arrived struct {
 type ring struct {
 	came, taken atomic.Uint64
 	slots       [ringSlots]arrived
+	spares      spares
+}
+
+// spares are the buffers of payloads that were played, on their way back to the
+// goroutine that puts: there are as many as packets wait at the most, and not as
+// many as there are slots to wait in.
+type spares struct {
+	given, used atomic.Uint64
+	buffers     [ringSlots][]byte
+}
+
+// give hands a buffer back. It is called by the goroutine that takes.
+func (s *spares) give(b []byte) {
+	n := s.given.Load()
+	if b == nil || n-s.used.Load() == ringSlots {
+		return
+	}
+	s.buffers[n%ringSlots] = b
+	s.given.Store(n + 1)
+}
+
+// get is a buffer that was handed back, or a new one. It is called by the goroutine
+// that puts.
+func (s *spares) get() []byte {
+	n := s.used.Load()
+	if n == s.given.Load() {
+		return make([]byte, 0, usualPayload)
+	}
+	b := s.buffers[n%ringSlots]
+	s.buffers[n%ringSlots] = nil
+	s.used.Store(n + 1)
+	return b
 }
 
 // put is false if the ring is full: the packet is dropped, as the ones before it
@@ -39,7 +72,7 @@ func (r *ring) put(p *Packet, arrival int64) bool {
 	}
 	s := &r.slots[n%ringSlots]
 	if s.payload == nil {
-		s.payload = make([]byte, 0, usualPayload)
+		s.payload = r.spares.get()
 	}
 	s.sequence, s.timestamp, s.ssrc, s.payloadType, s.marker = p.Sequence, p.Timestamp, p.SSRC, p.PayloadType, p.Marker
 	s.arrival, s.payload = arrival, append(s.payload[:0], p.Payload...)
@@ -47,8 +80,8 @@ func (r *ring) put(p *Packet, arrival int64) bool {
 	return true
 }
 
-// next is the packet that was put first, or nil. The taker may exchange its
-// payload for another buffer.
+// next is the packet that was put first, or nil. The taker may keep its payload, and
+// leave nil in its place; it gives the buffer back later.
 func (r *ring) next() *arrived {
 	if n := r.taken.Load(); n != r.came.Load() {
 		return &r.slots[n%ringSlots]

@@ -20,9 +20,10 @@ type packet struct {
 // what is missing, doubled or next needs no search and no sorting.
 type store struct {
 	slots  [storeSlots]packet
-	next   int64  // everything before it was played or given up
-	newest int64  // nothing after it has come
-	played uint64 // bit i: packet next-1-i was played
+	spares *spares // where buffers go
+	next   int64   // everything before it was played or given up
+	newest int64   // nothing after it has come
+	played uint64  // bit i: packet next-1-i was played
 }
 
 // begin is told of the first packet of all. Those sent just before it may still
@@ -31,7 +32,7 @@ func (s *store) begin(sequence int64) {
 	s.next, s.newest = sequence-storeSlots/2, sequence
 }
 
-// put keeps a packet, exchanging its payload's buffer for one that is free.
+// put keeps a packet, and its payload's buffer.
 func (s *store) put(sequence, at int64, d Decoder, a *arrived, stats *counters) {
 	if sequence < s.next {
 		if behind := s.next - 1 - sequence; behind < 64 && s.played>>behind&1 == 1 {
@@ -53,7 +54,7 @@ func (s *store) put(sequence, at int64, d Decoder, a *arrived, stats *counters) 
 	}
 	slot.present, slot.sequence, slot.at, slot.decoder = true, sequence, at, d
 	slot.marker = a.marker
-	slot.payload, a.payload = a.payload, slot.payload
+	slot.payload, a.payload = a.payload, nil
 	s.newest = max(s.newest, sequence)
 }
 
@@ -72,17 +73,22 @@ func (s *store) from(sequence int64) *packet {
 	return nil
 }
 
-// take removes a packet that is played; it stays valid until the next put.
+// take removes a packet that is played. Its payload is not valid any more; the rest is until the next put.
 func (s *store) take(p *packet) {
-	p.present = false
+	s.remove(p)
 	s.advance(p.sequence, false)
 	s.advance(p.sequence+1, true)
 }
 
 // drop removes a packet that is not going to be played.
 func (s *store) drop(p *packet) {
-	p.present = false
+	s.remove(p)
 	s.advance(p.sequence+1, false)
+}
+
+func (s *store) remove(p *packet) {
+	s.spares.give(p.payload)
+	p.present, p.payload = false, nil
 }
 
 // advance gives up everything before a sequence number; played is said of all.

@@ -196,7 +196,7 @@ func TestWhatIsFromBeforeARestartIsStale(t *testing.T) {
 }
 
 func TestStoreGivesUpTheOldest(t *testing.T) {
-	var s store
+	s := store{spares: &spares{}}
 	var c counters
 	s.begin(100)
 	put := func(sequence int64) {
