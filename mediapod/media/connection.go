@@ -25,6 +25,8 @@ type connection struct {
 	mu   sync.Mutex // guards transport while there is none, and
 	etag string     // of the ICE session, RFC 9725 section 4.3.1
 
+	missed missed // of what is said
+
 	up   atomic.Bool
 	over atomic.Bool
 	ends sync.Once

@@ -20,9 +20,13 @@ type pipe struct {
 	to  *session
 	now *time.Time
 	bad *impair.Link[[]byte] // the network between; nil for none
+	see func(*transport.Packet)
 }
 
 func (w *pipe) Send(_ int, p *transport.Packet) error {
+	if w.see != nil {
+		w.see(p)
+	}
 	if w.bad != nil {
 		w.bad.Send(marshal(p), w.now.Sub(talkBegins))
 		return nil

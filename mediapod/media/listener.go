@@ -35,7 +35,11 @@ func (l *listener) Receive(int, []byte, time.Time) {}
 func (l *listener) Reception(int) (transport.Reception, bool) { return transport.Reception{}, false }
 
 // Reported implements transport.Sink.
-func (l *listener) Reported(int, float64) {}
+func (l *listener) Reported(track int, lost float64) {
+	if agreed := l.agreed.Load(); agreed != nil && track == agreed.main.number {
+		l.missed.report(lost)
+	}
+}
 
 // Measured implements transport.Sink.
 func (l *listener) Measured(time.Duration) {}
@@ -136,7 +140,8 @@ func (c *Call) Listeners() int {
 	return 0
 }
 
-// tellListeners sends a frame to those who listen in. One encoder serves all that have the same codec.
+// tellListeners sends a frame to those who listen in. One encoder serves all that have the same codec, as the one of them
+// needs it who misses most.
 func (v *voice) tellListeners(list []*listener, mixed []int16) {
 	for i, l := range list {
 		if l.mouth == nil {
@@ -146,12 +151,23 @@ func (v *voice) tellListeners(list []*listener, mixed []int16) {
 		if first := firstOf(list[:i], l.mouth.format.Name); first != nil {
 			p = l.mouth.wrap(first.mouth.encoded)
 		} else {
+			l.mouth.adapt(mostMissed(list[i:], l.mouth.format.Name))
 			p = l.mouth.say(mixed)
 		}
 		if p != nil {
 			l.send(p)
 		}
 	}
+}
+
+// mostMissed is the most that one misses of those who take a codec, in percent.
+func mostMissed(list []*listener, codec string) (percent int) {
+	for _, l := range list {
+		if l.agreed.Load().main.formats[0].Name == codec {
+			percent = max(percent, l.missed.percent())
+		}
+	}
+	return percent
 }
 
 // firstOf is the listener that has encoded for a codec.

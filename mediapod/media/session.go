@@ -88,6 +88,7 @@ func (s *session) Reported(track int, lost float64) {
 	}
 	if track == agreed.main.number {
 		s.call.reportedLoss.Store(lost)
+		s.missed.report(lost)
 	} else if n, section := agreed.view(track); section != nil {
 		s.call.vision.reported(n, lost)
 	}

@@ -80,26 +80,32 @@ type voice struct {
 	metered int   // frames
 	energy  float64
 
-	said, filled, mixed [audio.FrameSamples]int16
-	frame               Frame
-	voices              [maxAudioSections]Voice
+	said   [audio.FrameSamples]int16
+	frame  Frame
+	voices [maxAudioSections]Voice
 
-	mixer    mixer
+	mixer    *mixer   // once it was needed
+	monitor  *monitor // once somebody listened in
 	activity *speech.Activity
 	keys     tone.Detector
 	ranking  *speech.Ranking
 	speaker  uint32
 }
 
-// mixer adds up what is said, and both sides for those who listen in. Sound that went through it once goes on to: it is
-// delayed by a millisecond.
+// mixer adds up what is said. Sound that went through it once goes on to: it is delayed by a millisecond.
 type mixer struct {
-	used       bool
+	filled [audio.FrameSamples]int16
+	bus    mix.Bus
+	own    mix.Source
+	out    mix.Limiter
+}
+
+// monitor adds up both sides for those who listen in.
+type monitor struct {
+	mixed      [audio.FrameSamples]int16
 	bus        mix.Bus
-	own        mix.Source
-	out, other mix.Limiter
-	both       mix.Bus
 	heard, bot mix.Source
+	out        mix.Limiter
 }
 
 // sourceOf is a source with its place in the mix.
@@ -145,7 +151,7 @@ func (v *voice) begin(s *session, now time.Time) {
 	v.session, v.mouth, v.began, v.frames = s, newMouth(main.formats[0]), now, 0
 	v.keypad.begin(main)
 	v.inBand = s.call.options.OnKey != nil && len(main.keys) == 0
-	v.mixer = mixer{}
+	v.mixer, v.monitor = nil, nil
 }
 
 // tick implements ticked.
@@ -206,6 +212,7 @@ func (c *Call) speak(s *session, at time.Time) {
 		// Muted, it says silence, as microphones do: what stops sending looks broken to the far side.
 		v.frame.Said = silence[:]
 	}
+	v.mouth.adapt(s.missed.percent())
 	if v.frame.Said == nil {
 		v.mouth.rest()
 	} else if p := v.mouth.say(v.frame.Said); p != nil {
@@ -215,24 +222,27 @@ func (c *Call) speak(s *session, at time.Time) {
 
 // words fills said with what is played, and what sources say beside it.
 func (c *Call) words() (any bool) {
-	v, m := &c.voice, &c.voice.mixer
+	v := &c.voice
 	list, gain := v.sources.Load(), v.gain.Load()
-	if !m.used && gain == 0 && (list == nil || len(*list) == 0) {
-		return v.player.frame(v.said[:])
+	if v.mixer == nil {
+		if gain == 0 && (list == nil || len(*list) == 0) {
+			return v.player.frame(v.said[:])
+		}
+		v.mixer = &mixer{}
 	}
-	m.used = true
+	m := v.mixer
 	m.bus.Begin()
 	m.own.SetGain(gain)
-	if v.player.frame(v.filled[:]) {
+	if v.player.frame(m.filled[:]) {
 		any = true
-		m.bus.Add(&m.own, v.filled[:])
+		m.bus.Add(&m.own, m.filled[:])
 	}
 	if list != nil {
 		for _, s := range *list {
-			if s.Fill(v.filled[:]) {
+			if s.Fill(m.filled[:]) {
 				any = true
 				s.in.SetGain(gain)
-				m.bus.Add(&s.in, v.filled[:])
+				m.bus.Add(&s.in, m.filled[:])
 			}
 		}
 	}
@@ -242,16 +252,19 @@ func (c *Call) words() (any bool) {
 
 // mixBoth is both sides in one.
 func (v *voice) mixBoth() []int16 {
-	m := &v.mixer
-	m.both.Begin()
+	if v.monitor == nil {
+		v.monitor = &monitor{}
+	}
+	m := v.monitor
+	m.bus.Begin()
 	if v.frame.Heard != nil {
-		m.both.Add(&m.heard, v.frame.Heard)
+		m.bus.Add(&m.heard, v.frame.Heard)
 	}
 	if v.frame.Said != nil {
-		m.both.Add(&m.bot, v.frame.Said)
+		m.bus.Add(&m.bot, v.frame.Said)
 	}
-	m.both.Mix(v.mixed[:], &m.other)
-	return v.mixed[:]
+	m.bus.Mix(m.mixed[:], &m.out)
+	return m.mixed[:]
 }
 
 // listenUp has what comes in played out, or not any more.
