@@ -32,20 +32,26 @@ type ear struct {
 	// These belong to the goroutine that ticks.
 	pcm  [audio.FrameSamples]int16
 	kind playout.Kind
+	// then is what is left of pcm to another speaker, where one follows within the frame.
+	then [audio.FrameSamples]int16
 }
 
 // hear takes one packet.
-func (e *ear) hear(p *transport.Packet, f *format, size int, at time.Time) {
+// apart says that it is of one speaker at a time.
+func (e *ear) hear(p *transport.Packet, f *format, apart bool, size int, at time.Time) {
 	e.in.take(p, f, size, at)
 	source := p.Source
 	if source == 0 {
 		source = p.SSRC
 	}
 	e.source.Store(source)
+	if !apart {
+		source = 0
+	}
 	if pl := e.playout.Load(); pl != nil {
 		e.in.glances.end()
 		pl.Put(playout.Packet{
-			Sequence: p.Sequence, Timestamp: p.Timestamp, SSRC: p.SSRC, PayloadType: p.PayloadType, Marker: p.Marker, Payload: p.Payload,
+			Sequence: p.Sequence, Timestamp: p.Timestamp, SSRC: p.SSRC, PayloadType: p.PayloadType, Marker: p.Marker, Source: source, Payload: p.Payload,
 		}, at.Sub(epoch))
 	} else {
 		e.in.glance(p, f)
@@ -125,4 +131,46 @@ func (e *ear) tick(now time.Time) {
 	}
 	e.kind = pl.Frame(e.pcm[:], now.Sub(epoch))
 	e.frames.Add(1)
+}
+
+// voices appends who is heard in the frame: one, or two of whom one follows the other. Each has silence in place of the other.
+func (e *ear) voices(list []Voice, at time.Time) []Voice {
+	pl := e.playout.Load()
+	if pl == nil || e.kind == playout.Silence {
+		return list
+	}
+	first, then, turn := pl.Sources()
+	v := Voice{PCM: e.pcm[:], At: at.Add(-pl.Delay()), Opus: e.opus()}
+	if turn > 0 && turn < len(e.pcm) {
+		clear(e.then[:turn])
+		copy(e.then[turn:], e.pcm[turn:])
+		clear(e.pcm[turn:])
+		second := v
+		second.Source, second.PCM = then, e.then[:]
+		list = append(list, second)
+	}
+	if v.Source = then; turn > 0 {
+		v.Source = first
+	}
+	return append(list, v)
+}
+
+// opus: what was played last came in Opus.
+func (e *ear) opus() bool {
+	c := e.in.codec.Load()
+	return c != nil && c.Name == codec.Opus.Name
+}
+
+// packets appends those of Opus that were taken for the frame, of an audio section.
+func (e *ear) packets(list []Packet, section int) []Packet {
+	pl, s := e.playout.Load(), e.formats.Load()
+	if pl == nil || s == nil {
+		return list
+	}
+	for _, t := range pl.Taken() {
+		if f := s.format(t.PayloadType); f != nil && f.Name == codec.Opus.Name {
+			list = append(list, Packet{Section: section, Source: t.Source, At: epoch.Add(t.At), Payload: t.Payload})
+		}
+	}
+	return list
 }

@@ -133,7 +133,7 @@ func TestEnergyOfTheLastSecond(t *testing.T) {
 		for range n {
 			p := transport.Packet{Sequence: uint16(in.packets.Load()), Timestamp: uint32(in.packets.Load()) * 160, SSRC: 1, Payload: enc.Encode(nil, frame)}
 			at = at.Add(20 * time.Millisecond)
-			e.hear(&p, f, 172, at)
+			e.hear(&p, f, false, 172, at)
 		}
 	}
 	feed(quiet, 60)

@@ -58,7 +58,7 @@ func (s *session) Receive(track int, raw []byte, at time.Time) {
 		return // or not negotiated
 	}
 	s.call.pressed(ear.expire(at))
-	ear.hear(p, f, len(raw), at)
+	ear.hear(p, f, i > 0, len(raw), at)
 	if s.call.behavior.Echo && i == 0 {
 		s.echo.turn(p, f.TimestampStep)
 		if !s.call.muted.Load() {

@@ -25,10 +25,29 @@ type Frame struct {
 	At time.Time
 	// Heard is what the far side sends in its first audio section: a meeting without the bot.
 	Heard []int16
+	// HeardAt is when the first sample of Heard could have been heard at the soonest. Playing out waits longer, for packets
+	// that are slower.
+	HeardAt time.Time
+	// HeardOpus says that it came in Opus.
+	HeardOpus bool
 	// Voices are what it sends in others: one speaker each.
 	Voices []Voice
 	// Said is what the bot says.
 	Said []int16
+	// Packets are those of Opus that all of that came in, in the order of each section, each once: some belong to the frame
+	// before or after.
+	Packets []Packet
+}
+
+// Packet is one of Opus as the far side sent it.
+type Packet struct {
+	// Section is 0 for what is heard, and a number above for voices.
+	Section int
+	// Source is a voice's, as Voice has it.
+	Source uint32
+	// At is when it could have been heard at the soonest.
+	At      time.Time
+	Payload []byte
 }
 
 // Voice is one speaker of a meeting.
@@ -36,6 +55,9 @@ type Voice struct {
 	// Source is the far side's number for the speaker (RFC 3550: the contributing source).
 	Source uint32
 	PCM    []int16
+	// At and Opus are as HeardAt and HeardOpus.
+	At   time.Time
+	Opus bool
 }
 
 const (
@@ -80,9 +102,10 @@ type voice struct {
 	metered int   // frames
 	energy  float64
 
-	said   [audio.FrameSamples]int16
-	frame  Frame
-	voices [maxAudioSections]Voice
+	said    [audio.FrameSamples]int16
+	frame   Frame
+	voices  [2 * maxAudioSections]Voice
+	packets []Packet
 
 	mixer    *mixer   // once it was needed
 	monitor  *monitor // once somebody listened in
@@ -180,7 +203,7 @@ func (c *Call) tick(now time.Time) (finished bool) {
 // makeFrame is 20 ms of a call: what is heard, what is said, and those who listen in.
 func (c *Call) makeFrame(s *session, at time.Time) {
 	v := &c.voice
-	v.frame = Frame{At: at, Voices: v.voices[:0]}
+	v.frame = Frame{At: at, Voices: v.voices[:0], Packets: v.packets[:0]}
 	if c.listenUp(v.wanted()); v.hearing {
 		c.hear(at)
 	}
@@ -286,9 +309,10 @@ func (c *Call) hear(at time.Time) {
 	v := &c.voice
 	main := &c.ears[0]
 	main.tick(at)
-	if main.kind != playout.Silence {
-		v.frame.Heard = main.pcm[:]
+	if pl := main.playout.Load(); pl != nil && main.kind != playout.Silence {
+		v.frame.Heard, v.frame.HeardAt, v.frame.HeardOpus = main.pcm[:], at.Add(-pl.Delay()), main.opus()
 	}
+	v.frame.Packets = main.packets(v.frame.Packets, 0)
 	v.energy += audio.Energy(main.pcm[:])
 	if v.metered++; v.metered == glanceEvery {
 		main.in.meter.add(v.energy, v.metered*audio.FrameSamples)
@@ -313,13 +337,15 @@ func (c *Call) hearVoices(at time.Time) {
 		if e.in.last.Load() == 0 {
 			continue
 		}
-		if e.tick(at); e.kind == playout.Silence {
-			continue
+		e.tick(at)
+		before := len(v.frame.Voices)
+		v.frame.Voices = e.voices(v.frame.Voices, at)
+		for _, voice := range v.frame.Voices[before:] {
+			v.ranking.Hear(voice.Source, audio.DBov(audio.Energy(voice.PCM), audio.FrameSamples))
 		}
-		source := e.source.Load()
-		v.frame.Voices = append(v.frame.Voices, Voice{Source: source, PCM: e.pcm[:]})
-		v.ranking.Hear(source, audio.DBov(audio.Energy(e.pcm[:]), audio.FrameSamples))
+		v.frame.Packets = e.packets(v.frame.Packets, i)
 	}
+	v.packets = v.frame.Packets[:0] // it keeps what it has grown to
 	if !v.ranking.Tick() {
 		return
 	}

@@ -104,7 +104,7 @@ func (k *keeper) Tap(f *Frame) {
 		}
 		return append([]int16(nil), pcm...)
 	}
-	frame := Frame{At: f.At, Heard: keep(f.Heard), Said: keep(f.Said)}
+	frame := Frame{At: f.At, Heard: keep(f.Heard), HeardAt: f.HeardAt, Said: keep(f.Said)}
 	for _, v := range f.Voices {
 		frame.Voices = append(frame.Voices, Voice{Source: v.Source, PCM: keep(v.PCM)})
 	}
@@ -181,7 +181,7 @@ func TestASilentClipIsNoFlow(t *testing.T) {
 			begin := time.Now()
 			c.tick(begin)
 			quiet := transport.Packet{PayloadType: 9, Payload: codec.G722.NewEncoder().Encode(nil, make([]int16, 320))}
-			c.ears[0].hear(&quiet, &format{codec.G722, 9}, 172, begin)
+			c.ears[0].hear(&quiet, &format{codec.G722, 9}, false, 172, begin)
 			if got := c.statsAt(begin).Audio.Flowing; got != want {
 				t.Errorf("flowing is %v", got)
 			}

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/callfleet/callfleet/audio"
-	"github.com/callfleet/callfleet/audio/mix"
+	"github.com/callfleet/callfleet/audio/ogg"
 	"github.com/callfleet/callfleet/audio/opus"
 	"github.com/callfleet/callfleet/mediapod/media"
 	"github.com/callfleet/callfleet/mediapod/recording"
@@ -72,17 +72,23 @@ type Recorder struct {
 
 	roster map[string]bool // who was noted to be in the call
 
-	mixed, others, bot *recording.Track
+	mixed       *recording.Track
+	others, bot voice
 
 	// These belong to Tap.
-	bus         mix.Bus
-	heard, said mix.Source
-	limiter     mix.Limiter
-	sum         [audio.FrameSamples]int16
-	speakers    map[uint32]*recording.Track
+	mix      mixer
+	since    time.Duration // after opened: nothing said before may be kept
+	refusals uint64
+	speakers map[uint32]*voice
 }
 
 var _ media.Tap = (*Recorder)(nil)
+
+// voice is the track of somebody.
+type voice struct {
+	*recording.Track
+	refusals uint64 // when its last packet came
+}
 
 // Supported says why recordings cannot be in a format; nil if they can.
 func Supported(format recording.Format) error {
@@ -98,7 +104,7 @@ func New(cfg Config) (*Recorder, error) {
 	if err := Supported(cfg.Format); err != nil {
 		return nil, err
 	}
-	r := &Recorder{cfg: cfg, now: time.Now, roster: map[string]bool{}, speakers: map[uint32]*recording.Track{}}
+	r := &Recorder{cfg: cfg, now: time.Now, roster: map[string]bool{}, speakers: map[uint32]*voice{}}
 	r.from.Store(closed)
 	if cfg.Clock != nil {
 		r.now = cfg.Clock.Now
@@ -117,7 +123,7 @@ func New(cfg Config) (*Recorder, error) {
 	tracks := []struct {
 		id string
 		at **recording.Track
-	}{{TrackMixed, &r.mixed}, {TrackOthers, &r.others}, {TrackBot, &r.bot}}
+	}{{TrackMixed, &r.mixed}, {TrackOthers, &r.others.Track}, {TrackBot, &r.bot.Track}}
 	if !cfg.Participants {
 		tracks = tracks[:1]
 	}
@@ -163,7 +169,9 @@ func (r *Recorder) Shut() {
 // Close ends the recording and its files. Tap must not be called any more. As recording.Close, it can be called again when
 // the context ended first.
 func (r *Recorder) Close(ctx context.Context) (recording.Manifest, error) {
-	r.from.Store(closed)
+	if r.from.Swap(closed) != closed {
+		r.mix.rest(r.mixed) // it was heard while it could be kept
+	}
 	return r.rec.Close(ctx)
 }
 
@@ -190,46 +198,68 @@ func (r *Recorder) Tap(f *media.Frame) {
 		return
 	}
 	at := f.At.Sub(r.opened)
-	if int64(at) < from || !r.cfg.Allowed() {
+	if !r.cfg.Allowed() {
+		// Should it be allowed again before Pause: what waits to be played out then was said while it was not.
+		r.since = at + audio.FrameDuration
+		r.from.CompareAndSwap(from, int64(r.since+buffered))
+		r.refusals++
 		return
 	}
-	if f.Heard != nil || f.Said != nil {
-		r.mixed.WritePCM(at, r.mix(f))
+	if int64(at) < from {
+		return
 	}
+	r.mix.take(f, r.opened, r.mixed)
 	if !r.cfg.Participants {
 		return
 	}
 	if f.Heard != nil {
-		r.others.WritePCM(at, f.Heard)
+		r.pcm(&r.others, f.HeardAt, f.Heard, f.HeardOpus)
 	}
 	if f.Said != nil {
 		r.bot.WritePCM(at, f.Said)
 	}
 	for i := range f.Voices {
-		if t := r.speaker(f.Voices[i].Source); t != nil {
-			t.WritePCM(at, f.Voices[i].PCM)
+		v := &f.Voices[i]
+		r.pcm(r.speaker(v.Source), v.At, v.PCM, v.Opus)
+	}
+	for i := range f.Packets {
+		p := &f.Packets[i]
+		v := &r.others
+		if p.Section > 0 {
+			v = r.speaker(p.Source)
 		}
+		r.packet(v, p)
 	}
 }
 
-// mix is both sides in one, turned down where that is too loud.
-func (r *Recorder) mix(f *media.Frame) []int16 {
-	r.bus.Begin()
-	if f.Heard != nil {
-		r.bus.Add(&r.heard, f.Heard)
+// pcm keeps a frame, unless it is kept as it came.
+func (r *Recorder) pcm(v *voice, at time.Time, frame []int16, opus bool) {
+	if v == nil || opus && r.cfg.Format != recording.FormatWAV {
+		return
 	}
-	if f.Said != nil {
-		r.bus.Add(&r.said, f.Said)
+	if d := at.Sub(r.opened); d >= r.since {
+		v.WritePCM(d, frame)
 	}
-	r.bus.Mix(r.sum[:], &r.limiter)
-	return r.sum[:]
+}
+
+// packet keeps one of Opus as it came: nothing is better than that, and nothing is cheaper.
+func (r *Recorder) packet(v *voice, p *media.Packet) {
+	if v == nil || r.cfg.Format == recording.FormatWAV {
+		return
+	}
+	// The first one after others were refused may hold a copy of the last of those.
+	repeats := v.refusals != r.refusals && ogg.MayRepeat(p.Payload)
+	v.refusals = r.refusals
+	if d := p.At.Sub(r.opened); d >= r.since && !repeats {
+		v.WriteOpus(d, p.Payload)
+	}
 }
 
 // speaker is the track of somebody, made when they are heard first; nil for those who are too many.
-func (r *Recorder) speaker(source uint32) *recording.Track {
-	t, known := r.speakers[source]
+func (r *Recorder) speaker(source uint32) *voice {
+	v, known := r.speakers[source]
 	if known || len(r.speakers) >= maxSpeakers {
-		return t
+		return v
 	}
 	who := ""
 	if r.cfg.Speaker != nil {
@@ -239,8 +269,9 @@ func (r *Recorder) speaker(source uint32) *recording.Track {
 	if err != nil { // it is shut: this frame comes too late
 		return nil
 	}
-	r.speakers[source] = t
-	return t
+	v = &voice{Track: t}
+	r.speakers[source] = v
+	return v
 }
 
 // encoder makes packets for files: without discontinuous transmission, as a file wants one for every frame.

@@ -86,8 +86,7 @@ func (c *call) begin() {
 // during plays frames for a time, in which all samples have one value.
 func (c *call) during(d time.Duration, f media.Frame) {
 	for i := range int(d / frame) {
-		f.At = c.clock.Now()
-		c.Tap(&f)
+		c.tap(f)
 		c.clock.mu.Lock()
 		c.clock.now = c.clock.now.Add(frame)
 		c.clock.mu.Unlock()
@@ -95,6 +94,16 @@ func (c *call) during(d time.Duration, f media.Frame) {
 			c.clock.ticks <- c.clock.Now()
 		}
 	}
+}
+
+// tap has a frame heard now that was said now.
+func (c *call) tap(f media.Frame) {
+	f.At = c.clock.Now()
+	f.HeardAt = f.At
+	for i := range f.Voices {
+		f.Voices[i].At = f.At
+	}
+	c.Tap(&f)
 }
 
 func (c *call) close() recording.Manifest {
@@ -244,10 +253,7 @@ func TestTappingAllocatesNothing(t *testing.T) {
 	c.must(c.Open())
 	f := media.Frame{Heard: of(30), Said: of(5), Voices: []media.Voice{{Source: 7, PCM: of(10)}}}
 	c.clock.now = c.clock.now.Add(time.Second)
-	tap := func() {
-		f.At = c.clock.Now()
-		c.Tap(&f)
-	}
+	tap := func() { c.tap(f) }
 	tap()
 	if n := testing.AllocsPerRun(100, tap); n != 0 {
 		t.Errorf("%.0f allocations a frame", n)

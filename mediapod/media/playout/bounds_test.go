@@ -182,7 +182,7 @@ func FuzzPutAndFrame(f *testing.F) {
 			op := script[0]
 			packet.Sequence += uint16(int8(script[1]))
 			packet.Timestamp += uint32(int32(int8(script[2])) << (script[3] % 32))
-			packet.SSRC = uint32(op >> 6)
+			packet.SSRC, packet.Source = uint32(op>>6), uint32(script[3]>>5)
 			packet.Marker = op&32 != 0
 			packet.PayloadType = types[int(script[5])%len(types)]
 			packet.Payload = payload[:int(script[6])*7]
@@ -193,6 +193,9 @@ func FuzzPutAndFrame(f *testing.F) {
 					t.Fatalf("a frame of kind %d", kind)
 				}
 				now += frameTime
+				if _, _, turn := p.Sources(); turn < 0 || turn > len(frame) || p.turn.at > len(p.pcm) || len(p.Taken()) > mostTaken {
+					t.Fatalf("a turn at %d of a frame, %d of %d samples; %d packets", turn, p.turn.at, len(p.pcm), len(p.Taken()))
+				}
 				if p.head < past || p.waiting() < 0 || cap(p.pcm) > 2*(past+lookahead+2*maxPayload) {
 					t.Fatalf("head %d, %d samples, room for %d", p.head, len(p.pcm), cap(p.pcm))
 				}

@@ -89,11 +89,16 @@ func (p *Playout) decode(next *packet) {
 	}
 	p.doubtful, p.gap = 0, 0
 
+	turns := p.turnTo(next.source)
 	p.decoder = next.decoder
 	from := len(p.pcm)
 	p.pcm = p.decoder.Decode(p.pcm, next.payload)
+	p.note(next)
 	p.store.take(next)
 	n := len(p.pcm) - from
+	if turns {
+		p.fadeIn(from)
+	}
 	p.end = next.at + int64(n)
 	if n > 0 {
 		p.lasts = int64(n)
@@ -103,7 +108,7 @@ func (p *Playout) decode(next *packet) {
 
 // sounds takes note of samples that came from a packet.
 func (p *Playout) sounds(from int, k Kind) {
-	if p.broken {
+	if p.broken && from-p.turn.at >= maxPeriod {
 		p.join(from)
 	}
 	p.broken, p.hushed, p.dry, p.kind = false, false, 0, k

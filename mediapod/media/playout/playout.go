@@ -5,7 +5,7 @@
 // 16 kHz mono comes out.
 //
 //	network goroutine: Put → ring
-//	clock goroutine:   Frame → drain ring → timeline → store
+//	clock goroutine:   Frame → drain ring → timeline → store → turn, if another speaks
 //	                         → fill: decode, recover, conceal, or be silent
 //	                         → stretch: a pitch period more or less
 //
@@ -70,7 +70,10 @@ type Packet struct {
 	SSRC        uint32
 	PayloadType uint8
 	Marker      bool
-	Payload     []byte
+	// Source is who is heard in it; zero if that is nobody in particular. What one says is never mixed into what another
+	// says: there is a decoder for each, and neither is the end of the one drawn out into the other's beginning.
+	Source  uint32
+	Payload []byte
 }
 
 // Kind says what a frame is made of.
@@ -135,6 +138,8 @@ type Playout struct {
 	broken  bool  // what a packet brings does not continue pcm
 	hushed  bool  // pcm ends in silence, and nothing is to be concealed
 	kind    Kind  // of the samples appended last
+	turn    turn
+	taken   []Taken
 
 	gap      int64 // samples put in at end since the last packet, in place of nothing in particular
 	dry      int64 // samples since the last one that came from a packet
@@ -156,6 +161,7 @@ func New(c Config) *Playout {
 		min:    inSamples(c.MinDelay),
 		max:    inSamples(max(c.MaxDelay, c.MinDelay)),
 		pcm:    make([]int16, past, room),
+		taken:  make([]Taken, 0, mostTaken),
 		head:   past,
 		lasts:  audio.FrameSamples,
 		broken: true,
@@ -183,6 +189,7 @@ func (p *Playout) Put(packet Packet, arrival time.Duration) {
 func (p *Playout) Frame(dst []int16, now time.Duration) Kind {
 	dst = dst[:audio.FrameSamples]
 	p.clock.tick(inSamples(now))
+	p.giveBack()
 	p.drain()
 	p.catchUp()
 	p.forget()
@@ -217,6 +224,7 @@ func (p *Playout) forget() {
 	if cut := p.head - past; cut > 0 {
 		p.pcm = p.pcm[:copy(p.pcm, p.pcm[cut:])]
 		p.head = past
+		p.turn.at -= cut
 	}
 }
 

@@ -20,6 +20,7 @@ type arrived struct {
 	marker      bool
 	timestamp   uint32
 	ssrc        uint32
+	source      uint32
 	arrival     int64
 	payload     []byte
 }
@@ -75,6 +76,7 @@ func (r *ring) put(p *Packet, arrival int64) bool {
 		s.payload = r.spares.get()
 	}
 	s.sequence, s.timestamp, s.ssrc, s.payloadType, s.marker = p.Sequence, p.Timestamp, p.SSRC, p.PayloadType, p.Marker
+	s.source = p.Source
 	s.arrival, s.payload = arrival, append(s.payload[:0], p.Payload...)
 	r.came.Store(n + 1)
 	return true

@@ -12,6 +12,8 @@ type packet struct {
 	sequence int64
 	at       int64 // place on the timeline of its first sample
 	marker   bool
+	source   uint32
+	format   uint8 // the payload type
 	decoder  Decoder
 	payload  []byte
 }
@@ -53,7 +55,7 @@ func (s *store) put(sequence, at int64, d Decoder, a *arrived, stats *counters) 
 		return
 	}
 	slot.present, slot.sequence, slot.at, slot.decoder = true, sequence, at, d
-	slot.marker = a.marker
+	slot.marker, slot.source, slot.format = a.marker, a.source, a.payloadType
 	slot.payload, a.payload = a.payload, nil
 	s.newest = max(s.newest, sequence)
 }

@@ -45,7 +45,7 @@ const (
 
 // stretch brings the delay closer to the target. A frame is ready, and stays so.
 func (p *Playout) stretch() {
-	if p.cooling--; p.cooling > 0 || p.gap > 0 || p.broken {
+	if p.cooling--; p.cooling > 0 || p.gap > 0 || p.broken || p.turning() {
 		return
 	}
 	error := p.offset() - p.delays.low - p.delays.target(p.min, p.max)
@@ -60,7 +60,9 @@ func (p *Playout) stretch() {
 // shorten leaves out a period of what is ready, less alike the greater the hurry,
 // from 0 to 1.
 func (p *Playout) shorten(hurry float64) {
-	p.fillAhead(lookahead)
+	if p.fillAhead(lookahead); p.turning() {
+		return
+	}
 	x := p.pcm[p.head:]
 	longest := min(maxPeriod, len(x)-audio.FrameSamples)
 	if longest < minPeriod {

@@ -37,6 +37,7 @@ const (
 type timeline struct {
 	started bool
 	ssrc    uint32
+	source  uint32
 	// Of the packet with the highest sequence number: as it came …
 	rtpSequence  uint16
 	rtpTimestamp uint32
@@ -72,10 +73,11 @@ func (t *timeline) place(a *arrived, d *delays, lasts int64, lookup func(uint8) 
 	if renewed && t.hasLeft && a.ssrc == t.left && a.arrival-t.leftAt < straggling {
 		return 0, 0, stale
 	}
-	f, ok := t.format(a.payloadType, renewed, lookup)
+	f, ok := t.format(a.payloadType, renewed || a.source != t.source, lookup)
 	if !ok {
 		return 0, 0, unusable
 	}
+	t.source = a.source
 	if renewed {
 		t.left, t.leftAt, t.hasLeft = t.ssrc, a.arrival, t.started
 		t.current = f
@@ -148,7 +150,7 @@ func (t *timeline) placeOf(ticks int64) int64 {
 }
 
 // format finds a payload type among those seen of the source, or asks for its
-// decoder. A new source has none yet.
+// decoder. A new source has none yet, nor has another speaker.
 func (t *timeline) format(payloadType uint8, renewed bool, lookup func(uint8) (Decoder, int)) (f format, ok bool) {
 	if !renewed {
 		for _, f := range t.formats[:min(t.known, len(t.formats))] {

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package media
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/callfleet/callfleet/audio/codec"
+)
+
+// What tests of what stands on the engine need of its own: those of recordings, which import it, are in the package media_test.
+
+// RecordingOf is recordingOf.
+var RecordingOf = recordingOf
+
+// Meeting is a call whose far side sends the conversation and four voices apart, and whose time is the test's.
+type Meeting struct {
+	*Call
+	Now     time.Time
+	session *session
+	codec   codec.Codec
+	streams [maxAudioSections]sentStream
+}
+
+// sentStream is what has been sent in a section.
+type sentStream struct {
+	sequence  uint16
+	timestamp uint32
+	last      time.Time
+}
+
+// NewMeeting is connected.
+func NewMeeting(t testing.TB, c codec.Codec) *Meeting {
+	t.Helper()
+	s, _ := fakeSession(Behavior{})
+	offer := "v=0\r\n" + strings.Repeat(fmt.Sprintf("m=audio 9 UDP/TLS/RTP/SAVPF %d\r\na=rtpmap:%d %s/%d%s\r\na=sendrecv\r\n", c.PayloadType, c.PayloadType,
+		c.Name, c.ClockRate, map[uint16]string{2: "/2"}[c.Channels]), maxAudioSections)
+	sections, err := read(offer, []codec.Codec{c})
+	if err != nil || acceptable(sections, []codec.Codec{c}) != nil {
+		t.Fatal("no meeting: ", err, acceptable(sections, []codec.Codec{c}))
+	}
+	s.agreed.Store(&agreement{main: &sections[0], sections: sections})
+	for i := range sections {
+		s.call.ears[i].formats.Store(&sections[i])
+	}
+	return &Meeting{Call: s.call, Now: talkBegins, session: s, codec: c}
+}
+
+// Send is a packet of a section, of sound that began so long ago, with its contributing source if there is one.
+func (m *Meeting) Send(section int, source uint32, late time.Duration, payload []byte) {
+	s := &m.streams[section]
+	said := m.Now.Add(-late)
+	marker := byte(0)
+	if since := said.Sub(s.last); since != 20*time.Millisecond {
+		s.timestamp += uint32(since/(20*time.Millisecond)-1) * m.codec.TimestampStep
+		marker = 0x80
+	}
+	s.last = said
+	s.sequence++
+	s.timestamp += m.codec.TimestampStep
+	raw := []byte{0x80, marker | m.codec.PayloadType}
+	raw = binary.BigEndian.AppendUint16(raw, s.sequence)
+	raw = binary.BigEndian.AppendUint32(raw, s.timestamp)
+	raw = binary.BigEndian.AppendUint32(raw, uint32(100+section))
+	if source != 0 {
+		raw[0] |= 1
+		raw = binary.BigEndian.AppendUint32(raw, source)
+	}
+	m.session.Receive(section, append(raw, payload...), m.Now)
+}
+
+// Tick is one frame's time.
+func (m *Meeting) Tick() { m.tick(m.Now) }
