@@ -23,10 +23,11 @@ type State string
 
 // The states. A far side may come back after it was lost.
 const (
-	StateNew       State = "New"       // no far side yet
-	StateConnected State = "Connected" // media can flow
-	StateLost      State = "Lost"      // the far side was there and is gone
-	StateClosed    State = "Closed"    // by Close
+	StateNew         State = "New"         // no far side yet
+	StateConnected   State = "Connected"   // media can flow
+	StateInterrupted State = "Interrupted" // nothing comes from the far side; it may restart ICE, or come anew
+	StateLost        State = "Lost"        // the far side was there and is gone
+	StateClosed      State = "Closed"      // by Close
 )
 
 // Behavior is what the bot does in the call from the start. Its zero value listens.
@@ -206,17 +207,25 @@ func (c *Call) connect(ctx context.Context, offer string) (*connection, string, 
 	s := &session{connection: newConnection(c)}
 	c.mu.Lock()
 	var err error
+	var stale *session
 	switch {
 	case c.closed:
 		err = errClosed
-	case c.session != nil:
+	case c.session != nil && c.state != StateInterrupted:
 		err = errBusy
-	default:
-		c.session = s // the place is taken while the answer is made
+	default: // who comes anew, as a far side that crashed does, need not wait for what it left behind to be given up
+		stale, c.session = c.session, s // the place is taken while the answer is made
+		if stale != nil {
+			c.state = StateLost
+		}
 	}
 	c.mu.Unlock()
 	if err != nil {
 		return nil, "", err
+	}
+	if stale != nil {
+		stale.end()
+		c.onChange()
 	}
 	answer, err := s.open(ctx, offer)
 	if err != nil {

@@ -161,6 +161,12 @@ func quiet() *logging.DefaultLoggerFactory {
 
 func newFarSide(t testing.TB, u *engineUnderTest, codecs ...codec.Codec) *farSide {
 	t.Helper()
+	return newFarSideWith(t, u, func(*webrtc.SettingEngine) {}, codecs...)
+}
+
+// newFarSideWith is one with other settings.
+func newFarSideWith(t testing.TB, u *engineUnderTest, set func(*webrtc.SettingEngine), codecs ...codec.Codec) *farSide {
+	t.Helper()
 	m := &webrtc.MediaEngine{}
 	for _, c := range codecs {
 		if err := m.RegisterCodec(webrtc.RTPCodecParameters{
@@ -183,6 +189,7 @@ func newFarSide(t testing.TB, u *engineUnderTest, codecs ...codec.Codec) *farSid
 		t.Cleanup(func() { _ = mux.Close() })
 		s.SetICEUDPMux(mux)
 	}
+	set(&s)
 	pc, err := webrtc.NewAPI(webrtc.WithMediaEngine(m), webrtc.WithSettingEngine(s)).NewPeerConnection(webrtc.Configuration{})
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ package media
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/callfleet/callfleet/mediapod/media/transport"
@@ -21,6 +22,9 @@ type listener struct {
 	mouth *mouth
 	// lanes are guarded by the vision's lock.
 	lanes []*lane
+
+	patience sync.Mutex  // guards
+	parting  *time.Timer // while nothing comes from them
 }
 
 // open answers the listener's offer.
@@ -56,6 +60,22 @@ func (l *listener) Connected() {
 	}
 }
 
+// Interrupted implements transport.Sink. Nobody waits for a listener but the place they take.
+func (l *listener) Interrupted() {
+	l.patience.Lock()
+	defer l.patience.Unlock()
+	l.parting = time.AfterFunc(l.call.engine.cfg.patience.Failed, func() { l.Gone("nothing comes from it any more") })
+}
+
+// Resumed implements transport.Sink.
+func (l *listener) Resumed() {
+	l.patience.Lock()
+	defer l.patience.Unlock()
+	if l.parting != nil {
+		l.parting.Stop()
+	}
+}
+
 // Gone implements transport.Sink.
 func (l *listener) Gone(string) {
 	if !l.over.Load() {
@@ -66,6 +86,7 @@ func (l *listener) Gone(string) {
 // end implements party.
 func (l *listener) end() {
 	l.connection.end(func() { l.call.dismiss(l) })
+	l.Resumed() // no timer is left behind
 }
 
 // admit has a listener hear the call from now on.

@@ -138,7 +138,7 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
-	states := map[State]int{StateNew: 0, StateConnected: 0, StateLost: 0}
+	states := map[State]int{StateNew: 0, StateConnected: 0, StateInterrupted: 0, StateLost: 0}
 	m.engine.mu.Lock()
 	total, listeners := m.gone, 0
 	for _, c := range m.engine.calls {

@@ -129,6 +129,30 @@ func (s *session) Connected() {
 	s.call.engine.log.V(1).Info("far side connected", "call", s.call.id, "codec", formats[0].Name)
 }
 
+// Interrupted implements transport.Sink. The session stays, for the far side may restart ICE (RFC 9725 section 4.3.3): as
+// long as the call is open, or until another far side comes in its place. How long that may last is for the call's owner
+// to say, who alone knows what a call without sound is worth.
+func (s *session) Interrupted() {
+	if s.over.Load() {
+		return
+	}
+	if !s.up.Load() { // it broke before anything could be said: there is nothing to go on with
+		s.Gone("it broke while it was set up")
+		return
+	}
+	s.call.engine.log.V(1).Info("nothing comes from the far side any more", "call", s.call.id)
+	s.call.setState(s, StateInterrupted)
+}
+
+// Resumed implements transport.Sink.
+func (s *session) Resumed() {
+	if s.over.Load() {
+		return
+	}
+	s.call.engine.log.V(1).Info("the far side is heard again", "call", s.call.id)
+	s.call.setState(s, StateConnected)
+}
+
 // Gone implements transport.Sink. It ends the session, not from within the transport that says so.
 func (s *session) Gone(reason string) {
 	if s.over.Load() {

@@ -9,10 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pion/webrtc/v4"
-
 	"github.com/callfleet/callfleet/audio/codec"
-	"github.com/callfleet/callfleet/mediapod/media/sdp"
 )
 
 func TestWhatIsRefused(t *testing.T) {
@@ -233,30 +230,7 @@ func TestICERestart(t *testing.T) {
 	spoken := recordingOf(t, "prompt.wav")
 	f.speak(spoken[:16000])
 
-	offer := f.offer(&webrtc.OfferOptions{ICERestart: true})
-	parsed, err := sdp.ParseFragment(offer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	header := map[string]string{"Authorization": "Bearer " + f.token, "Content-Type": typeFragment, "If-Match": "*"}
-	resp, body := u.request(t, "PATCH", f.location, strings.Replace(parsed.String(), "a=ice-lite\r\n", "", 1), header)
-	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != typeFragment {
-		t.Fatalf("%s: %s", resp.Status, body)
-	}
-	if tag := resp.Header.Get("ETag"); tag == f.etag || tag == "" {
-		t.Errorf("ETag %q after the restart, %q before", tag, f.etag)
-	}
-	fresh, err := sdp.ParseFragment(body)
-	if err != nil || len(fresh.Candidates) == 0 {
-		t.Fatalf("answer %q, %v", body, err)
-	}
-	answer, err := sdp.WithCredentials(f.pc.RemoteDescription().SDP, fresh)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := f.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: answer}); err != nil {
-		t.Fatal(err)
-	}
+	restarted(t, f, call)
 	before := f.count()
 	eventually(t, 5*time.Second, "audio after the restart", func() bool {
 		f.speak(spoken[16000:19200])

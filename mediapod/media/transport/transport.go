@@ -54,8 +54,13 @@ type Sink interface {
 	Reported(track int, lost float64)
 	// KeyFrameWanted says that the far side cannot show a track of ours without one.
 	KeyFrameWanted(track int)
-	// Connected says that media can flow both ways.
+	// Connected says that media can flow both ways. It comes once.
 	Connected()
+	// Interrupted says that nothing has come from the far side for too long: neither packets nor checks of ICE. It may be
+	// heard again where it was, or restart ICE from elsewhere, until the session is closed. The engine has to bound that.
+	Interrupted()
+	// Resumed says that media can flow again.
+	Resumed()
 	// Gone says that the far side is, and why. It may come more than once.
 	Gone(reason string)
 }

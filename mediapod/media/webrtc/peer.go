@@ -41,6 +41,11 @@ type peer struct {
 
 	parts atomic.Int32 // of getting ready that are still to come
 
+	following   sync.Mutex // guards
+	followed    webrtc.PeerConnectionState
+	reached     bool // ICE and DTLS stood once
+	interrupted bool
+
 	mu     sync.Mutex // negotiation
 	offer  string
 	closed bool
@@ -103,19 +108,42 @@ func (p *peer) dial(sections []sdp.Section) error {
 		return fmt.Errorf("making a peer connection: %w", err)
 	}
 	p.pc.OnTrack(p.take)
-	var connected sync.Once // ICE may be lost and found again
 	p.parts.Store(1)
-	p.pc.OnConnectionStateChange(func(state webrtc.PeerConnectionState) {
-		switch state {
-		case webrtc.PeerConnectionStateConnected:
-			connected.Do(p.progress)
-		case webrtc.PeerConnectionStateFailed:
-			p.sink.Gone("it has not been heard of for too long")
-		case webrtc.PeerConnectionStateClosed:
-			p.sink.Gone("it closed the connection")
-		}
-	})
+	p.pc.OnConnectionStateChange(func(webrtc.PeerConnectionState) { p.follow() })
 	return nil
+}
+
+// follow tells the sink what became of the connection. pion tells each state in a goroutine of its own, so they may come in
+// any order; what is told is how it stands now.
+func (p *peer) follow() {
+	p.following.Lock()
+	defer p.following.Unlock()
+	state := p.pc.ConnectionState()
+	if state == p.followed {
+		return
+	}
+	p.followed = state
+	switch state {
+	case webrtc.PeerConnectionStateConnected:
+		switch {
+		case !p.reached:
+			p.reached = true
+			p.progress()
+		case p.interrupted:
+			p.interrupted = false
+			p.sink.Resumed()
+		}
+	case webrtc.PeerConnectionStateDisconnected, webrtc.PeerConnectionStateFailed:
+		switch {
+		case !p.reached && state == webrtc.PeerConnectionStateFailed:
+			p.sink.Gone("it was answered and has not come")
+		case p.reached && !p.interrupted:
+			p.interrupted = true
+			p.sink.Interrupted()
+		}
+	case webrtc.PeerConnectionStateClosed:
+		p.sink.Gone("it closed the connection")
+	}
 }
 
 // addTracks adds what we send: one audio track, in the first section of that kind, and one in each of video.
