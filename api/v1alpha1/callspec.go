@@ -247,7 +247,7 @@ type Invitee struct {
 	Hidden bool `json:"hidden,omitempty"`
 }
 
-// LeaveRules say when the bot leaves by itself; a rule that is absent or 0s does not apply.
+// LeaveRules say when the bot leaves by itself; a rule that is absent or 0s does not apply, but for mediaLostTimeout.
 type LeaveRules struct {
 	// lobbyTimeout is how long the bot waits to be admitted. The service has a limit of its own, about 30 minutes.
 	// +optional
@@ -265,6 +265,12 @@ type LeaveRules struct {
 	// silenceTimeout is how long nothing is heard before the bot leaves; with hosting: Application.
 	// +optional
 	SilenceTimeout Duration `json:"silenceTimeout,omitempty"`
+
+	// mediaLostTimeout is how long the bot stays in a call whose media connection is lost, with hosting: Application: so
+	// long the far side may restart ICE or connect anew. Absent: 30s, as long as a far side goes on sending to somebody it
+	// does not hear of (RFC 7675). 0s: it does not leave.
+	// +optional
+	MediaLostTimeout *Duration `json:"mediaLostTimeout,omitempty"`
 
 	// maxDuration is how long the bot stays at the most, from when it was in.
 	// +optional

@@ -167,6 +167,10 @@ const (
 	ReasonNoPackets   = "NoPackets"
 	ReasonSilence     = "Silence"
 	ReasonNotMeasured = "NotMeasured"
+	// ReasonWaitingForRestart: nothing comes over the media connection; the far side may restart ICE.
+	ReasonWaitingForRestart = "WaitingForRestart"
+	// ReasonConnectionLost: the far side ended the media connection; it may make another.
+	ReasonConnectionLost = "ConnectionLost"
 )
 
 // EndReason is why a call is over.

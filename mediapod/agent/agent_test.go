@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
@@ -379,15 +381,39 @@ func TestASessionTakenAwayLeavesItsMeeting(t *testing.T) {
 }
 
 func TestLostMediaEndsTheCall(t *testing.T) {
-	if testing.Short() {
-		t.Skip("waits for the media grace period")
-	}
 	b := newBench(t, 20)
-	s := b.bind(b.session("standup"))
+	s := b.bind(b.session("standup", func(s *callfleetv1.MeetingSession) {
+		s.Spec.Leave.MediaLostTimeout = ptr.To[callfleetv1.Duration]("3s")
+	}))
 	b.awaitSession(s, "Established", established)
+	flowing := func(status metav1.ConditionStatus, reason string) func(callfleetv1.CallStatus) bool {
+		return func(st callfleetv1.CallStatus) bool {
+			c := meta.FindStatusCondition(st.Conditions, callfleetv1.ConditionMediaFlowing)
+			return c != nil && c.Status == status && c.Reason == reason
+		}
+	}
+	flows := media.AudioStats{PacketsReceived: 10, Flowing: true, LastReceived: time.Now()}
+	b.ears.set(media.StateConnected, flows)
+	b.awaitSession(s, "flow", flowing(metav1.ConditionTrue, callfleetv1.ReasonFlowing))
+	// It comes back once, in time.
+	b.ears.set(media.StateInterrupted, media.AudioStats{PacketsReceived: 10})
+	b.awaitSession(s, "the wait", flowing(metav1.ConditionFalse, callfleetv1.ReasonWaitingForRestart))
+	b.ears.set(media.StateConnected, flows)
+	b.awaitSession(s, "flow again", flowing(metav1.ConditionTrue, callfleetv1.ReasonFlowing))
+
 	b.ears.set(media.StateLost, media.AudioStats{PacketsReceived: 10})
+	b.awaitSession(s, "the loss", flowing(metav1.ConditionFalse, callfleetv1.ReasonConnectionLost))
 	st := b.awaitSession(s, "MediaLost", endedWith(callfleetv1.EndMediaLost))
 	if !st.Call.End.Failed || !st.Call.End.Retryable {
 		t.Errorf("end %+v", st.Call.End)
+	}
+	var story []string
+	for _, e := range st.Timeline {
+		if strings.HasPrefix(e.Event, "Media") {
+			story = append(story, e.Event)
+		}
+	}
+	if want := []string{"MediaFlowing", "MediaWaitingForRestart", "MediaFlowing", "MediaConnectionLost"}; !slices.Equal(story, want) {
+		t.Errorf("the timeline has %v, want %v", story, want)
 	}
 }

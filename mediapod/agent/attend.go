@@ -21,8 +21,6 @@ const (
 	mediaRefresh, qualityRefresh = 30 * time.Second, 10 * time.Second
 	// noticeableMOS and noticeablePercent are such differences: well above how measurements of a steady call waver.
 	noticeableMOS, noticeablePercent = 0.2, 1
-	// mediaGrace is how long the service has to end a call whose media is lost before the bot leaves by itself.
-	mediaGrace = 10 * time.Second
 	// joinQuiet is how long a call may be joining before that is news: the claim said it already.
 	joinQuiet = 600 * time.Millisecond
 	// flowQuiet is how long a call that came in may be established before that is news: whether its media flows mostly
@@ -147,14 +145,13 @@ func (r *runner) look(both legs) {
 func (r *runner) listen(sound mediaCall, spec callfleetv1.CallSpec, now time.Time) {
 	stats := sound.Stats()
 	r.story.Media, r.story.ListenURL, r.story.Listeners = &stats, sound.ListenURL(), sound.Listeners()
-	r.story.Flowing = r.verdict(stats.Audio, now)
+	r.story.Flowing = r.verdict(sound.State(), stats.Audio, now)
 	if stats.Audio.EnergyDB > heardDBov {
 		r.heardAt = now
 	}
 	// The service mutes nobody in a call of two.
 	r.story.Muted = spec.Muted && !r.story.Signal.Group
 	sound.SetMuted(r.story.Muted)
-	r.leaveIfLost(sound.State(), now)
 }
 
 // worthTelling says whether the story has news. The steps of joining follow each other within a fraction of a second;
@@ -191,26 +188,13 @@ func noticeable(a, b media.AudioStats) bool {
 }
 
 // verdict gives a fresh call the time that bad news needs before it means anything.
-func (r *runner) verdict(a media.AudioStats, now time.Time) story.Flow {
-	f := story.FlowOf(a, now)
+func (r *runner) verdict(state media.State, a media.AudioStats, now time.Time) story.Flow {
+	f := story.FlowOf(state, a, now)
 	established := r.story.Signal.Established
-	if f != story.FlowProven && r.story.Flowing == story.FlowUnknown && (established.IsZero() || now.Sub(established) < settleTime) {
+	if (f == story.FlowNoPackets || f == story.FlowSilent) && r.story.Flowing == story.FlowUnknown && (established.IsZero() || now.Sub(established) < settleTime) {
 		return story.FlowUnknown
 	}
 	return f
-}
-
-// leaveIfLost ends a call whose media connection broke and which the service has not ended by itself.
-func (r *runner) leaveIfLost(state media.State, now time.Time) {
-	switch {
-	case state != media.StateLost, r.story.Phase() == callfleetv1.PhaseLeaving: // at the end, the connection is meant to go
-		r.lostAt = time.Time{}
-	case r.lostAt.IsZero():
-		r.lostAt = now
-		r.story.Note(story.Event(now, "MediaLost", "the media connection broke"))
-	case now.Sub(r.lostAt) >= mediaGrace:
-		r.leaveFor(callfleetv1.EndMediaLost)
-	}
 }
 
 func (r *runner) leaveFor(why callfleetv1.EndReason) {
@@ -225,6 +209,8 @@ func (r *runner) obeyLeaveRules(leave callfleetv1.LeaveRules, now time.Time) {
 	scene := rules.Scene{
 		Now: now, InLobby: s.Phase == signaling.PhaseInLobby, HasRoster: s.Group && len(s.Participants) > 0,
 		InCall: s.ParticipantCount, People: people(s), Hears: r.hosting == callfleetv1.HostingApplication, Heard: r.heardAt,
+		// At the end, the connection is meant to go.
+		MediaLost: (r.story.Flowing == story.FlowInterrupted || r.story.Flowing == story.FlowLost) && r.story.Phase() != callfleetv1.PhaseLeaving,
 	}
 	if s.Phase == signaling.PhaseEstablished {
 		scene.Established = s.Established

@@ -101,7 +101,6 @@ type runner struct {
 	toldAt   time.Time
 	toldFlow story.Flow // last verdict in the timeline
 	news     bool       // something in the story's timeline that was not offered yet
-	lostAt   time.Time  // when the media broke
 	presence rules.Presence
 	heardAt  time.Time
 	player   player

@@ -12,6 +12,11 @@ import (
 // reconnects.
 const onlyBotsPatience = 10 * time.Second
 
+// mediaLostPatience is how long a bot stays without media if leave.mediaLostTimeout does not say. RFC 7675 section 5.1 has a
+// far side send for 30 seconds to somebody it does not hear of; a browser takes half of that to give a path up, and an
+// application that restarts ICE then has the other half.
+const mediaLostPatience = 30 * time.Second
+
 // resumedPatience is how long a bot that waited in the lobby before this process had its call waits for the word that it
 // still does.
 const resumedPatience = 30 * time.Second
@@ -30,14 +35,17 @@ type Scene struct {
 	// Hears: the pod hears the call itself. Heard is when it last heard something, zero if it never has.
 	Hears bool
 	Heard time.Time
+	// MediaLost: there was a media connection, and there is none now over which anything comes.
+	MediaLost bool
 }
 
 // Presence remembers since when what the rules look at has been so. Its zero value is a call that has just begun.
 type Presence struct {
-	lobbySince, aloneSince, desertedSince time.Time
-	company                               bool // somebody else was there
-	people                                bool // somebody who is no bot was there
-	resumed                               time.Time
+	lobbySince, aloneSince, desertedSince, mediaLostSince time.Time
+
+	company bool // somebody else was there
+	people  bool // somebody who is no bot was there
+	resumed time.Time
 }
 
 // Resumed is the presence of a bot that was in its call before this process was: whoever was there may have left
@@ -53,6 +61,7 @@ func (p Presence) Look(r v1alpha1.LeaveRules, s Scene) (Presence, v1alpha1.EndRe
 	if s.InLobby || !s.Established.IsZero() { // else nobody knows yet
 		p.lobbySince = since(p.lobbySince, s.InLobby, s.Now)
 	}
+	p.mediaLostSince = since(p.mediaLostSince, s.MediaLost, s.Now)
 	if s.HasRoster {
 		p.company = p.company || s.InCall > 1
 		p.people = p.people || s.People > 0
@@ -67,6 +76,9 @@ func (p Presence) leave(r v1alpha1.LeaveRules, s Scene) v1alpha1.EndReason {
 	known := s.HasRoster || passed(p.resumed, resumedPatience, s.Now)
 	if s.InLobby && known && passed(p.lobbySince, r.LobbyTimeout.Duration(), s.Now) {
 		return v1alpha1.EndLobbyTimeout
+	}
+	if passed(p.mediaLostSince, mediaLostLimit(r), s.Now) {
+		return v1alpha1.EndMediaLost
 	}
 	if s.Established.IsZero() || s.InLobby {
 		return ""
@@ -94,6 +106,14 @@ func (p Presence) leave(r v1alpha1.LeaveRules, s Scene) v1alpha1.EndReason {
 		return v1alpha1.EndSilenceTimeout
 	}
 	return ""
+}
+
+// mediaLostLimit is zero for a bot that stays.
+func mediaLostLimit(r v1alpha1.LeaveRules) time.Duration {
+	if r.MediaLostTimeout == nil {
+		return mediaLostPatience
+	}
+	return r.MediaLostTimeout.Duration()
 }
 
 // since is when something began to be so that is so now; zero if it is not.

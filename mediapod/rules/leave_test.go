@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/utils/ptr"
+
 	"github.com/callfleet/callfleet/api/v1alpha1"
 )
 
@@ -26,6 +28,7 @@ func TestWhenTheBotLeaves(t *testing.T) {
 	peerToPeer := Scene{Established: start, Hears: true}
 	deaf := Scene{Established: start}
 	heardAt := func(s Scene, second int) Scene { s.Heard = at(second); return s }
+	lost := func(s Scene) Scene { s.MediaLost = true; return s }
 	unknown := Scene{Established: start}
 
 	const never = -1
@@ -52,6 +55,11 @@ func TestWhenTheBotLeaves(t *testing.T) {
 		"silence after something was heard":         {rules: v1alpha1.LeaveRules{SilenceTimeout: "15s"}, scenes: []scene{{0, in(2, 1)}, {10, heardAt(in(2, 1), 10)}}, leaves: 25, why: v1alpha1.EndSilenceTimeout},
 		"silence in a peer-to-peer call":            {rules: v1alpha1.LeaveRules{SilenceTimeout: "15s"}, scenes: []scene{{0, peerToPeer}}, leaves: 15, why: v1alpha1.EndSilenceTimeout},
 		"who hears nothing itself knows no silence": {rules: v1alpha1.LeaveRules{SilenceTimeout: "15s"}, scenes: []scene{{0, deaf}}, leaves: never},
+		"the media is lost":                         {scenes: []scene{{0, in(2, 1)}, {10, lost(in(2, 1))}}, leaves: 40, why: v1alpha1.EndMediaLost},
+		"the media is lost, and comes back":         {scenes: []scene{{0, in(2, 1)}, {10, lost(in(2, 1))}, {39, in(2, 1)}, {45, lost(in(2, 1))}}, leaves: 75, why: v1alpha1.EndMediaLost},
+		"the media is lost, with a limit":           {rules: v1alpha1.LeaveRules{MediaLostTimeout: ptr.To[v1alpha1.Duration]("5s")}, scenes: []scene{{0, lost(in(2, 1))}}, leaves: 5, why: v1alpha1.EndMediaLost},
+		"the media is lost, and that is borne":      {rules: v1alpha1.LeaveRules{MediaLostTimeout: ptr.To[v1alpha1.Duration]("0s")}, scenes: []scene{{0, lost(in(2, 1))}}, leaves: never},
+		"the media is lost in the lobby":            {scenes: []scene{{0, lost(lobby)}}, leaves: 30, why: v1alpha1.EndMediaLost},
 		"at the most so long":                       {rules: v1alpha1.LeaveRules{MaxDuration: "30s"}, scenes: []scene{{0, in(2, 1)}}, leaves: 30, why: v1alpha1.EndMaxDurationReached},
 		"the lobby":                                 {rules: v1alpha1.LeaveRules{LobbyTimeout: "30s"}, scenes: []scene{{0, Scene{}}, {5, lobby}}, leaves: 35, why: v1alpha1.EndLobbyTimeout},
 		"admitted in time":                          {rules: v1alpha1.LeaveRules{LobbyTimeout: "30s"}, scenes: []scene{{0, lobby}, {29, in(2, 1)}}, leaves: never},

@@ -91,13 +91,19 @@ const (
 	FlowProven
 	FlowNoPackets
 	FlowSilent
+	FlowInterrupted
+	FlowLost
 	FlowReported
 	FlowNotReported
 )
 
 // FlowOf judges by packets and energy, never by a process being alive.
-func FlowOf(a media.AudioStats, now time.Time) Flow {
+func FlowOf(state media.State, a media.AudioStats, now time.Time) Flow {
 	switch {
+	case state == media.StateInterrupted:
+		return FlowInterrupted
+	case state == media.StateLost:
+		return FlowLost
 	case a.Flowing:
 		return FlowProven
 	case a.LastReceived.IsZero() || now.Sub(a.LastReceived) > 2*time.Second:
@@ -128,6 +134,12 @@ func (f Flow) Condition() (status metav1.ConditionStatus, reason, message string
 			"no audio packet arrived for two seconds; check that the far side reaches the pod's UDP port (kubectl get mp shows it)"
 	case FlowSilent:
 		return metav1.ConditionFalse, v1alpha1.ReasonSilence, "packets arrive but no sound was heard yet; is everybody muted?"
+	case FlowInterrupted:
+		return metav1.ConditionFalse, v1alpha1.ReasonWaitingForRestart,
+			"nothing comes over the media connection any more; the bot waits as long as leave.mediaLostTimeout says for the far side to come back or restart ICE. Check the network between it and the pod's UDP port"
+	case FlowLost:
+		return metav1.ConditionFalse, v1alpha1.ReasonConnectionLost,
+			"the far side ended the media connection; the bot waits as long as leave.mediaLostTimeout says for it to make another"
 	case FlowReported:
 		return metav1.ConditionTrue, v1alpha1.ReasonFlowing,
 			"the service says that audio is active; it hosts the media of this call, so this is its word and not a measurement"

@@ -153,6 +153,17 @@ func (c *Client) EndCall(ctx context.Context, callID string, r Result) error {
 	return c.do(ctx, http.MethodPost, "/calls/"+callID+"/end", r, nil)
 }
 
+// CutMedia loses what the service sends to a bot's media, as a firewall that has forgotten a connection does; or lets it
+// through again. The service hears the bot all the while, so it does not end the call: that is the bot's to decide.
+func (c *Client) CutMedia(ctx context.Context, callID string, cut bool) error {
+	return c.do(ctx, http.MethodPut, "/calls/"+callID+"/media/cut", cut, nil)
+}
+
+// RestartMedia restarts ICE with a bot's media, over other sockets than those that may be cut.
+func (c *Client) RestartMedia(ctx context.Context, callID string) error {
+	return c.do(ctx, http.MethodPost, "/calls/"+callID+"/media/restart", nil, nil)
+}
+
 // Ring makes a person call a bot; it returns the call's id.
 func (c *Client) Ring(ctx context.Context, in IncomingCall) (string, error) {
 	var out struct {

@@ -99,6 +99,8 @@ func New(c Config) http.Handler {
 		"GET /api/calls":                           func(*http.Request) (any, error) { return c.calls(), nil },
 		"POST /api/calls/{call}/hangup":            c.hangUp,
 		"POST /api/calls/{call}/end":               c.endCall,
+		"PUT /api/calls/{call}/media/cut":          c.cutMedia,
+		"POST /api/calls/{call}/media/restart":     c.restartMedia,
 		"PUT /api/tenants/{tenant}/policies":       c.putPolicies,
 		"PUT /api/apps/{app}/quota":                c.setQuota,
 		"POST /api/meetings/{meeting}/policy-join": c.inMeeting(c.policyJoin),

@@ -85,6 +85,25 @@ func (c Config) endCall(r *http.Request) (any, error) {
 	return nil, nil
 }
 
+func (c Config) cutMedia(r *http.Request) (any, error) {
+	on, err := read[bool](r)
+	if err != nil {
+		return nil, err
+	}
+	if !c.Calls.CutMedia(r.PathValue("call"), on) {
+		return nil, fmt.Errorf("live call %s with media of the bot's: %w", r.PathValue("call"), errNotFound)
+	}
+	return nil, nil
+}
+
+func (c Config) restartMedia(r *http.Request) (any, error) {
+	found, err := c.Calls.RestartMedia(r.Context(), r.PathValue("call"))
+	if !found {
+		return nil, fmt.Errorf("live call %s with media of the bot's: %w", r.PathValue("call"), errNotFound)
+	}
+	return nil, err
+}
+
 func (c Config) ring(r *http.Request) (any, error) {
 	in, err := read[admin.IncomingCall](r)
 	if err != nil {

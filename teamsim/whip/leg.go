@@ -65,7 +65,11 @@ type Leg struct {
 	pc       *webrtc.PeerConnection
 	out      *sendTrack
 	in       *receiver
+	network  *network
 	resource string // of the WHIP session
+
+	restarting sync.Mutex // guards
+	etag       string     // of the ICE session
 
 	connected chan struct{}
 	lost      chan struct{}
@@ -79,7 +83,11 @@ func Dial(ctx context.Context, cfg Config) (*Leg, error) {
 	if cfg.MediaTimeout == 0 {
 		cfg.MediaTimeout = DefaultMediaTimeout
 	}
-	api, err := newAPI(cfg.MediaTimeout)
+	network, err := newNetwork()
+	if err != nil {
+		return nil, fmt.Errorf("list the network interfaces: %w", err)
+	}
+	api, err := newAPI(cfg.MediaTimeout, network)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +95,7 @@ func Dial(ctx context.Context, cfg Config) (*Leg, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make peer connection: %w", err)
 	}
-	l := &Leg{cfg: cfg, pc: pc, out: &sendTrack{}, in: &receiver{}, connected: make(chan struct{}), lost: make(chan struct{})}
+	l := &Leg{cfg: cfg, pc: pc, network: network, out: &sendTrack{}, in: &receiver{}, connected: make(chan struct{}), lost: make(chan struct{})}
 	l.in.buffer = jitter.New(l.in.decode)
 	pc.OnTrack(func(track *webrtc.TrackRemote, r *webrtc.RTPReceiver) {
 		go readRTCP(r)
@@ -114,7 +122,7 @@ func readRTCP(from interface {
 	}
 }
 
-func newAPI(timeout time.Duration) (*webrtc.API, error) {
+func newAPI(timeout time.Duration, network *network) (*webrtc.API, error) {
 	media := &webrtc.MediaEngine{}
 	for _, c := range codec.Supported() {
 		err := media.RegisterCodec(webrtc.RTPCodecParameters{
@@ -143,6 +151,7 @@ func newAPI(timeout time.Duration) (*webrtc.API, error) {
 
 	// No mux: every leg has sockets of its own, as every real caller has.
 	var settings webrtc.SettingEngine
+	settings.SetNet(network)
 	settings.SetIncludeLoopbackCandidate(true)
 	settings.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	settings.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
@@ -209,7 +218,7 @@ func (l *Leg) post(ctx context.Context, offer string) (string, error) {
 	if err != nil || resp.Header.Get("Location") == "" {
 		return "", fmt.Errorf("the bot's media endpoint gave no usable Location for the session")
 	}
-	l.resource = req.URL.ResolveReference(location).String()
+	l.resource, l.etag = req.URL.ResolveReference(location).String(), resp.Header.Get("ETag")
 	return string(body), nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
@@ -110,7 +111,7 @@ func TestCallSpec(t *testing.T) {
 		want string
 	}{
 		"all leave rules": {spec(func(s *v1alpha1.OneCallSpec) {
-			s.Leave = v1alpha1.LeaveRules{LobbyTimeout: "15m", AloneTimeout: "2m", OnlyBots: true, SilenceTimeout: "0s", MaxDuration: "24h"}
+			s.Leave = v1alpha1.LeaveRules{LobbyTimeout: "15m", AloneTimeout: "2m", OnlyBots: true, SilenceTimeout: "0s", MaxDuration: "24h", MediaLostTimeout: ptr.To[v1alpha1.Duration]("0s")}
 		}), accepted},
 		"a duration of parts":      {lobby("1h30m0.5s250ms"), accepted},
 		"a week":                   {lobby("168h"), accepted},
