@@ -14,19 +14,23 @@ import (
 	"github.com/callfleet/callfleet/mediapod/media/impair"
 )
 
-// talk is two calls that are each other's far side, in simulated time: what is judged is the sound, not the machine.
+// talk is two calls that are each other's far side, in simulated time: what is judged is the sound, not the machine. Each
+// side has a clock of its own, which may run apart from the other's.
 type talk struct {
-	here, there *session
-	now         time.Time
+	here, there         *session
+	now, thereNow       time.Time
+	passed              time.Duration
+	skew                float64 // by which the clock there is faster, ppm
+	ticked, thereTicked int     // frames
 }
 
 var talkBegins = time.Unix(12000, 0)
 
 func newTalk(c codec.Codec) *talk {
-	k := &talk{now: talkBegins}
+	k := &talk{now: talkBegins, thereNow: talkBegins}
 	k.here, _ = fakeSession(Behavior{})
 	k.there, _ = fakeSession(Behavior{})
-	k.here.transport, k.there.transport = &pipe{to: k.there, now: &k.now}, &pipe{to: k.here, now: &k.now}
+	k.here.transport, k.there.transport = &pipe{to: k.there, now: &k.thereNow}, &pipe{to: k.here, now: &k.now}
 	for _, s := range []*session{k.here, k.there} {
 		speakOnly(s, c)
 	}
@@ -42,10 +46,26 @@ func speakOnly(s *session, c codec.Codec) {
 
 // pass lets time pass.
 func (k *talk) pass(d time.Duration) {
-	for end := k.now.Add(d); k.now.Before(end); k.now = k.now.Add(audio.FrameDuration) {
+	end, rate := k.passed+d, 1+k.skew/1e6
+	for {
+		here := time.Duration(k.ticked) * audio.FrameDuration
+		there := time.Duration(float64(time.Duration(k.thereTicked)*audio.FrameDuration) / rate)
+		at := min(here, there)
+		if at >= end {
+			k.passed = end
+			return
+		}
+		k.passed, k.now, k.thereNow = at, talkBegins.Add(at), talkBegins.Add(time.Duration(float64(at)*rate))
 		for _, s := range []*session{k.here, k.there} {
 			s.transport.(*pipe).deliver()
-			s.call.tick(k.now)
+		}
+		if here == at {
+			k.here.call.tick(k.now)
+			k.ticked++
+		}
+		if there == at {
+			k.there.call.tick(k.thereNow)
+			k.thereTicked++
 		}
 	}
 }
