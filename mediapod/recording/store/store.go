@@ -2,17 +2,22 @@
 
 // Package store moves finished recordings from a pod's disk into a bucket. A file
 // is deleted here only when the bucket gave back its size and hash.
+//
+// What is interrupted is taken up again. Within a process the drivers send a part of
+// a file anew when it is lost; a file that failed as a whole, or whose process is
+// gone, is sent from its beginning, as gocloud.dev/blob cannot go on with the parts
+// that another writer sent. Files that are stored are not sent again.
 package store
 
 import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,17 +47,30 @@ type Config struct {
 	Bucket Bucket
 	// Prefix begins every key, such as "tenant/bot/"; keys go on with the recording's name and the file's.
 	Prefix string
+	// AtOnce is how many files are on their way at a time, of all recordings; zero means two.
+	AtOnce int
 	// Wait is nil for the machine's clock. It returns early with the context's error.
 	Wait func(ctx context.Context, d time.Duration) error
-	// OnRetry is told what went wrong before the next attempt. It may be nil.
-	OnRetry func(file string, err error)
+	// Jitter is how much of half a pause is waited besides the other half, from 0 to 1; nil for chance.
+	Jitter func() float64
+	// OnRetry is told what went wrong before the next attempt. It may be nil, and is called by those who call Store.
+	OnRetry func(name, file string, err error)
 }
 
 // A failed attempt is followed by another after a second, and then after twice as
 // long each time, up to a minute: a bucket that is away for a night is found again.
+// Half of each pause is left to chance, so that the pods of a fleet do not come back
+// all at once.
 const (
 	firstWait = time.Second
 	maxWait   = time.Minute
+)
+
+// An attempt takes a minute at most, and as long as a slow line (1 Mbit/s) needs to send a file and read it back: what
+// takes longer hangs.
+const (
+	attemptWithin = time.Minute
+	slowestLine   = 125_000 / 2 // bytes a second
 )
 
 // Endings of the files beside a recording.
@@ -65,7 +83,10 @@ const (
 var ErrChanged = errors.New("the recorded file differs from its manifest; it is kept as it is")
 
 // Uploader moves recordings. One recording is uploaded by one goroutine.
-type Uploader struct{ cfg Config }
+type Uploader struct {
+	cfg   Config
+	slots chan struct{}
+}
 
 // New makes an uploader.
 func New(cfg Config) (*Uploader, error) {
@@ -75,10 +96,16 @@ func New(cfg Config) (*Uploader, error) {
 	if cfg.Wait == nil {
 		cfg.Wait = wait
 	}
-	if cfg.OnRetry == nil {
-		cfg.OnRetry = func(string, error) {}
+	if cfg.Jitter == nil {
+		cfg.Jitter = rand.Float64
 	}
-	return &Uploader{cfg}, nil
+	if cfg.OnRetry == nil {
+		cfg.OnRetry = func(string, string, error) {}
+	}
+	if cfg.AtOnce == 0 {
+		cfg.AtOnce = 2
+	}
+	return &Uploader{cfg, make(chan struct{}, cfg.AtOnce)}, nil
 }
 
 func wait(ctx context.Context, d time.Duration) error {
@@ -92,29 +119,14 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Pending names the recordings that are finished and still here.
-func (u *Uploader) Pending() ([]string, error) {
-	entries, err := os.ReadDir(u.cfg.Dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("looking for recordings to upload: %w", err)
-	}
-	var names []string
-	for _, e := range entries {
-		if name, ok := strings.CutSuffix(e.Name(), manifestEnding); ok && e.Type().IsRegular() {
-			names = append(names, name)
-		}
-	}
-	return names, nil
-}
+// Key is where a recording's file goes.
+func (u *Uploader) Key(name, file string) string { return u.cfg.Prefix + name + "/" + file }
 
-// state is what of a recording is in the bucket already. It is on disk, so that another process goes on where one was killed.
-type state struct {
-	Stored []string `json:"stored"`
-}
-
-// Upload moves one recording: its files, then its manifest, so that whoever finds a
-// manifest in the bucket finds all it names. It tries until the context ends.
-func (u *Uploader) Upload(ctx context.Context, name string) error {
+// Store puts one recording into the bucket: its files, then its manifest, so that
+// whoever finds a manifest in the bucket finds all it names. It tries until the
+// context ends, and goes on where another process stopped: with the file that is not
+// stored yet. Nothing is deleted.
+func (u *Uploader) Store(ctx context.Context, name string) error {
 	m, sum, err := u.manifest(name)
 	if err != nil {
 		return err
@@ -134,6 +146,18 @@ func (u *Uploader) Upload(ctx context.Context, name string) error {
 		if err := u.note(name, done); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// Remove deletes a recording that was stored, and refuses one that was not.
+func (u *Uploader) Remove(name string) error {
+	m, sum, err := u.manifest(name)
+	if err != nil {
+		return err
+	}
+	if !u.state(name).has(m, sum) {
+		return fmt.Errorf("recording %s is not stored in whole; it is kept", name)
 	}
 	// The manifest is the last but one to go: while it is here, the next process finds the recording.
 	for _, f := range m.Files {
@@ -172,14 +196,36 @@ func (u *Uploader) put(ctx context.Context, name string, f recording.File) error
 		if err == nil || errors.Is(err, ErrChanged) {
 			return err
 		}
-		u.cfg.OnRetry(f.File, err)
-		if werr := u.cfg.Wait(ctx, pause); werr != nil {
+		if ctx.Err() == nil {
+			u.cfg.OnRetry(name, f.File, err)
+		}
+		if werr := u.cfg.Wait(ctx, pause/2+time.Duration(u.cfg.Jitter()*float64(pause/2))); werr != nil {
 			return fmt.Errorf("uploading %s was given up: %w; the last attempt: %w", f.File, werr, err)
 		}
 	}
 }
 
 func (u *Uploader) attempt(ctx context.Context, name string, f recording.File) error {
+	select {
+	case u.slots <- struct{}{}:
+		defer func() { <-u.slots }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	hangs := fmt.Errorf("it takes longer than a slow line would need; see whether the pod reaches the bucket: %w", context.DeadlineExceeded)
+	ctx, cancel := context.WithTimeoutCause(ctx, attemptWithin+time.Duration(f.Bytes/slowestLine)*time.Second, hangs)
+	defer cancel()
+	if err := u.send(ctx, name, f); err != nil {
+		if ctx.Err() != nil {
+			err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		}
+		return err
+	}
+	return nil
+}
+
+// send makes one attempt.
+func (u *Uploader) send(ctx context.Context, name string, f recording.File) error {
 	file, err := os.Open(filepath.Join(u.cfg.Dir, f.File))
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s is gone: %w", f.File, ErrChanged)
@@ -188,7 +234,7 @@ func (u *Uploader) attempt(ctx context.Context, name string, f recording.File) e
 		return fmt.Errorf("uploading a recorded file: %w", err)
 	}
 	defer file.Close()
-	key := u.cfg.Prefix + name + "/" + f.File
+	key := u.Key(name, f.File)
 	sum := sha256.New()
 	sent := &counter{r: io.TeeReader(file, sum)}
 	if err := u.cfg.Bucket.Put(ctx, key, sent); err != nil {
@@ -222,27 +268,6 @@ func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.n += int64(n)
 	return n, err
-}
-
-// state reads how far an upload came. One that cannot be read is one that did not begin: files are stored again.
-func (u *Uploader) state(name string) (s state) {
-	b, err := os.ReadFile(filepath.Join(u.cfg.Dir, name+stateEnding))
-	if err != nil || json.Unmarshal(b, &s) != nil {
-		return state{}
-	}
-	return s
-}
-
-func (u *Uploader) note(name string, s state) error {
-	b, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(u.cfg.Dir, name+stateEnding)
-	if err := replace(path, strings.NewReader(string(b))); err != nil {
-		return fmt.Errorf("noting what of %s is uploaded: %w", name, err)
-	}
-	return nil
 }
 
 func (u *Uploader) remove(file string) error {

@@ -97,16 +97,37 @@ func newUploader(t *testing.T, cfg Config) *Uploader {
 	return u
 }
 
+// move stores a recording and deletes it here.
+func move(ctx context.Context, u *Uploader, name string) error {
+	if err := u.Store(ctx, name); err != nil {
+		return err
+	}
+	return u.Remove(name)
+}
+
+// names are those of the recordings that are here.
+func names(t *testing.T, u *Uploader) (list []string) {
+	t.Helper()
+	entries, err := u.Entries()
+	if err != nil {
+		t.Error(err)
+	}
+	for _, e := range entries {
+		list = append(list, e.Name)
+	}
+	return list
+}
+
 func TestARecordingIsMovedWithItsManifestLast(t *testing.T) {
 	dir, bucket := t.TempDir(), t.TempDir()
 	want := record(t, dir, "call")
 	record(t, dir, "other")
 	f := &flaky{Bucket: Directory{bucket}}
 	u := newUploader(t, Config{Dir: dir, Bucket: f, Prefix: "bots/a/"})
-	if names, err := u.Pending(); err != nil || !slices.Equal(names, []string{"call", "other"}) {
-		t.Errorf("pending: %v, %v", names, err)
+	if here := names(t, u); !slices.Equal(here, []string{"call", "other"}) {
+		t.Errorf("there is %v", here)
 	}
-	if err := u.Upload(t.Context(), "call"); err != nil {
+	if err := move(t.Context(), u, "call"); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"bots/a/call/call.mix.wav", "bots/a/call/call.p1.wav", "bots/a/call/call.json"}, f.keys); diff != "" {
@@ -142,9 +163,10 @@ func TestWhatFailsIsTriedAgainLaterAndLater(t *testing.T) {
 		Dir: dir, Bucket: &flaky{Bucket: Directory{bucket}, puts: []func(string) error{away, away, away, away, away, away, away, away},
 			stats: []func(string) error{spoil, away}},
 		Wait:    func(_ context.Context, d time.Duration) error { waits = append(waits, d/time.Second); return nil },
-		OnRetry: func(file string, err error) { told = append(told, file+": "+err.Error()) },
+		Jitter:  func() float64 { return 1 },
+		OnRetry: func(_, file string, err error) { told = append(told, file+": "+err.Error()) },
 	})
-	if err := u.Upload(t.Context(), "call"); err != nil {
+	if err := move(t.Context(), u, "call"); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]time.Duration{1, 2, 4, 8, 16, 32, 60, 60, 60, 60}, waits); diff != "" {
@@ -165,14 +187,14 @@ func TestAnUploadGoesOnWhereItWasLeft(t *testing.T) {
 	gone := errors.New("the pod goes")
 	first := &flaky{Bucket: Directory{bucket}, puts: []func(string) error{nil, away}}
 	u := newUploader(t, Config{Dir: dir, Bucket: first, Wait: func(context.Context, time.Duration) error { return gone }})
-	if err := u.Upload(t.Context(), "call"); !errors.Is(err, gone) || !strings.Contains(err.Error(), "the bucket is away") {
+	if err := move(t.Context(), u, "call"); !errors.Is(err, gone) || !strings.Contains(err.Error(), "the bucket is away") {
 		t.Errorf("given up with %v", err)
 	}
 	if diff := cmp.Diff([]string{"call.json", "call.mix.wav", "call.p1.wav", "call.upload"}, files(t, dir)); diff != "" {
 		t.Errorf("left on disk (-want +got):\n%s", diff)
 	}
 	second := &flaky{Bucket: Directory{bucket}}
-	if err := newUploader(t, Config{Dir: dir, Bucket: second}).Upload(t.Context(), "call"); err != nil {
+	if err := move(t.Context(), newUploader(t, Config{Dir: dir, Bucket: second}), "call"); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"call/call.p1.wav", "call/call.json"}, second.keys); diff != "" {
@@ -194,7 +216,7 @@ func TestAnUploadThatWasDeletingEnds(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "call.mix.wav")); err != nil {
 		t.Fatal(err)
 	}
-	if err := newUploader(t, Config{Dir: dir, Bucket: f}).Upload(t.Context(), "call"); err != nil || len(f.keys) != 0 {
+	if err := move(t.Context(), newUploader(t, Config{Dir: dir, Bucket: f}), "call"); err != nil || len(f.keys) != 0 {
 		t.Errorf("%v, stored again: %v", err, f.keys)
 	}
 	if left := files(t, dir); len(left) != 0 {
@@ -213,7 +235,7 @@ func TestAFileThatChangedIsKept(t *testing.T) {
 		t.Error("it is tried again")
 		return errors.New("no more")
 	}})
-	if err := u.Upload(t.Context(), "call"); !errors.Is(err, ErrChanged) {
+	if err := move(t.Context(), u, "call"); !errors.Is(err, ErrChanged) {
 		t.Errorf("error %v", err)
 	}
 	if diff := cmp.Diff(before, files(t, dir)); diff != "" {
@@ -222,7 +244,7 @@ func TestAFileThatChangedIsKept(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "call.mix.wav")); err != nil {
 		t.Fatal(err)
 	}
-	if err := u.Upload(t.Context(), "call"); !errors.Is(err, ErrChanged) {
+	if err := move(t.Context(), u, "call"); !errors.Is(err, ErrChanged) {
 		t.Errorf("a file that is gone: %v", err)
 	}
 }
@@ -235,7 +257,7 @@ func TestUploaderRefusesWhatIsNoRecording(t *testing.T) {
 	}
 	u := newUploader(t, Config{Dir: dir, Bucket: Directory{t.TempDir()}})
 	for _, name := range []string{"other", "none", "../call", ""} {
-		if err := u.Upload(t.Context(), name); err == nil {
+		if err := move(t.Context(), u, name); err == nil {
 			t.Errorf("recording %q is uploaded", name)
 		}
 	}
@@ -244,8 +266,8 @@ func TestUploaderRefusesWhatIsNoRecording(t *testing.T) {
 			t.Errorf("%+v is enough", cfg)
 		}
 	}
-	if names, err := newUploader(t, Config{Dir: filepath.Join(dir, "none"), Bucket: Directory{"x"}}).Pending(); err != nil || names != nil {
-		t.Errorf("a directory that is not there: %v, %v", names, err)
+	if here := names(t, newUploader(t, Config{Dir: filepath.Join(dir, "none"), Bucket: Directory{"x"}})); here != nil {
+		t.Errorf("a directory that is not there has %v", here)
 	}
 }
 
