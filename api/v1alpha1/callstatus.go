@@ -37,7 +37,7 @@ func (p CallPhase) Finished() bool { return p == PhaseCompleted || p == PhaseFai
 // CallStatus is the story of a call. The session controller writes phase (Pending, Scheduled, Assigned, Completed,
 // Failed), mediaPod, attempts, endReason and the conditions Assigned, NeedsAttention, Finished, Reconciling and Stalled;
 // the agent in the pod writes phase (Joining to Leaving), call, participants, media, what became of the spec's wishes
-// (recordingStatus, screenSharing, muted, invites), recordings and the conditions Connected, MediaFlowing and Recording, and, while
+// (recordingStatus, screenSharing, muted, invites), recordings and the conditions Connected, MediaFlowing, Recording and RecordingsStored, and, while
 // the call goes on, NeedsAttention with the reasons InviteFailed, Refused, RecordingFailed and NoEffect. Of a call that came in or is adopted without being
 // bound, it writes mediaPod too. Both add to the timeline. Every write carries the resourceVersion it was computed from.
 type CallStatus struct {
@@ -94,7 +94,7 @@ type CallStatus struct {
 	// +optional
 	Media *MediaStatus `json:"media,omitempty"`
 
-	// recordings are the files of behavior.recording, those of earlier attempts first; listed when they are complete.
+	// recordings are the files of behavior.recording, those of earlier attempts first.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=50
@@ -316,7 +316,7 @@ type AudioStatus struct {
 
 // RecordedFile is one file of a recording. A file with the same name and the ending .json, without the track, says more.
 type RecordedFile struct {
-	// uri of the file, as the media pod sees it.
+	// uri of the file: in the bucket once it is Stored, else as the media pod sees it.
 	// +required
 	// +kubebuilder:validation:MaxLength=1024
 	URI string `json:"uri"`
@@ -341,6 +341,13 @@ type RecordedFile struct {
 	// incomplete: its process was killed while it recorded, or the file could not be written to the end.
 	// +optional
 	Incomplete bool `json:"incomplete,omitempty"`
+	// state is how far the file is.
+	// +optional
+	State RecordingState `json:"state,omitempty"`
+	// message says what keeps the file from being stored.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Message string `json:"message,omitempty"`
 }
 
 // TimelineEvent is one thing that happened.

@@ -118,6 +118,8 @@ const (
 	ConditionNeedsAttention = "NeedsAttention"
 	// ConditionRecording: everybody in the call was told that it is recorded. Present once it was asked for.
 	ConditionRecording = "Recording"
+	// ConditionRecordingsStored: all recordings of the call are in the bucket. Present once there is one to be stored.
+	ConditionRecordingsStored = "RecordingsStored"
 	// ConditionFinished: the call is over for good. Present only once true.
 	ConditionFinished = "Finished"
 )
@@ -152,6 +154,14 @@ const (
 	ReasonRefused = "Refused"
 	// ReasonRecordingFailed: what behavior.recording keeps cannot be kept any more.
 	ReasonRecordingFailed = "RecordingFailed"
+	// ReasonStored: the bucket has every file, and gave back what it was given.
+	ReasonStored = "Stored"
+	// ReasonUploading: files are on their way to the bucket.
+	ReasonUploading = "Uploading"
+	// ReasonUploadFailed: the bucket does not take them; it is tried again.
+	ReasonUploadFailed = "UploadFailed"
+	// ReasonRecordingsLost: files were lost before they were stored.
+	ReasonRecordingsLost = "RecordingsLost"
 	// ReasonNoEffect: the spec asks for something that cannot come about in this call.
 	ReasonNoEffect = "NoEffect"
 	// ReasonFinished: the session is over.

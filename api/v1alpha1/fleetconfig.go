@@ -191,6 +191,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="self.hosting != 'Service' || !has(self.modalities) || self.modalities.all(m, m == 'Audio')",message="with hosting: Service calls have audio alone; leave modalities out or set hosting: Application"
 // +kubebuilder:validation:XValidation:rule="(self.hosting == 'Service') != has(self.endpoint)",message="endpoint is given with hosting: Application and only then"
 // +kubebuilder:validation:XValidation:rule="(self.hosting == 'Service') != has(self.certificate)",message="certificate is given with hosting: Application and only then"
+// +kubebuilder:validation:XValidation:rule="self.hosting != 'Service' || !has(self.recordings)",message="recordings needs hosting: Application, as the pod hears nothing of a call whose media the service hosts"
 type Media struct {
 	// hosting says who handles the media.
 	// +optional
@@ -208,6 +209,10 @@ type Media struct {
 	// certificate is what the media port shows.
 	// +optional
 	Certificate MediaCertificate `json:"certificate,omitzero"`
+
+	// recordings is what becomes of the files of calls that are recorded.
+	// +optional
+	Recordings *Recordings `json:"recordings,omitempty"`
 }
 
 // MediaEndpoint is how a pod's media port is reached.

@@ -120,8 +120,8 @@ const (
 	MediaPodDraining MediaPodState = "Draining"
 )
 
-// MediaPodStatus has two writers. The mediapod controller writes everything but seats, calls and agent, which the agent
-// in the pod reports.
+// MediaPodStatus has two writers. The mediapod controller writes everything but seats, calls, pendingUploads and agent, which
+// the agent in the pod reports.
 type MediaPodStatus struct {
 	// observedGeneration is the generation the controller's part speaks of.
 	// +optional
@@ -156,6 +156,11 @@ type MediaPodStatus struct {
 	// calls that are live in the pod.
 	// +optional
 	Calls int32 `json:"calls"`
+
+	// pendingUploads are recordings that are finished and not in the bucket yet; absent where there is none. The pod is not
+	// deleted before they are, or media.recordings.storage.uploadTimeout is over.
+	// +optional
+	PendingUploads *PendingUploads `json:"pendingUploads,omitempty"`
 
 	// agent is the report of the process in the pod; absent while none runs.
 	// +optional

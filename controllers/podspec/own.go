@@ -29,6 +29,7 @@ const (
 	CredentialsDirectory = "/var/run/callfleet/credentials"
 	TLSDirectory         = "/var/run/callfleet/tls"
 	CADirectory          = "/var/run/callfleet/ca"
+	StorageDirectory     = "/var/run/callfleet/storage"
 
 	mediaTCP = "media-tcp"
 	mediaUDP = "media-udp"
@@ -157,6 +158,12 @@ func volumes(mp *v1alpha1.MediaPod) []corev1.Volume {
 			Items:                []corev1.KeyToPath{{Key: bundle.Key, Path: "ca.crt"}},
 		}}})
 	}
+	if ref := storageSecret(mp); ref != nil {
+		// Optional: a bucket that says no is told of, and tried again. It is no reason not to take calls.
+		list = append(list, corev1.Volume{Name: "storage", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
+			SecretName: ref.Name, Optional: ptr.To(true),
+		}}})
+	}
 	return list
 }
 
@@ -167,6 +174,9 @@ func mounts(mp *v1alpha1.MediaPod) []corev1.VolumeMount {
 	}
 	if mp.Spec.Identity.CABundle() != nil {
 		list = append(list, corev1.VolumeMount{Name: "ca", MountPath: CADirectory, ReadOnly: true})
+	}
+	if storageSecret(mp) != nil {
+		list = append(list, corev1.VolumeMount{Name: "storage", MountPath: StorageDirectory, ReadOnly: true})
 	}
 	return list
 }

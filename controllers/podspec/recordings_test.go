@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/utils/ptr"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
 )
@@ -48,8 +50,36 @@ func TestRecordingsHaveAPlace(t *testing.T) {
 			}
 		})
 	}
+	limited := render(t, 8445, func(mp *v1alpha1.MediaPod) {
+		mp.Spec.Media.Recordings = &v1alpha1.Recordings{MaxDisk: ptr.To(resource.MustParse("5Gi"))}
+	})
+	if v := find(limited.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == recordings }); v.EmptyDir.SizeLimit.String() != "5Gi" {
+		t.Errorf("with maxDisk 5Gi the volume is %+v", v.EmptyDir)
+	}
 	pod := render(t, 0, serviceHosted)
 	if find(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == recordings }) != nil {
 		t.Error("a pod that hears nothing has a place for recordings")
+	}
+}
+
+// TestTheKeysOfTheBucketAreMounted, and a Secret that is not there keeps no pod from taking calls.
+func TestTheKeysOfTheBucketAreMounted(t *testing.T) {
+	storage := &v1alpha1.RecordingStorage{URL: "s3://tapes?region=eu-west-1"}
+	for name, ref := range map[string]*v1alpha1.SecretReference{"a Secret": {Name: "tapes"}, "the pod's account": nil} {
+		t.Run(name, func(t *testing.T) {
+			storage.CredentialsSecretRef = ref
+			pod := render(t, 8445, func(mp *v1alpha1.MediaPod) { mp.Spec.Media.Recordings = &v1alpha1.Recordings{Storage: storage} })
+			v := find(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == "storage" })
+			m := find(pod.Spec.Containers[0].VolumeMounts, func(m corev1.VolumeMount) bool { return m.MountPath == StorageDirectory })
+			if ref == nil {
+				if v != nil || m != nil {
+					t.Errorf("there is %+v, mounted as %+v", v, m)
+				}
+				return
+			}
+			if v == nil || v.Secret.SecretName != "tapes" || !*v.Secret.Optional || m == nil || !m.ReadOnly || m.Name != "storage" {
+				t.Errorf("there is %+v, mounted as %+v", v, m)
+			}
+		})
 	}
 }

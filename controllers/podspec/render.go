@@ -44,7 +44,7 @@ func Render(in Input) (*corev1.Pod, error) {
 	}
 	merged.Spec.Tolerations = withOwnTolerations(merged.Spec.Tolerations)
 	if !ServiceHosted(mp) {
-		withRecordings(&merged.Spec)
+		withRecordings(&merged.Spec, mp)
 	}
 	tellGracePeriod(&merged.Spec)
 	return &corev1.Pod{
