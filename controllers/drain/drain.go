@@ -12,12 +12,15 @@
 // A yes is for the resourceVersion it was computed from. Whoever acts on it sends that along (Preconditions for a
 // delete, the optimistic lock for removing the finalizer): a report that came in between then makes the act fail.
 //
+// Recordings that are on the disk of such a process alone hold it too, but not for ever.
+//
 // As long as the answer is no, the process is needed, if only to report: a Pod that is gone is made again.
 package drain
 
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -30,6 +33,8 @@ type Facts struct {
 	MediaPod *v1alpha1.MediaPod
 	// Sessions are the names of the unfinished sessions and calls bound to it; see BoundTo.
 	Sessions []string
+	// Now is the time by which recordings that are not stored are given up.
+	Now time.Time
 }
 
 // Verdict is the answer. Without Allowed, Reason and Message say what is being waited for.
@@ -39,6 +44,8 @@ type Verdict struct {
 	Reason string
 	// Message for people.
 	Message string
+	// Until is when the answer changes by itself; zero if it does not.
+	Until time.Time
 }
 
 // Reasons a media pod may not be deleted.
@@ -65,12 +72,16 @@ type check func(Facts) (reason, message string)
 
 // MayDelete asks every check in turn; the first objection is the answer.
 func MayDelete(facts Facts) Verdict {
-	for _, objects := range []check{notMarked, processUnknown, notAcknowledged, liveCalls, reserved, sessionsBound} {
+	for _, objects := range []check{notMarked, processUnknown, notAcknowledged, liveCalls, reserved, sessionsBound, uploadsPending} {
 		if reason, message := objects(facts); reason != "" {
-			return Verdict{Reason: reason, Message: message}
+			v := Verdict{Reason: reason, Message: message}
+			if reason == ReasonUploadsPending {
+				v.Until = uploadDeadline(facts.MediaPod)
+			}
+			return v
 		}
 	}
-	return Verdict{Allowed: true, Reason: ReasonEmpty, Message: "drained, and no call is left"}
+	return given(facts)
 }
 
 // Marked reports whether the pod is to be emptied: by a drain mark, or because somebody deleted the MediaPod.

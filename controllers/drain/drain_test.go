@@ -9,6 +9,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/controllers/controllertest"
@@ -25,10 +26,21 @@ func drained() *controllertest.MediaPodBuilder {
 		Draining(v1alpha1.DrainScaleIn, since).Agent("i1", 2).Seats(20, 0, 0)
 }
 
+// waiting is such a pod with recordings that were finished so long after the mark and are not stored.
+func waiting(after time.Duration, names ...string) *controllertest.MediaPodBuilder {
+	return drained().With(func(p *v1alpha1.MediaPod) {
+		p.Spec.Media.Recordings = &v1alpha1.Recordings{Storage: &v1alpha1.RecordingStorage{URL: "gs://tapes", UploadTimeout: "30m"}}
+		p.Status.PendingUploads = &v1alpha1.PendingUploads{
+			Recordings: int32(len(names)), Since: metav1.NewTime(since.Add(after)), Names: names, Failure: "the bucket is away",
+		}
+	})
+}
+
 func TestMayDelete(t *testing.T) {
 	cases := map[string]struct {
 		pod      *controllertest.MediaPodBuilder
 		sessions []string
+		later    time.Duration
 		reason   string
 		says     string
 	}{
@@ -81,14 +93,40 @@ func TestMayDelete(t *testing.T) {
 			pod:      drained().Calls(1).Seats(20, 1, 0).With(func(p *v1alpha1.MediaPod) { p.Status.Agent = nil; p.Status.PodUID = "" }),
 			sessions: []string{"standup"}, reason: drain.ReasonSessionsBound,
 		},
+		"a recording is not stored": {
+			pod: waiting(0, "standup-1"), later: 29 * time.Minute, reason: drain.ReasonUploadsPending, says: "1 recording (standup-1) is not stored yet; waiting until 2023-11-14T22:43:20Z: the bucket is away",
+		},
+		"a recording is not stored, and was waited for": {
+			pod: waiting(0, "standup-1"), later: 30 * time.Minute, reason: drain.ReasonRecordingsLost, says: "uploadTimeout is over, and 1 recording (standup-1) is not stored",
+		},
+		"a recording was finished long after the mark": {
+			pod: waiting(5*time.Hour, "standup-1"), later: 5*time.Hour + 29*time.Minute, reason: drain.ReasonUploadsPending,
+		},
+		"a recording was finished long before the mark": {
+			pod: waiting(-5*time.Hour, "standup-1"), later: 29 * time.Minute, reason: drain.ReasonUploadsPending,
+		},
+		"a call goes on, and a recording was waited for": {
+			pod: waiting(0, "standup-1").Calls(1), later: 9 * time.Hour, reason: drain.ReasonLiveCalls,
+		},
+		"more recordings than names": {
+			pod:   waiting(0, "a", "b").With(func(p *v1alpha1.MediaPod) { p.Status.PendingUploads.Recordings = 5 }),
+			later: time.Minute, reason: drain.ReasonUploadsPending, says: "5 recordings (a, b and 3 more) are not stored yet",
+		},
+		"all recordings are stored": {pod: waiting(0), later: time.Minute, reason: drain.ReasonEmpty},
+		"the Pod is gone, and what was not stored with it": {
+			pod: waiting(0, "standup-1").With(func(p *v1alpha1.MediaPod) { p.Status.Agent = nil; p.Status.PodUID = "" }), reason: drain.ReasonEmpty,
+		},
+		"the process stopped with a recording: it has to come back and store it": {
+			pod: waiting(0, "standup-1").With(func(p *v1alpha1.MediaPod) { p.Status.Agent = nil }), later: 9 * time.Hour, reason: drain.ReasonAgentSilent,
+		},
 		"a report of no known process": {
 			pod: drained().Agent("", 2), reason: drain.ReasonAgentSilent,
 		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := drain.MayDelete(drain.Facts{MediaPod: tc.pod.Object(), Sessions: tc.sessions})
-			if got.Reason != tc.reason || got.Allowed != (tc.reason == drain.ReasonEmpty) {
+			got := drain.MayDelete(drain.Facts{MediaPod: tc.pod.Object(), Sessions: tc.sessions, Now: since.Add(tc.later)})
+			if got.Reason != tc.reason || got.Allowed != (tc.reason == drain.ReasonEmpty || tc.reason == drain.ReasonRecordingsLost) {
 				t.Errorf("got %+v, want reason %s", got, tc.reason)
 			}
 			if !strings.Contains(got.Message, tc.says) || got.Message == "" {

@@ -106,7 +106,7 @@ func (r *Reconciler) delete(ctx context.Context, seen *observation, d deletion) 
 		return fmt.Errorf("deleting media pod %s: %w", d.pod.Name, err)
 	}
 	deleted.WithLabelValues(d.pod.Namespace, seen.bot.Name).Inc()
-	r.record(seen.bot, mediaPodDeleted(d.pod, d.why))
+	r.record(seen.bot, mediaPodDeleted(d.pod, d.why, drain.Unstored(d.pod) != nil))
 	return nil
 }
 

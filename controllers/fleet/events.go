@@ -29,8 +29,13 @@ func mediaPodDraining(pod *v1alpha1.MediaPod, why string) event {
 		"media pod " + pod.Name + " takes no more calls (" + pod.Spec.Drain.Reason + "): " + why}
 }
 
-func mediaPodDeleted(pod *v1alpha1.MediaPod, why string) event {
-	return event{pod, corev1.EventTypeNormal, "MediaPodDeleted", "Delete", "deleted media pod " + pod.Name + ": " + why}
+// mediaPodDeleted is a warning if it cost recordings.
+func mediaPodDeleted(pod *v1alpha1.MediaPod, why string, costly bool) event {
+	kind := corev1.EventTypeNormal
+	if costly {
+		kind = corev1.EventTypeWarning
+	}
+	return event{pod, kind, "MediaPodDeleted", "Delete", "deleted media pod " + pod.Name + ": " + why}
 }
 
 // stalled tells of a problem once, when it begins or changes.

@@ -45,6 +45,19 @@ type deletion struct {
 	why string
 }
 
+// again is when to plan anew without being told to; zero for never.
+func (p *plan) again(now time.Time) time.Duration {
+	var soonest time.Duration
+	for _, w := range p.waits {
+		if until := w.verdict.Until; !until.IsZero() {
+			if in := max(until.Sub(now), time.Millisecond); soonest == 0 || in < soonest {
+				soonest = in
+			}
+		}
+	}
+	return soonest
+}
+
 type wait struct {
 	pod     *v1alpha1.MediaPod
 	verdict drain.Verdict
@@ -62,7 +75,7 @@ func makePlan(seen *observation, now time.Time) plan {
 		if !pod.DeletionTimestamp.IsZero() {
 			continue // deleted already; the mediapod controller lets it go when it is empty
 		}
-		verdict := drain.MayDelete(drain.Facts{MediaPod: pod, Sessions: seen.bound[pod.Name]})
+		verdict := drain.MayDelete(drain.Facts{MediaPod: pod, Sessions: seen.bound[pod.Name], Now: now})
 		if verdict.Allowed {
 			p.deletes = append(p.deletes, deletion{pod: pod, why: verdict.Message})
 		} else {

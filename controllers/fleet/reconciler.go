@@ -82,7 +82,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err = r.act(ctx, seen, next); err != nil && seen.problem == nil {
 		seen.problem = refusalOf(err)
 	}
-	return quietly(ctx, errors.Join(err, r.publish(ctx, seen)))
+	result, err := quietly(ctx, errors.Join(err, r.publish(ctx, seen)))
+	if err == nil && result.IsZero() {
+		result.RequeueAfter = next.again(r.Clock.Now())
+	}
+	return result, err
 }
 
 // observeLive reads the bot and its pods from the API server.
@@ -109,7 +113,12 @@ func (r *Reconciler) clearAway(ctx context.Context, name types.NamespacedName) (
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	return quietly(ctx, r.act(ctx, seen, makePlan(seen, r.Clock.Now())))
+	next := makePlan(seen, r.Clock.Now())
+	result, err := quietly(ctx, r.act(ctx, seen, next))
+	if err == nil && result.IsZero() {
+		result.RequeueAfter = next.again(r.Clock.Now())
+	}
+	return result, err
 }
 
 // quietly turns conflicts into another pass: somebody else wrote in between, which is nobody's error.

@@ -31,7 +31,7 @@ import (
 // workers overwrite the authority that the first has just signed with.
 func (r *Reconciler) act(ctx context.Context, f *facts, p *plan) error {
 	if p.release {
-		return r.release(ctx, f)
+		return r.release(ctx, f, p)
 	}
 	var problems []error
 	for _, step := range []func(context.Context, *facts, *plan) error{
@@ -60,7 +60,7 @@ func firstGrave(problems []error) error {
 	return stale
 }
 
-func (r *Reconciler) release(ctx context.Context, f *facts) error {
+func (r *Reconciler) release(ctx context.Context, f *facts, p *plan) error {
 	after := f.mediaPod.DeepCopy()
 	controllerutil.RemoveFinalizer(after, v1alpha1.FinalizerDrain)
 	// The lock ties the removal to the report that was judged: a newer one makes it fail.
@@ -69,6 +69,9 @@ func (r *Reconciler) release(ctx context.Context, f *facts) error {
 		return fmt.Errorf("removing the finalizer: %w", err)
 	}
 	r.emit(f.mediaPod, drained())
+	if p.lost != "" {
+		r.emit(f.mediaPod, recordingsLost(p.lost))
+	}
 	return nil
 }
 

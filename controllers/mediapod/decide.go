@@ -38,6 +38,8 @@ type plan struct {
 	relabel bool
 	// release: nothing is left to wait for; the finalizer is removed, and nothing else is done.
 	release bool
+	// lost, if set with release, says which recordings are given up.
+	lost string
 	// agentLost, if set, says why the agent's report is dropped.
 	agentLost string
 	// held, if set, says why a pod that is being emptied may stay for ever unless somebody does something.
@@ -72,12 +74,20 @@ func decide(f facts, image string) plan {
 		decideEndpoint(f, &p)
 		judgeSecret(f, &p)
 	}
-	verdict := drain.MayDelete(drain.Facts{MediaPod: asPublished(f, p), Sessions: f.sessions})
+	verdict := drain.MayDelete(drain.Facts{MediaPod: asPublished(f, p), Sessions: f.sessions, Now: f.now})
 	if verdict.Allowed && f.mediaPod.DeletionTimestamp != nil {
-		return plan{release: true}
+		released := plan{release: true}
+		if verdict.Reason == drain.ReasonRecordingsLost {
+			released.lost = verdict.Message
+		}
+		return released
 	}
-	if verdict.Reason == drain.ReasonAgentSilent {
+	switch verdict.Reason {
+	case drain.ReasonAgentSilent:
 		p.held = verdict.Message
+	case drain.ReasonUploadsPending:
+		p.held = verdict.Message
+		p.lookAgain(verdict.Until.Sub(f.now))
 	}
 	decidePod(f, &p, image, verdict)
 	if p.endpoint.Stalled || p.pod.stalled {

@@ -89,7 +89,8 @@ func actions(p plan) []string {
 	add(p.createPod != nil, "create Pod")
 	add(p.relabel, "relabel Pod")
 	add(p.agentLost != "", "drop report")
-	add(p.release, "release")
+	add(p.release && p.lost == "", "release")
+	add(p.release && p.lost != "", "release, and lose recordings")
 	if p.again != 0 {
 		list = append(list, fmt.Sprintf("again in %s", p.again.Round(time.Minute)))
 	}
@@ -114,6 +115,10 @@ func TestDecide(t *testing.T) {
 	}
 	draining := func(f *facts) { f.mediaPod.Spec.Drain = &v1alpha1.Drain{Reason: v1alpha1.DrainScaleIn, Since: at(0)} }
 	deleted := func(f *facts) { f.mediaPod.DeletionTimestamp = ptr.To(at(0)) }
+	unstored := func(f *facts) {
+		f.mediaPod.Spec.Media.Recordings = &v1alpha1.Recordings{Storage: &v1alpha1.RecordingStorage{URL: "gs://tapes", UploadTimeout: "30m"}}
+		f.mediaPod.Status.PendingUploads = &v1alpha1.PendingUploads{Recordings: 1, Since: at(0), Names: []string{"standup-1"}}
+	}
 	relabelled := func(f *facts) { f.pod.Labels = podspec.Labels(f.mediaPod) }
 
 	tests := map[string]struct {
@@ -278,6 +283,15 @@ func TestDecide(t *testing.T) {
 			settled(deleted, relabelled, func(f *facts) { f.sessions = []string{"standup"} }), []string{again}, "Ready", "Issued",
 		},
 		"deleted and empty": {settled(deleted, relabelled), []string{"release"}, "", ""},
+		"deleted, a recording is not stored": {
+			settled(deleted, relabelled, unstored), []string{"again in 30m0s"}, "Ready", "Issued",
+		},
+		"deleted, a recording was waited for": {
+			settled(deleted, relabelled, unstored, func(f *facts) { f.now = at(0).Add(30 * time.Minute) }), []string{"release, and lose recordings"}, "", "",
+		},
+		"draining, a recording is not stored": {
+			settled(draining, relabelled, unstored), []string{"again in 30m0s"}, "Ready", "Issued",
+		},
 		"deleted, nothing was ever made": {
 			settled(deleted, noPod, func(f *facts) { f.service, f.leaf, f.authority = nil, secretFacts{}, secretFacts{} }), []string{"release"}, "", "",
 		},

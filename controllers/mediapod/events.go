@@ -47,6 +47,11 @@ func drained() event {
 	return event{corev1.EventTypeNormal, "Drained", "Release", "the last call has ended; the media pod goes away"}
 }
 
+// recordingsLost is told when the Pod is gone that had them, or is let go.
+func recordingsLost(note string) event {
+	return event{corev1.EventTypeWarning, v1alpha1.ReasonRecordingsLost, "Release", note}
+}
+
 func becameReady() event {
 	return event{corev1.EventTypeNormal, "Ready", "Serve", "takes calls"}
 }

@@ -5,6 +5,7 @@ package mediapod
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -37,6 +38,10 @@ func turns(before, after *v1alpha1.MediaPodStatus, p plan) []event {
 	var list []event
 	if before.Agent != nil && after.Agent == nil {
 		list = append(list, processLost(p))
+		if waiting := after.PendingUploads; after.PodUID != before.PodUID && waiting != nil && waiting.Recordings > 0 {
+			list = append(list, recordingsLost(fmt.Sprintf("the Pod went with %d recordings that were not stored, which are lost unless /recordings is a volume that outlives it: %s",
+				waiting.Recordings, strings.Join(waiting.Names, ", "))))
+		}
 	}
 	if is := meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionStalled); is != nil {
 		was := meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionStalled)
