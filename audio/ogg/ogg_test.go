@@ -406,3 +406,23 @@ func BenchmarkWritePacket(b *testing.B) {
 		}
 	}
 }
+
+func TestWhatIsMissingIsOfTheSameKind(t *testing.T) {
+	for toc := range 256 {
+		missing := Missing([]byte{byte(toc), 1})
+		n, err := Samples([]byte{missing})
+		if err != nil || n != silenceSamples || MayRepeat([]byte{missing}) != MayRepeat([]byte{byte(toc)}) || missing&4 != byte(toc)&4 {
+			t.Errorf("after %#x, %#x lasts %d samples: %v", toc, missing, n, err)
+		}
+		// Bandwidths are four configurations of SILK, two of hybrid and four of CELT (RFC 6716 table 2).
+		of := func(config byte) byte {
+			if config >= 12 && config < 16 {
+				return config >> 1
+			}
+			return config >> 2
+		}
+		if of(missing>>3) != of(byte(toc)>>3) {
+			t.Errorf("after %#x, %#x is of another bandwidth", toc, missing)
+		}
+	}
+}

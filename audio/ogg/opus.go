@@ -12,6 +12,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/callfleet/callfleet/audio/opus"
 )
 
 // SampleRate is the rate in which Opus counts time.
@@ -21,12 +23,9 @@ const SampleRate = 48000
 // within a stream: 80 ms (RFC 7845 section 4.2).
 const PreRoll = SampleRate / 1000 * 80
 
-// Bounds of a packet. It lasts 120 ms at most (RFC 6716 section 3.2.5, R5), and
-// has up to 48 frames of 1275 bytes and their lengths (RFC 7845 section 6).
-const (
-	maxPacketSamples = SampleRate / 1000 * 120
-	maxPacketBytes   = 61440
-)
+// maxPacketBytes is what up to 48 frames of 1275 bytes and their lengths may have
+// (RFC 7845 section 6).
+const maxPacketBytes = 61440
 
 // Silence is a packet of 20 ms that decodes to zeros: a CELT frame in full band
 // whose first symbol is the silence flag (RFC 6716 section 4.3). Unlike a packet
@@ -34,45 +33,32 @@ const (
 // conceal, so that no player stretches the last syllable into it. Do not change it.
 var Silence = []byte{0xF8, 0xFF, 0xFE}
 
+// Missing is the packet of one byte that stands for 20 ms of a stream that are missing, after a packet of it: a frame of no
+// bytes in the same mode and bandwidth, at which decoders conceal (RFC 7845 section 4.1).
+func Missing(after []byte) byte {
+	toc := after[0] &^ 3 // one frame
+	switch config := toc >> 3; {
+	case config < 12: // SILK
+		return toc&^(3<<3) | 1<<3
+	case config < 16: // hybrid
+		return toc | 1<<3
+	}
+	return toc | 3<<3 // CELT
+}
+
 // silenceSamples is what Silence lasts.
 const silenceSamples = SampleRate / 1000 * 20
 
-// Samples is how long a packet lasts, in samples at 48 kHz: the frame size and
-// the count of RFC 6716 sections 3.1 and 3.2. The frames themselves are not looked at.
+// Samples is how long a packet lasts, in samples at 48 kHz. The frames themselves are not looked at.
 func Samples(packet []byte) (int, error) {
-	if len(packet) == 0 {
-		return 0, errors.New("an Opus packet has no bytes")
-	}
 	if len(packet) > maxPacketBytes {
 		return 0, fmt.Errorf("an Opus packet has %d bytes, at most %d are possible", len(packet), maxPacketBytes)
 	}
-	frames := 1
-	switch packet[0] & 3 {
-	case 1, 2:
-		frames = 2
-	case 3:
-		if len(packet) < 2 {
-			return 0, errors.New("an Opus packet ends before its count of frames")
-		}
-		frames = int(packet[1] & 0x3F)
+	d, err := opus.Duration(packet)
+	if err != nil {
+		return 0, err
 	}
-	n := frames * frameSamples(packet[0]>>3)
-	if n == 0 || n > maxPacketSamples {
-		return 0, fmt.Errorf("an Opus packet has %d frames, %d samples; 1 to %d samples are possible", frames, n, maxPacketSamples)
-	}
-	return n, nil
-}
-
-// frameSamples is table 2 of RFC 6716 section 3.1.
-func frameSamples(config byte) int {
-	const ms = SampleRate / 1000
-	switch {
-	case config < 12: // SILK: 10, 20, 40, 60 ms
-		return [4]int{10 * ms, 20 * ms, 40 * ms, 60 * ms}[config&3]
-	case config < 16: // hybrid: 10, 20 ms
-		return [2]int{10 * ms, 20 * ms}[config&1]
-	}
-	return [4]int{ms * 5 / 2, 5 * ms, 10 * ms, 20 * ms}[config&3] // CELT
+	return int(d * SampleRate / time.Second), nil
 }
 
 // MayRepeat reports whether a packet may hold a copy of what the packet before

@@ -34,27 +34,53 @@ const (
 	maxDuration = 120 * time.Millisecond
 )
 
+// Duration is how long a packet lasts, by its first two bytes: the frames are not looked at. It allocates nothing.
+func Duration(packet []byte) (time.Duration, error) {
+	n := time.Duration(count(packet))
+	if n == 0 {
+		return 0, ErrMalformed // R1, R7
+	}
+	if n *= frameDuration(packet[0] >> 3); n > maxDuration {
+		return 0, ErrMalformed
+	}
+	return n, nil
+}
+
+// count is how many frames a packet has (section 3.2); 0 is none that could be.
+func count(packet []byte) int {
+	switch {
+	case len(packet) == 0:
+		return 0
+	case packet[0]&3 == 0:
+		return 1
+	case packet[0]&3 < 3:
+		return 2
+	case len(packet) < 2:
+		return 0
+	}
+	return int(packet[1] & 0x3F)
+}
+
 // Parse reads the framing of a packet and checks all of it, so that what passes
 // can be decoded. It allocates nothing.
 func Parse(packet []byte) (Packet, error) {
-	if len(packet) == 0 {
-		return Packet{}, ErrMalformed // R1
+	if _, err := Duration(packet); err != nil {
+		return Packet{}, err
 	}
 	toc, rest := packet[0], packet[1:]
-	p := Packet{FrameDuration: frameDuration(toc >> 3), Stereo: toc&4 != 0}
+	p := Packet{Frames: count(packet), FrameDuration: frameDuration(toc >> 3), Stereo: toc&4 != 0}
 	var ok bool
 	switch toc & 3 {
 	case 0: // one frame
-		p.Frames, p.DTX, ok = 1, len(rest) <= 1, len(rest) <= maxFrame
+		p.DTX, ok = len(rest) <= 1, len(rest) <= maxFrame
 	case 1: // two of the same size
-		p.Frames, p.DTX, ok = 2, len(rest) <= 2, len(rest)%2 == 0 && len(rest)/2 <= maxFrame // R3
+		p.DTX, ok = len(rest) <= 2, len(rest)%2 == 0 && len(rest)/2 <= maxFrame // R3
 	case 2: // two of their own sizes
-		p.Frames = 2
 		p.DTX, ok = sizes(rest, 2)
 	case 3:
-		p.Frames, p.DTX, ok = many(rest)
+		p.DTX, ok = many(rest[0], rest[1:], p.Frames)
 	}
-	if !ok || p.Duration() > maxDuration {
+	if !ok {
 		return Packet{}, ErrMalformed
 	}
 	return p, nil
@@ -72,22 +98,13 @@ func frameDuration(config byte) time.Duration {
 	return 5 * ms / 2 << (config & 3) // CELT
 }
 
-// many reads what follows the first byte of a code 3 packet: a count, padding and
-// the frames (section 3.2.5).
-func many(b []byte) (frames int, dtx, ok bool) {
-	if len(b) == 0 {
-		return 0, false, false // R6, R7
-	}
-	count := b[0]
-	frames, b = int(count&0x3F), b[1:]
-	if frames == 0 {
-		return 0, false, false
-	}
+// many reads what follows the count of a code 3 packet: padding and the frames (section 3.2.5).
+func many(count byte, b []byte, frames int) (dtx, ok bool) {
 	if count&0x40 != 0 {
 		padding := 0
 		for more := true; more; {
 			if len(b) == 0 {
-				return 0, false, false
+				return false, false
 			}
 			n := int(b[0])
 			b = b[1:]
@@ -97,16 +114,15 @@ func many(b []byte) (frames int, dtx, ok bool) {
 			padding += n
 		}
 		if padding > len(b) {
-			return 0, false, false
+			return false, false
 		}
 		b = b[:len(b)-padding]
 	}
 	if count&0x80 != 0 { // each has its own size
-		dtx, ok = sizes(b, frames)
-		return frames, dtx, ok
+		return sizes(b, frames)
 	}
 	size := len(b) / frames
-	return frames, size <= 1, len(b)%frames == 0 && size <= maxFrame // R6
+	return size <= 1, len(b)%frames == 0 && size <= maxFrame // R6
 }
 
 // sizes reads the sizes of all frames but the last, which has what is left

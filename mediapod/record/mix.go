@@ -11,76 +11,111 @@ import (
 	"github.com/callfleet/callfleet/mediapod/recording"
 )
 
-// reach is how much of what the bot said is kept, in samples: more than playing out ever waits.
-const reach = 8192
+const (
+	// reach is how much of either side is remembered, in samples: more than twice what playing out ever waits.
+	reach = 8192
+	// lag is by how much the mix is made later than the bot speaks: what the far side says at that time has been played out by
+	// then, of which mediapod/media/playout gives up what is later than 200 ms and two frames.
+	lag = 240 * audio.SampleRate / 1000
+)
 
-// mixer lays what the bot says over what is heard at that time. That is behind, by what it waited to be played out; so the bot
-// waits as well, and the mix is at the same time as all other tracks.
+// mixer lays what the bot says over what the far side said at that time, so that the mix is at the same time as all other
+// tracks. What is heard comes behind, by what it waited to be played out; so the mix is made a little later.
 //
 // Positions are samples since the recording was opened.
 type mixer struct {
-	bus         mix.Bus
-	heard, said mix.Source
-	limiter     mix.Limiter
-	sum, part   [audio.FrameSamples]int16
+	bus                   mix.Bus
+	heardSource, ofTheBot mix.Source
+	limiter               mix.Limiter
+	sum, part             [audio.FrameSamples]int16
 
-	ring    [reach]int16 // what the bot said, silence where it did not
-	end     int64        // of what is in it
-	saidEnd int64        // of the last that it said
-	delay   int64        // of what is heard
-	next    int64        // frame of the mix
-	going   bool
+	heard, said strip
+	next        int64 // the mix's next frame
+	begun       bool
 }
 
-// take writes the frame of the mix whose time has come.
+// take takes a frame, and writes that of the mix whose time has come.
 func (m *mixer) take(f *media.Frame, opened time.Time, to *recording.Track) {
-	at := position(f.At.Sub(opened))
-	m.put(at, f.Said)
+	now := position(f.At.Sub(opened))
+	if !m.begun {
+		m.begun, m.next = true, now-lag
+	}
+	m.next = max(m.next, now-reach+audio.FrameSamples)
+	if f.Said != nil {
+		m.said.put(max(now, m.said.end), f.Said)
+	}
 	if f.Heard != nil {
-		m.delay = min(max(at-position(f.HeardAt.Sub(opened)), 0), reach-2*audio.FrameSamples)
+		m.hear(position(f.HeardAt.Sub(opened)), f.Heard)
 	}
-	// The mix goes on without a seam while it is as good as in its place. It cannot be ahead: the bot has not said that yet.
-	if behind := at - m.delay - m.next; !m.going || behind < 0 || behind >= audio.FrameSamples {
-		m.next = at - m.delay
-	}
-	if m.going = f.Heard != nil || m.next < m.saidEnd; m.going {
-		m.write(f.Heard, to)
+	for ; m.next <= now-lag; m.next += audio.FrameSamples {
+		m.write(to)
 	}
 }
 
-// rest writes what the bot said last, and nobody can be heard with any more.
+// hear puts a frame where it belongs. It follows the one before without a seam while it is as good as in its place.
+func (m *mixer) hear(at int64, frame []int16) {
+	switch off := at - m.heard.end; {
+	case off <= -audio.FrameSamples:
+		return // playing out has drawn the sound out by that much
+	case off < audio.FrameSamples:
+		at = m.heard.end
+	}
+	m.heard.put(max(at, m.next), frame)
+}
+
+// rest writes what the mix lacks when there is nothing more to come for now.
 func (m *mixer) rest(to *recording.Track) {
-	for m.put(m.end, nil); m.going && m.next < m.saidEnd; m.put(m.end, nil) {
-		m.write(nil, to)
+	for ; m.next < max(m.heard.end, m.said.end); m.next += audio.FrameSamples {
+		m.write(to)
 	}
 }
 
-func (m *mixer) write(heard []int16, to *recording.Track) {
-	m.bus.Begin()
-	if heard != nil {
-		m.bus.Add(&m.heard, heard)
+// write hands over a frame of the mix, if there is anything in it.
+func (m *mixer) write(to *recording.Track) {
+	heard, said := m.next < m.heard.end, m.next < m.said.end
+	if !heard && !said {
+		return
 	}
-	if m.next < m.saidEnd {
-		for i := range m.part {
-			m.part[i] = m.ring[(m.next+int64(i)+reach)%reach]
-		}
-		m.bus.Add(&m.said, m.part[:])
+	m.bus.Begin()
+	if heard {
+		m.bus.Add(&m.heardSource, m.heard.read(&m.part, m.next))
+	}
+	if said {
+		m.bus.Add(&m.ofTheBot, m.said.read(&m.part, m.next))
 	}
 	m.bus.Mix(m.sum[:], &m.limiter)
 	to.WritePCM(time.Duration(m.next)*(time.Second/audio.SampleRate), m.sum[:])
-	m.next += audio.FrameSamples
 }
 
-// put takes a frame of the bot's, nil of none.
-func (m *mixer) put(at int64, frame []int16) {
-	m.end = max(m.end, at-reach)
-	for ; m.end < at+audio.FrameSamples; m.end++ {
-		v := int16(0)
-		if i := m.end - at; i >= 0 && frame != nil {
-			v, m.saidEnd = frame[i], m.end+1
-		}
-		m.ring[m.end%reach] = v
+// strip is the last half second of one side.
+type strip struct {
+	ring [reach]int16
+	end  int64 // of what is in it
+}
+
+// put puts a frame at or behind the end, with silence in between.
+func (s *strip) put(at int64, frame []int16) {
+	for s.end = max(s.end, at-reach); s.end < at; s.end++ {
+		s.ring[index(s.end)] = 0
+	}
+	for _, v := range frame {
+		s.ring[index(s.end)] = v
+		s.end++
 	}
 }
+
+// read copies a frame, with silence behind the end.
+func (s *strip) read(dst *[audio.FrameSamples]int16, at int64) []int16 {
+	for i := range dst {
+		dst[i] = 0
+		if p := at + int64(i); p < s.end {
+			dst[i] = s.ring[index(p)]
+		}
+	}
+	return dst[:]
+}
+
+// index of a position, which may be a little below zero.
+func index(p int64) int64 { return p & (reach - 1) }
 
 func position(d time.Duration) int64 { return int64(d / (time.Second / audio.SampleRate)) }

@@ -145,9 +145,9 @@ func (r *Recorder) Open() error {
 	return nil
 }
 
-// Pause keeps nothing until Resume; the time in between is silent in the files.
+// Pause keeps nothing until Resume; the time in between is silent in the files. Tap must not be called meanwhile.
 func (r *Recorder) Pause() error {
-	r.from.Store(closed)
+	r.stop()
 	return r.rec.Pause()
 }
 
@@ -160,19 +160,24 @@ func (r *Recorder) Resume() error {
 	return nil
 }
 
-// Shut keeps nothing any more. Close is still to be called.
+// Shut keeps nothing any more. Tap must not be called any more, and Close is still to be called.
 func (r *Recorder) Shut() {
-	r.from.Store(closed)
+	r.stop()
 	r.rec.Shut()
 }
 
 // Close ends the recording and its files. Tap must not be called any more. As recording.Close, it can be called again when
 // the context ended first.
 func (r *Recorder) Close(ctx context.Context) (recording.Manifest, error) {
-	if r.from.Swap(closed) != closed {
-		r.mix.rest(r.mixed) // it was heard while it could be kept
-	}
+	r.stop()
 	return r.rec.Close(ctx)
+}
+
+// stop takes nothing more. What waits to be mixed was said while it could be kept.
+func (r *Recorder) stop() {
+	if r.from.Swap(closed) != closed {
+		r.mix.rest(r.mixed)
+	}
 }
 
 // Present notes who is in the call, as id to name.
@@ -199,6 +204,7 @@ func (r *Recorder) Tap(f *media.Frame) {
 	}
 	at := f.At.Sub(r.opened)
 	if !r.cfg.Allowed() {
+		r.mix.rest(r.mixed) // of before
 		// Should it be allowed again before Pause: what waits to be played out then was said while it was not.
 		r.since = at + audio.FrameDuration
 		r.from.CompareAndSwap(from, int64(r.since+buffered))

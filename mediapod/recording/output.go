@@ -54,6 +54,9 @@ type trackWriter struct {
 	waiting  bool          // for a key frame
 	began    bool
 	unfit    bool // it was told that frames do not fit the format
+	// missing is a packet that stands for one that did not come, and concealed where such stop; see conceal.
+	missing   [1]byte
+	concealed time.Duration
 
 	frame  [audio.FrameSamples]int16
 	packet []byte
@@ -136,7 +139,8 @@ func (r *Recording) fill(t *Track, to time.Duration) {
 	}
 	packets := int((to - t.out.pos) / packetTime)
 	for i := range packets {
-		r.toContainers(t, t.out.pos+time.Duration(i)*packetTime, ogg.Silence)
+		at := t.out.pos + time.Duration(i)*packetTime
+		r.toContainers(t, at, r.conceal(t, at))
 	}
 	if r.cfg.Format != FormatWAV {
 		t.out.pos += time.Duration(packets) * packetTime
@@ -144,6 +148,22 @@ func (r *Recording) fill(t *Track, to time.Duration) {
 	}
 	r.toWAV(t, func(w wavFile) error { return w.WriteSilence(samples(to) - samples(t.out.pos)) })
 	t.out.pos = to
+}
+
+// concealFor is how long a stream of packets may be interrupted before it is taken for ended: DTX sends one every 400 ms
+// (libopus, NB_SPEECH_FRAMES_BEFORE_DTX and MAX_CONSECUTIVE_DTX in silk/define.h).
+const concealFor = 400 * time.Millisecond
+
+// conceal is what to write where nothing came: between packets as they came, one without a frame, at which a player's decoder
+// does what it does in a call (RFC 7845 section 4.1); else silence.
+func (r *Recording) conceal(t *Track, at time.Duration) []byte {
+	if at+packetTime > t.out.concealed {
+		return ogg.Silence
+	}
+	if _, ok := r.opened(t.out.concealed-concealFor, at+packetTime); !ok { // a pause is silent
+		return ogg.Silence
+	}
+	return t.out.missing[:]
 }
 
 // samples is how many there are in a WAV file at a time. Times are made of it by
@@ -207,7 +227,9 @@ func (r *Recording) audio(t *Track, rec record, length time.Duration) {
 			return
 		}
 		kept = r.toContainers(t, w.pos, rec.data)
+		w.missing[0], w.concealed = ogg.Missing(rec.data), w.pos+length+concealFor
 	} else {
+		w.concealed = 0
 		for i := range w.frame {
 			w.frame[i] = int16(binary.LittleEndian.Uint16(rec.data[2*i:]))
 		}

@@ -20,9 +20,9 @@ const (
 	// step is how often the queues are emptied.
 	step = 100 * time.Millisecond
 	// flushSteps is after how many of them files get what is held back.
-	flushSteps = 3
+	flushSteps = 2
 	// patience is how long a frame may take to be offered before its time is filled with silence.
-	patience = 300 * time.Millisecond
+	patience = 500 * time.Millisecond
 )
 
 // maxAhead is how far a frame's time may be in the future. What is more is a
