@@ -2,7 +2,11 @@
 
 package v1alpha1
 
-import "time"
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+)
 
 // CallSpec is what every kind of call asks for.
 // +kubebuilder:validation:XValidation:rule="self.botRef == oldSelf.botRef",message="botRef cannot change; make a new object"
@@ -109,11 +113,31 @@ type RecordingBehavior struct {
 	// +default="Mixed"
 	Tracks RecordingTracks `json:"tracks,omitempty"`
 
+	// video is what is kept of what is shown: Screen, Cameras or All, each in a file of its own, as it comes, with the sound of
+	// the call if the media pod has libopus. VP8 is in WebM, H.264 in Matroska. Absent: nothing.
+	// +optional
+	Video RecordingVideo `json:"video,omitempty"`
+
 	// maxDuration after which the recording ends; the call goes on, and everybody is told that it is no longer recorded.
 	// +optional
 	// +default="4h"
 	MaxDuration Duration `json:"maxDuration,omitempty"`
+
+	// maxSize of all files together, after which the recording ends as after maxDuration. A camera that sends 1.5 Mbit/s has 700 MB an hour.
+	// +optional
+	// +default="10Gi"
+	MaxSize Size `json:"maxSize,omitempty"`
 }
+
+// RecordingVideo is which of what is shown is kept.
+// +kubebuilder:validation:Enum=Screen;Cameras;All
+type RecordingVideo string
+
+const (
+	VideoScreen  RecordingVideo = "Screen"
+	VideoCameras RecordingVideo = "Cameras"
+	VideoAll     RecordingVideo = "All"
+)
 
 // RecordingFormat is a kind of files.
 // +kubebuilder:validation:Enum=WAV;Ogg
@@ -287,4 +311,18 @@ type Duration string
 func (d Duration) Duration() time.Duration {
 	length, _ := time.ParseDuration(string(d)) // the schema lets nothing else through
 	return length
+}
+
+// Size is a number of bytes as Kubernetes writes quantities, in whole numbers, such as 500Mi.
+// +kubebuilder:validation:Pattern=`^[1-9][0-9]{0,4}(Mi|Gi|Ti)$`
+// +kubebuilder:validation:MaxLength=7
+type Size string
+
+// Bytes is how many they are; zero if there is none.
+func (s Size) Bytes() int64 {
+	q, err := resource.ParseQuantity(string(s)) // the schema lets nothing else through
+	if err != nil {
+		return 0
+	}
+	return q.Value()
 }

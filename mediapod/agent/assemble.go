@@ -246,5 +246,11 @@ func (e engineCalls) NewCall(o media.CallOptions) (mediaCall, error) {
 	if err != nil {
 		return nil, err
 	}
-	return call, nil
+	return engineCall{call}, nil
+}
+
+type engineCall struct{ *media.Call }
+
+func (c engineCall) WatchVideo(s media.VideoSink, f media.VideoFilter) (stop func()) {
+	return c.Call.WatchVideo(s, f).Stop
 }

@@ -232,6 +232,7 @@ type ears struct {
 	closes func()
 	health media.Health
 	taps   []media.Tap
+	sinks  map[media.VideoSink]media.VideoFilter
 }
 
 func (e *ears) NewCall(o media.CallOptions) (mediaCall, error) {
@@ -265,6 +266,30 @@ func (e *ears) RemoveTap(t media.Tap) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.taps = slices.DeleteFunc(e.taps, func(other media.Tap) bool { return other == t })
+}
+
+func (e *ears) WatchVideo(s media.VideoSink, f media.VideoFilter) (stop func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.sinks == nil {
+		e.sinks = map[media.VideoSink]media.VideoFilter{}
+	}
+	e.sinks[s] = f
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		delete(e.sinks, s)
+	}
+}
+
+// show gives a frame to those who watch, and says how many do.
+func (e *ears) show(f *media.VideoFrame) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for s := range e.sinks {
+		s.VideoFrame(f)
+	}
+	return len(e.sinks)
 }
 
 // hear gives a frame to those who tap, and says how many do.

@@ -14,6 +14,7 @@ import (
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/graph"
+	"github.com/callfleet/callfleet/mediapod/media"
 	"github.com/callfleet/callfleet/mediapod/record"
 	"github.com/callfleet/callfleet/mediapod/recording"
 	"github.com/callfleet/callfleet/mediapod/signaling"
@@ -42,6 +43,7 @@ type tape struct {
 	asked *callfleetv1.RecordingBehavior // nil: nothing is recorded
 
 	recorder *record.Recorder // once it has begun
+	unwatch  func()           // while what is shown is kept
 	paused   bool
 	over     bool       // nothing is kept any more
 	failed   error      // why; nil if it reached its limit
@@ -83,11 +85,11 @@ func (t *tape) tend(r *runner, both legs) {
 	case allowed && t.paused:
 		if err = t.recorder.Resume(); err == nil {
 			t.paused = false
-			both.sound.AddTap(t.recorder)
+			t.listen(both)
 			r.tell(eventRecordingResumed, "")
 		}
 	case !allowed && t.recorder != nil && !t.paused && r.story.Phase() == callfleetv1.PhaseEstablished: // else the call is about to end
-		both.sound.RemoveTap(t.recorder)
+		t.turnAway(both)
 		if err = t.recorder.Pause(); err == nil {
 			t.paused = true
 			r.tell(eventRecordingPaused, "the service is told that the call is not recorded")
@@ -104,9 +106,11 @@ func (t *tape) start(r *runner, both legs) error {
 	wrong := make(chan error, 1)
 	recorder, err := record.New(record.Config{
 		Dir: r.agent.recordings.dir, Name: recordingName(r.object.name()), RecordingID: r.scenario, CallID: r.story.Signal.CallID,
-		Format: formatOf(t.asked.Format), Participants: t.asked.Tracks == callfleetv1.TracksParticipants, MaxDuration: t.asked.MaxDuration.Duration(),
+		Format: formatOf(t.asked.Format), Participants: t.asked.Tracks == callfleetv1.TracksParticipants, Video: t.asked.Video != "",
+		MaxDuration: t.asked.MaxDuration.Duration(), MaxBytes: t.asked.MaxSize.Bytes(),
 		Allowed: func() bool { return may(both.signal) },
 		Speaker: func(source uint32) string { return speakerOf(both.signal.Snapshot(), source) },
+		Shown:   func(source uint32, screen bool) string { return shownBy(both.signal.Snapshot(), source, screen) },
 		OnError: func(err error) {
 			select {
 			case wrong <- err:
@@ -122,20 +126,50 @@ func (t *tape) start(r *runner, both legs) error {
 		return err
 	}
 	t.recorder, t.wrong = recorder, wrong
-	both.sound.AddTap(recorder)
+	t.listen(both)
 	r.tell(eventRecordingStarted, "as %s", t.asked.Format)
 	return nil
+}
+
+// listen has the recorder hear, and see what it is to keep of that: from a key frame on, which is asked for.
+func (t *tape) listen(both legs) {
+	both.sound.AddTap(t.recorder)
+	if filter, ok := watched(t.asked.Video); ok {
+		t.unwatch = both.sound.WatchVideo(t.recorder, filter)
+	}
+}
+
+// turnAway returns when the recorder neither hears nor sees.
+func (t *tape) turnAway(both legs) {
+	both.sound.RemoveTap(t.recorder)
+	if t.unwatch != nil {
+		t.unwatch()
+		t.unwatch = nil
+	}
+}
+
+// watched is what is to be kept of what is shown, if anything is.
+func watched(v callfleetv1.RecordingVideo) (f media.VideoFilter, any bool) {
+	switch v {
+	case callfleetv1.VideoScreen:
+		return media.VideoFilter{Kind: media.Screens}, true
+	case callfleetv1.VideoCameras:
+		return media.VideoFilter{Kind: media.Cameras}, true
+	case callfleetv1.VideoAll:
+		return media.VideoFilter{}, true
+	}
+	return media.VideoFilter{}, false
 }
 
 // stop: nothing more is kept, whatever may be. The files stay to the end of the call as they are.
 func (t *tape) stop(r *runner, both legs, err error) {
 	t.over = true
 	if t.recorder != nil {
-		both.sound.RemoveTap(t.recorder)
+		t.turnAway(both)
 		t.recorder.Shut()
 	}
 	if record.Limited(err) {
-		r.tell(eventRecordingLimit, "after %s; the call goes on", t.asked.MaxDuration)
+		r.tell(eventRecordingLimit, "%s; the call goes on", err)
 		return
 	}
 	t.failed = err
@@ -215,10 +249,27 @@ func present(s signaling.Snapshot) map[string]string {
 
 // speakerOf is the participant whose audio has this number in the call.
 func speakerOf(s signaling.Snapshot, source uint32) string {
+	return ownerOf(s, source, graph.ModalityAudio)
+}
+
+// shownBy is the participant whose camera or screen has this number, or who speaks under it: it is not said which of both a
+// number is.
+func shownBy(s signaling.Snapshot, source uint32, screen bool) string {
+	kind := graph.ModalityVideo
+	if screen {
+		kind = graph.ModalityVideoScreenSharing
+	}
+	if who := ownerOf(s, source, kind); who != "" {
+		return who
+	}
+	return speakerOf(s, source)
+}
+
+func ownerOf(s signaling.Snapshot, source uint32, kind graph.Modality) string {
 	want := graph.MSI(strconv.FormatUint(uint64(source), 10))
 	for i := range s.Participants {
 		for _, stream := range s.Participants[i].MediaStreams {
-			if stream.MediaType == graph.ModalityAudio && stream.SourceID == want {
+			if stream.MediaType == kind && stream.SourceID == want {
 				return s.Participants[i].ID
 			}
 		}

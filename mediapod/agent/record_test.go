@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"encoding/binary"
 	"errors"
 	"io"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
@@ -20,6 +22,7 @@ import (
 	"github.com/callfleet/callfleet/audio/wav"
 	"github.com/callfleet/callfleet/graph"
 	"github.com/callfleet/callfleet/mediapod/media"
+	"github.com/callfleet/callfleet/mediapod/media/video"
 	"github.com/callfleet/callfleet/mediapod/record"
 	"github.com/callfleet/callfleet/mediapod/recording"
 	"github.com/callfleet/callfleet/mediapod/signaling"
@@ -67,7 +70,8 @@ func (s *studio) told(status graph.RecordingStatus) {
 func (s *studio) play(value int16, frames int) {
 	pcm := slices.Repeat([]int16{value}, audio.FrameSamples)
 	for range frames {
-		s.sound.hear(&media.Frame{At: time.Now(), Heard: pcm})
+		now := time.Now()
+		s.sound.hear(&media.Frame{At: now, Heard: pcm, HeardAt: now})
 		<-time.After(audio.FrameDuration)
 	}
 }
@@ -202,6 +206,57 @@ func TestWhatTheServiceIsToldAboutRecording(t *testing.T) {
 	}
 }
 
+// TestWhatIsShownIsRecorded when that is asked for, and like the sound only while everybody is told.
+func TestWhatIsShownIsRecorded(t *testing.T) {
+	s := newStudio(t, func(b *callfleetv1.RecordingBehavior) { b.Video = callfleetv1.VideoCameras })
+	s.join()
+	ivf, err := os.ReadFile("../recording/matroska/testdata/testsrc.ivf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	picture := ivf[32+12:][:binary.LittleEndian.Uint32(ivf[32:])]
+	watch := func() int {
+		return s.sound.show(&media.VideoFrame{Source: 7, At: time.Now(), Frame: video.Frame{Codec: video.VP8, Key: true, Data: picture}})
+	}
+	if n := watch(); n != 0 {
+		t.Errorf("%d watch before the service has taken it in", n)
+	}
+	s.told(graph.Recording)
+	s.awaitEvent(eventRecordingStarted)
+	await(t, "the recorder to watch", func() bool { return watch() == 1 })
+	for _, f := range s.sound.sinks {
+		if diff := cmp.Diff(media.VideoFilter{Kind: media.Cameras}, f); diff != "" {
+			t.Errorf("it watches (-want +got):\n%s", diff)
+		}
+	}
+	s.told(graph.NotRecording)
+	s.awaitEvent(eventRecordingPaused)
+	if n := watch(); n != 0 {
+		t.Errorf("%d watch in a pause", n)
+	}
+	s.told(graph.Recording)
+	s.awaitEvent(eventRecordingResumed)
+	await(t, "the recorder to watch again", func() bool { return watch() == 1 })
+	s.call.HangUp(signaling.EndedByBot)
+	st := s.awaitEnd()
+	if len(st.Recordings) != 2 || st.Recordings[1].Track != "camera-0-7" || !strings.HasSuffix(st.Recordings[1].URI, ".camera-0-7.webm") {
+		t.Errorf("recordings %+v", st.Recordings)
+	}
+}
+
+func TestWhatIsWatched(t *testing.T) {
+	for video, want := range map[callfleetv1.RecordingVideo]media.VideoFilter{
+		callfleetv1.VideoAll: {}, callfleetv1.VideoCameras: {Kind: media.Cameras}, callfleetv1.VideoScreen: {Kind: media.Screens},
+	} {
+		if f, ok := watched(video); !ok || !cmp.Equal(f, want) {
+			t.Errorf("%s: %+v, %t", video, f, ok)
+		}
+	}
+	if _, ok := watched(""); ok {
+		t.Error("something is watched although nothing is asked for")
+	}
+}
+
 func TestARecordingEndsAtItsLimitAndTheCallGoesOn(t *testing.T) {
 	s := newStudio(t, func(b *callfleetv1.RecordingBehavior) { b.MaxDuration = "500ms" })
 	s.join()
@@ -295,6 +350,12 @@ func TestWhoSpeaks(t *testing.T) {
 	}}
 	if who := speakerOf(snap, 7); who != "jane" {
 		t.Errorf("%q speaks", who)
+	}
+	if who := shownBy(snap, 7, false); who != "joe" {
+		t.Errorf("%q has the camera", who)
+	}
+	if who := shownBy(snap, 7, true); who != "jane" {
+		t.Errorf("%q shares the screen, of whom only the voice has a number", who)
 	}
 	if who := speakerOf(snap, 8); who != "" {
 		t.Errorf("nobody known is %q", who)

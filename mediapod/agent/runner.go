@@ -48,6 +48,8 @@ type mediaCall interface {
 	Listeners() int
 	AddTap(media.Tap)
 	RemoveTap(media.Tap)
+	// WatchVideo returns what stops it.
+	WatchVideo(media.VideoSink, media.VideoFilter) (stop func())
 	SetMuted(muted bool)
 	Close()
 }

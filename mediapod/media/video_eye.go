@@ -199,6 +199,7 @@ func (e *eye) deliver(f *video.Frame) {
 			w.watch.sink.VideoFrame(&e.out)
 		}
 	}
+	e.wanted = e.wanted || e.out.KeyFrameWanted
 }
 
 func (e *eye) reception() (transport.Reception, bool) {

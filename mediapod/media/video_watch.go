@@ -30,6 +30,8 @@ type VideoFrame struct {
 	Source uint32
 	// At is when it was taken, by the clock here.
 	At time.Time
+	// KeyFrameWanted is for the sink to set, when it can do nothing with the track's frames before there is another key frame.
+	KeyFrameWanted bool
 	video.Frame
 }
 

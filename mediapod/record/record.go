@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package record keeps what is said in a call. A Recorder is a tap of the media engine: it takes the sound as it goes by,
-// mixes it, and hands it to package recording, which writes the files.
+// Package record keeps what is said and shown in a call. A Recorder is a tap of the media engine: it takes the sound as it goes
+// by, mixes it, and hands it to package recording, which writes the files. Pictures are kept as they come.
 //
 // Whether something may be kept is asked for every frame, at the moment it would be handed on, and of whoever knows what the
 // service was told: a recorder that is told of it later would keep what it must not.
@@ -49,20 +49,26 @@ type Config struct {
 	Format              recording.Format
 	// Participants has files made for each voice besides the mix.
 	Participants bool
-	// MaxDuration ends the recording; zero means no limit.
+	// Video has the sound in the files of video, of which VideoFrame makes one for each track and participant; in WAV if there
+	// is Opus.
+	Video bool
+	// MaxDuration and MaxBytes end the recording; zero means no limit.
 	MaxDuration time.Duration
+	MaxBytes    int64
 
 	// Allowed says whether sound may be kept now. It is asked for every frame, and must not wait.
 	Allowed func() bool
 	// Speaker is who is behind a number that the far side gives to a speaker; "" if nobody knows. It must not wait.
 	Speaker func(source uint32) string
+	// Shown is who is behind the number of what is shown, a camera or a screen. It must not wait.
+	Shown func(source uint32, screen bool) string
 	// OnError is told what goes wrong, recording.ErrLimit among it. It must not wait.
 	OnError func(error)
 	// Clock is nil for the machine's.
 	Clock recording.Clock
 }
 
-// Recorder keeps one call. Tap belongs to the engine's clock, all else to one goroutine.
+// Recorder keeps one call. Tap belongs to the engine's clock, VideoFrame to the engine's receiver, all else to one goroutine.
 type Recorder struct {
 	cfg    Config
 	rec    *recording.Recording
@@ -80,6 +86,8 @@ type Recorder struct {
 	since    time.Duration // after opened: nothing said before may be kept
 	refusals uint64
 	speakers map[uint32]*voice
+
+	films films // VideoFrame's
 }
 
 var _ media.Tap = (*Recorder)(nil)
@@ -111,9 +119,9 @@ func New(cfg Config) (*Recorder, error) {
 	}
 	c := recording.Config{
 		Dir: cfg.Dir, Name: cfg.Name, RecordingID: cfg.RecordingID, CallID: cfg.CallID, Format: cfg.Format,
-		MaxDuration: cfg.MaxDuration, OnError: cfg.OnError, Clock: cfg.Clock,
+		MaxDuration: cfg.MaxDuration, MaxBytes: cfg.MaxBytes, OnError: cfg.OnError, Clock: cfg.Clock,
 	}
-	if cfg.Format != recording.FormatWAV {
+	if cfg.Format != recording.FormatWAV || cfg.Video && Supported(recording.FormatOgg) == nil {
 		c.NewEncoder = newEncoder
 	}
 	var err error

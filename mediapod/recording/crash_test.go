@@ -197,8 +197,8 @@ func TestRecoverLooksAfterWhatItFinds(t *testing.T) {
 	}
 	cut := int64(len(good) - 30)
 	want := []Manifest{
-		{Schema: 1, Name: "cut", Ended: time.Time{}.Add(900 * ms), Files: []File{
-			{File: "cut.mix.opus", Track: "mix", Kind: KindAudio, Codec: "opus", DurationMs: 900},
+		{Schema: 1, Name: "cut", Ended: time.Time{}.Add(800 * ms), Files: []File{
+			{File: "cut.mix.opus", Track: "mix", Kind: KindAudio, Codec: "opus", DurationMs: 800},
 			{File: "cut.p1.2.wav", Track: "p1", Kind: KindAudio, Codec: "pcm", Bytes: 4,
 				Error: "not a WAV file: reading the header: unexpected EOF"},
 		}},

@@ -102,10 +102,17 @@ func (r *Recording) failed(o *output, err error) {
 // begin makes an audio track's first file.
 func (r *Recording) begin(t *Track) {
 	t.out.began = true
-	if r.cfg.NewEncoder != nil {
-		t.out.encoder = r.cfg.NewEncoder()
+	if r.cfg.Format != FormatWAV {
+		r.encode(t)
 	}
 	r.openAudio(t, 0)
+}
+
+// encode has a track's samples encoded, if that can be.
+func (r *Recording) encode(t *Track) {
+	if t.out.encoder == nil && r.cfg.NewEncoder != nil {
+		t.out.encoder = r.cfg.NewEncoder()
+	}
 }
 
 func (r *Recording) openAudio(t *Track, at time.Duration) {
@@ -233,7 +240,7 @@ func (r *Recording) audio(t *Track, rec record, length time.Duration) {
 		for i := range w.frame {
 			w.frame[i] = int16(binary.LittleEndian.Uint16(rec.data[2*i:]))
 		}
-		if w.packet = w.packet[:0]; w.encoder != nil && (r.cfg.Format != FormatWAV || len(w.copies) > 0) {
+		if w.packet = w.packet[:0]; w.encoder != nil {
 			w.packet = w.encoder.Encode(w.packet, w.frame[:])
 		}
 		if r.cfg.Format == FormatWAV {
@@ -282,6 +289,9 @@ func (r *Recording) video(t *Track, rec record) {
 			if r.cfg.Format == FormatWAV && r.cfg.NewEncoder == nil {
 				with = nil // it will have no packets
 			}
+			if with != nil {
+				r.encode(with)
+			}
 			o = r.open(t, rec.at, string(t.info.Codec), ending, func(o *output) (err error) {
 				o.media, err = newVideoFile(o.disk, entry, with)
 				return err
@@ -296,6 +306,9 @@ func (r *Recording) video(t *Track, rec record) {
 	}
 	if w.waiting {
 		t.unsupported.Add(1)
+		if t.keys.Load() == 0 {
+			t.waits.Store(true)
+		}
 		return
 	}
 	o := w.current()

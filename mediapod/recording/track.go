@@ -54,8 +54,8 @@ const (
 	videoQueueBytes = 1 << 20
 	// maxOpusBytes is what libopus asks callers to have room for.
 	maxOpusBytes = 4000
-	// maxTracks is more than a call has: a mix, unmixed speakers, ten videos.
-	maxTracks = 64
+	// maxTracks is more than a call has: a mix, unmixed speakers, ten cameras and a screen.
+	maxTracks = 96
 )
 
 // Track is one source of a recording. Its methods may be called from any
@@ -68,6 +68,8 @@ type Track struct {
 	q  *queue
 
 	overflow, late, early, unsupported, failed atomic.Uint64
+	waits                                      atomic.Bool  // for a key frame …
+	keys                                       atomic.Int32 // … that is not among those in the queue
 
 	out trackWriter // the recording's goroutine's
 }
@@ -142,7 +144,7 @@ func (t *Track) WriteOpus(at time.Duration, packet []byte) {
 
 // WriteFrame offers a frame of video that is shown from a time since Open on.
 // Frames come in the order in which they were sent. A whole one is wanted: if a
-// packet of it was lost, offer nothing until the next key frame.
+// packet of it was lost, offer nothing until the next key frame (see WantsKeyFrame).
 func (t *Track) WriteFrame(at time.Duration, frame []byte, key bool) {
 	if t.info.Kind != KindVideo || len(frame) == 0 {
 		t.refuse()
@@ -155,6 +157,10 @@ func (t *Track) WriteFrame(at time.Duration, frame []byte, key bool) {
 	t.offer(k, at, frame)
 }
 
+// WantsKeyFrame says that nothing of a video track is kept any more until there is a key frame: something before was not kept
+// that others build on. Senders mostly make one only when they are asked.
+func (t *Track) WantsKeyFrame() bool { return t.waits.Load() }
+
 func (t *Track) offer(k kind, at time.Duration, data []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -164,9 +170,14 @@ func (t *Track) offer(k kind, at time.Duration, data []byte) {
 	b := t.q.reserve(k, at, len(data))
 	if b == nil {
 		t.overflow.Add(1)
+		t.waits.Store(true)
 		return
 	}
 	copy(b, data)
+	if k == kindKey {
+		t.keys.Add(1)
+		t.waits.Store(false)
+	}
 	t.q.commit(len(data))
 }
 

@@ -112,6 +112,9 @@ func (r *Recording) drain(now time.Duration) {
 		if oldest == nil {
 			return
 		}
+		if next.kind == kindKey {
+			oldest.keys.Add(-1)
+		}
 		r.write(oldest, next, now)
 		oldest.q.pop(next)
 	}
