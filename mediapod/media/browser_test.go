@@ -38,6 +38,9 @@ type browserReport struct {
 	Log           []string
 }
 
+// BrowserHz is the tone of a visit of a certain length.
+const BrowserHz = 440
+
 // browserPatience is for a machine with other things to do.
 const browserPatience = 90 * time.Second
 
@@ -112,6 +115,12 @@ func TestVideoGoesOnOverABadNetwork(t *testing.T) {
 // returns what it reports.
 func browse(t *testing.T, c video.Codec, behavior Behavior, bad *impair.Config) (call *Call, visit func() browserReport) {
 	t.Helper()
+	return browseFor(t, c, behavior, bad, 0)
+}
+
+// browseFor is browse with a visit of a time at least, whose sound is a tone of BrowserHz if that is not zero.
+func browseFor(t *testing.T, c video.Codec, behavior Behavior, bad *impair.Config, atLeast time.Duration) (call *Call, visit func() browserReport) {
+	t.Helper()
 	chromium, err := exec.LookPath("chromium")
 	if err != nil {
 		t.Skip("needs the program chromium in PATH; on Debian: apt-get install chromium")
@@ -135,7 +144,7 @@ func browse(t *testing.T, c video.Codec, behavior Behavior, bad *impair.Config) 
 		whip, token := call.Endpoint()
 		settings, err := json.Marshal(map[string]any{
 			"codec": string(c), "whip": whip, "token": token, "whep": listenURL(call), "listener": "grace", "port": port,
-			"patience": (browserPatience / 2).Milliseconds(),
+			"patience": (browserPatience / 2).Milliseconds(), "atLeast": atLeast.Milliseconds(), "hz": BrowserHz,
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/callfleet/callfleet/audio/codec"
+	"github.com/callfleet/callfleet/mediapod/media/video"
 )
 
 // What tests of what stands on the engine need of its own: those of recordings, which import it, are in the package media_test.
@@ -75,3 +76,9 @@ func (m *Meeting) Send(section int, source uint32, late time.Duration, payload [
 
 // Tick is one frame's time.
 func (m *Meeting) Tick() { m.tick(m.Now) }
+
+// Visit makes a call for a browser that stays for a time at least when it is let in; what comes back from it is judged.
+func Visit(t *testing.T, c video.Codec, atLeast time.Duration) (call *Call, visit func()) {
+	call, come := browseFor(t, c, Behavior{Echo: true}, nil, atLeast)
+	return call, func() { come() }
+}

@@ -29,8 +29,8 @@ type silenceEncoder struct{}
 func (silenceEncoder) Encode(dst []byte, _ []int16) []byte { return append(dst, ogg.Silence...) }
 func (silenceEncoder) Delay() time.Duration                { return 0 }
 
-// TestChildRecords is the process to be killed: ten calls, each with a mix, three
-// with somebody who says nothing, and two with video.
+// TestChildRecords is the process to be killed: ten calls, each with a mix, of which half of those in Opus are kept as they
+// come, three with somebody who says nothing, and four with video, one of them in every format.
 func TestChildRecords(t *testing.T) {
 	dir := os.Getenv(childDir)
 	if dir == "" {
@@ -42,6 +42,7 @@ func TestChildRecords(t *testing.T) {
 		rec         *Recording
 		mix, camera *Track
 		pictures    []picture
+		opus        bool
 	}
 	var calls []source
 	for i := range 10 {
@@ -50,7 +51,7 @@ func TestChildRecords(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := source{rec: rec}
+		s := source{rec: rec, opus: formats[i%3] != FormatWAV && i%2 == 1}
 		add := func(info TrackInfo) *Track {
 			track, err := rec.Track(info)
 			if err != nil {
@@ -62,8 +63,8 @@ func TestChildRecords(t *testing.T) {
 		if i < len(formats) {
 			add(TrackInfo{ID: "quiet", Participant: "q", Kind: KindAudio})
 		}
-		if i%5 == 0 {
-			codec := []VideoCodec{VP8, H264}[i/5]
+		if i < 4 {
+			codec := []VideoCodec{VP8, H264}[i%2]
 			s.camera, s.pictures = add(TrackInfo{ID: "camera", Kind: KindVideo, Codec: codec, With: s.mix}), frames[codec]
 		}
 		rec.Joined("q", "Quiet")
@@ -77,7 +78,11 @@ func TestChildRecords(t *testing.T) {
 		<-ticker.C
 		for _, c := range calls {
 			at := c.rec.Elapsed()
-			c.mix.WritePCM(at, pcm(1000))
+			if c.opus {
+				c.mix.WriteOpus(at, ogg.Silence)
+			} else {
+				c.mix.WritePCM(at, pcm(1000))
+			}
 			if c.camera != nil && n%3 == 0 {
 				p := c.pictures[n/3%len(c.pictures)]
 				c.camera.WriteFrame(at, p.data, p.key)
@@ -120,8 +125,8 @@ func TestAKilledProcessLosesASecondAtMost(t *testing.T) {
 	}
 
 	files, err := filepath.Glob(filepath.Join(dir, "*.*.*"))
-	if err != nil || len(files) != 15 {
-		t.Fatalf("%d files, %v; want ten mixes, three quiet ones and two of video", len(files), err)
+	if err != nil || len(files) != 17 {
+		t.Fatalf("%d files, %v; want ten mixes, three quiet ones and four of video", len(files), err)
 	}
 	var most time.Duration
 	for _, f := range files {
@@ -150,7 +155,7 @@ func TestAKilledProcessLosesASecondAtMost(t *testing.T) {
 			}
 		}
 	}
-	for _, f := range []string{"call1.mix.opus", "call5.camera.mkv"} {
+	for _, f := range []string{"call1.mix.opus", "call4.mix.opus", "call5.mix.webm", "call8.mix.webm", "call0.camera.webm", "call1.camera.mkv"} {
 		if d := ffprobeDuration(t, filepath.Join(dir, f)); offered-d > time.Second {
 			t.Errorf("recovered, %s plays %v of %v", f, d, offered)
 		}
