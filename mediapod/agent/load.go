@@ -53,7 +53,7 @@ func loadOf(load media.Health) (callfleetv1.PodLoad, string) {
 		return callfleetv1.LoadHeavy, "the calls that the pod has leave too little of its processors for more; " +
 			"if that stays, give the container more CPU (spec.template) or lower capacity.seats of the bot"
 	case media.Overloaded:
-		return callfleetv1.LoadOver, "the pod has more calls than it can serve in time, so their sound breaks up; it takes no more. " +
+		return callfleetv1.LoadOver, "the pod has more calls than it can serve in time: it takes no more, does without their video, and if that is not enough their sound breaks up. " +
 			"Give the container more CPU (spec.template) or lower capacity.seats of the bot"
 	}
 	return callfleetv1.LoadNormal, ""

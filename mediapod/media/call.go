@@ -49,8 +49,8 @@ type CallOptions struct {
 	// ID is in the WHIP URL, so it consists of letters, digits, "-", "_" and ".".
 	ID       string
 	Behavior Behavior
-	// OnChange is called when State or Stats().Audio's Flowing or PlaybackDone may
-	// have changed. It must be cheap, may come from any goroutine and must not call
+	// OnChange is called when State, Stats().Audio's Flowing or PlaybackDone, or what
+	// of the video is shed may have changed. It must be cheap, may come from any goroutine and must not call
 	// Close, which waits for those.
 	OnChange func()
 	// OnKey is called when the far side pressed a key or let it go. As with OnChange, it must be cheap.
@@ -309,9 +309,9 @@ func (c *Call) authorized(token string) bool {
 // notice reports changes that no event announces. It is called by the engine's
 // watcher.
 func (c *Call) notice(now time.Time) {
-	c.vision.look(now)
+	shedding := c.vision.look(now, c.engine.Shedding())
 	a := c.statsAt(now).Audio
-	if a.Flowing != c.wasFlowing || a.PlaybackDone != c.wasDone {
+	if shedding || a.Flowing != c.wasFlowing || a.PlaybackDone != c.wasDone {
 		c.wasFlowing, c.wasDone = a.Flowing, a.PlaybackDone
 		c.onChange()
 	}

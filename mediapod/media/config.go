@@ -39,6 +39,8 @@ type Config struct {
 	Log        logr.Logger
 	Registerer prometheus.Registerer // nil: no metrics
 
+	// load stands in for what the process is found to use, once a second, for tests.
+	load func() load
 	// patience overrides how long a far side may be silent, for tests.
 	patience webrtc.Patience
 }

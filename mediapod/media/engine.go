@@ -55,7 +55,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e := &Engine{
 		cfg: cfg, log: cfg.Log, sockets: sockets, clock: newClock(),
-		codecs: codec.All(), stop: make(chan struct{}), calls: map[string]*Call{},
+		doctor: doctor{standIn: cfg.load}, codecs: codec.All(), stop: make(chan struct{}), calls: map[string]*Call{},
 	}
 	pub, err := publicAddress(cfg.PublicHost, cfg.PublicIP, cfg.PublicPort, sockets.addr)
 	if err == nil {
@@ -158,7 +158,10 @@ func (e *Engine) watch() {
 			}
 			clear(calls)
 			if now.Sub(e.doctor.looked) >= healthEvery {
-				e.doctor.look(now, e.clock.lag())
+				if e.doctor.look(now, e.clock.lag()) {
+					e.log.Info("the load of the process decides what video it does without",
+						"health", e.Health().String(), "shed", e.Shedding().String())
+				}
 			}
 		case <-e.stop:
 			return

@@ -74,11 +74,15 @@ func judge(before Health, l load, worse int) (after Health, stillWorse int) {
 
 // doctor looks at the process once a second.
 type doctor struct {
-	health atomic.Int32
-	cpu    atomicFloat
-	lag    atomic.Int64 // ns
+	health   atomic.Int32
+	shedding atomic.Int32
+	cpu      atomicFloat
+	lag      atomic.Int64 // ns
+	// stand in for what is measured, in tests
+	standIn func() load
 
 	worse   int
+	shedder shedder
 	looked  time.Time
 	used    time.Duration
 	waits   []runtimemetrics.Sample
@@ -88,8 +92,8 @@ type doctor struct {
 // Health of the process, as of the last second.
 func (e *Engine) Health() Health { return Health(e.doctor.health.Load()) }
 
-// look is called by the engine's watcher.
-func (d *doctor) look(now time.Time, clockLag time.Duration) {
+// look is called by the engine's watcher. It says if what is shed has changed.
+func (d *doctor) look(now time.Time, clockLag time.Duration) (changed bool) {
 	used, err := processorTime()
 	waited := d.waited()
 	if err == nil && !d.looked.IsZero() {
@@ -97,13 +101,18 @@ func (d *doctor) look(now time.Time, clockLag time.Duration) {
 			cpu: (used - d.used).Seconds() / now.Sub(d.looked).Seconds() / float64(runtime.GOMAXPROCS(0)),
 			lag: max(waited, clockLag),
 		}
+		if d.standIn != nil {
+			l = d.standIn()
+		}
 		d.cpu.Store(l.cpu)
 		d.lag.Store(int64(l.lag))
 		var after Health
 		after, d.worse = judge(Health(d.health.Load()), l, d.worse)
 		d.health.Store(int32(after))
+		changed = d.shedding.Swap(int32(d.shedder.look(after))) != int32(d.shedder.step)
 	}
 	d.looked, d.used = now, used
+	return changed
 }
 
 // waited is the 99th percentile of what goroutines waited for a processor since the last look.

@@ -51,6 +51,8 @@ var (
 		"1 for the state of health that the process is in.", []string{"state"}, nil)
 	processorsDesc = prometheus.NewDesc("callfleet_media_processor_share",
 		"Share of the processors it may use that the process used in the last second.", nil, nil)
+	shedDesc = prometheus.NewDesc("callfleet_media_video_shed",
+		"1 for a kind of video that the process does without because it is overloaded.", []string{"kind"}, nil)
 	lagDesc = prometheus.NewDesc("callfleet_media_scheduling_lag_seconds",
 		"How long work waited for a processor in the last second, at the 99th percentile.", nil, nil)
 	lostDesc = prometheus.NewDesc("callfleet_media_packets_lost_total",
@@ -128,6 +130,7 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	ch <- healthDesc
 	ch <- processorsDesc
 	ch <- lagDesc
+	ch <- shedDesc
 	ch <- listenersDesc
 	describeVideo(ch)
 	m.refused.Describe(ch)
@@ -164,13 +167,18 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	for h := Normal; h <= Overloaded; h++ {
-		is := 0.0
-		if h == m.engine.Health() {
-			is = 1
+	flag := func(d *prometheus.Desc, is bool, label string) {
+		v := 0.0
+		if is {
+			v = 1
 		}
-		gauge(healthDesc, is, h.String())
+		gauge(d, v, label)
 	}
+	for h := Normal; h <= Overloaded; h++ {
+		flag(healthDesc, h == m.engine.Health(), h.String())
+	}
+	flag(shedDesc, m.engine.Shedding().sheds(false), "cameras")
+	flag(shedDesc, m.engine.Shedding().sheds(true), "screens")
 	gauge(processorsDesc, m.engine.doctor.cpu.Load())
 	gauge(lagDesc, time.Duration(m.engine.doctor.lag.Load()).Seconds())
 	gauge(listenersDesc, float64(listeners))

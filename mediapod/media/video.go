@@ -27,6 +27,7 @@ type vision struct {
 	shows    [2]*VideoPlayback // of the camera, and of the screen
 	speakers []uint32          // the latest first
 	shown    []int             // the camera that viewers see
+	shed     Shedding
 }
 
 // keyFrameEvery is how often at the most a far side is asked for a key frame, which is ten times as large as others, and
@@ -149,10 +150,13 @@ func (v *vision) keyFrameWanted(find func() *lane) {
 	}
 }
 
-// look notices what no packet tells: cameras that are off.
-func (v *vision) look(now time.Time) {
+// look notices what no packet tells: cameras that are off, and what the process does without. It says if the latter changed.
+func (v *vision) look(now time.Time, shed Shedding) (shedding bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if shedding = shed != v.shed; shedding {
+		v.shedLocked(shed)
+	}
 	changed := false
 	for _, e := range v.eyes {
 		if e != nil && e.begun && now.Sub(e.last) > fresh {
@@ -162,6 +166,7 @@ func (v *vision) look(now time.Time) {
 	if changed {
 		v.refreshLocked()
 	}
+	return shedding
 }
 
 // SetSpeakers tells who spoke, the latest first, by the number that Voice.Source has. Those who watch the last that spoke,
@@ -213,7 +218,7 @@ func (v *vision) source(screen bool) *eye {
 		return v.eyes[v.shown[0]]
 	}
 	for _, e := range v.eyes {
-		if e != nil && e.begun && e.section.screen {
+		if e != nil && e.begun && e.section.screen && !e.shed() {
 			return e
 		}
 	}
@@ -223,7 +228,7 @@ func (v *vision) source(screen bool) *eye {
 // candidates are the tracks that come and that a filter lets through.
 func (v *vision) candidates(f VideoFilter) (all []video.Candidate) {
 	for _, e := range v.eyes {
-		if e != nil && e.begun && f.takes(e) {
+		if e != nil && e.begun && !e.shed() && f.takes(e) {
 			all = append(all, video.Candidate{Track: e.index, Source: e.source()})
 		}
 	}

@@ -104,6 +104,9 @@ func (e *eye) see(p *transport.Packet, f *videoFormat, size int, at time.Time) {
 	if f.codec.KeyStart(p.Payload) {
 		e.key(p)
 	}
+	if e.shed() {
+		return
+	}
 	for _, l := range e.vision.lanes {
 		if l != nil && l.from == e {
 			l.pass(p, e, at)
@@ -122,6 +125,9 @@ func (e *eye) see(p *transport.Packet, f *videoFormat, size int, at time.Time) {
 	}
 	e.ask(at)
 }
+
+// shed: the process does without it.
+func (e *eye) shed() bool { return e.vision.shed.sheds(e.section.screen) }
 
 // begin is with the first packet of a stream.
 func (e *eye) begin(p *transport.Packet, f *videoFormat, at time.Time) {
@@ -159,7 +165,7 @@ func (e *eye) key(p *transport.Packet) {
 
 // ask asks for a key frame if one is wanted, not more often than makes sense.
 func (e *eye) ask(now time.Time) {
-	if !e.wanted || !e.begun || e.vision.session == nil || now.Sub(e.asked) < keyFrameEvery {
+	if !e.wanted || !e.begun || e.shed() || e.vision.session == nil || now.Sub(e.asked) < keyFrameEvery {
 		return
 	}
 	e.asked = now

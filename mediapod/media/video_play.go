@@ -175,6 +175,9 @@ const maxBehindVideo = 200 * time.Millisecond
 // so that a key frame of a hundred does not overrun a queue on the way.
 func (p *VideoPlayback) show(now time.Time) (over bool) {
 	for {
+		if p.sent == 0 && p.vision.shed.sheds(p.options.Screen) {
+			return false // and goes on from there
+		}
 		if p.sent == 0 && !p.begin(now) {
 			return true
 		}

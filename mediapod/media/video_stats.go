@@ -38,6 +38,8 @@ type VideoStats struct {
 	KeyFramesWanted uint64
 	// ReportedLossPercent is what the far side last said to have missed of what was sent to it.
 	ReportedLossPercent float64
+	// Shed: the process is overloaded and does without it, both ways.
+	Shed bool
 }
 
 func (v *vision) stats(now time.Time) (all []VideoStats) {
@@ -59,6 +61,7 @@ func (e *eye) stats(now time.Time) VideoStats {
 		FramesReceived: r.frames, KeyFrames: r.keys, KeyFramesAsked: r.asked, FramesDropped: e.dropped, Width: r.width, Height: r.height,
 		LastReceived: e.last,
 		PacketsSent:  s.packets, FramesSent: s.frames, KeyFramesWanted: s.wanted, ReportedLossPercent: 100 * s.lost,
+		Shed: e.shed(),
 	}
 	if r.packets > 0 {
 		stats.Source = e.source()

@@ -178,7 +178,7 @@ func TestFiltersChooseTracks(t *testing.T) {
 	all()
 	w.SetFilter(VideoFilter{Last: 2, Kind: Cameras})
 	all()
-	g.vision.look(g.now.Add(fresh)) // of which all but the first is still fresh
+	g.vision.look(g.now.Add(fresh), ShedNothing) // of which all but the first is still fresh
 	var got []int
 	for _, f := range a.seen {
 		got = append(got, f.Track)
@@ -186,7 +186,7 @@ func TestFiltersChooseTracks(t *testing.T) {
 	if diff := cmp.Diff([]int{0, 2, 1, 2}, got); diff != "" {
 		t.Errorf("who watches the last that spoke saw (-want +got):\n%s", diff)
 	}
-	g.vision.look(g.now.Add(time.Minute))
+	g.vision.look(g.now.Add(time.Minute), ShedNothing)
 	if got := w.Tracks(); len(got) != 0 {
 		t.Errorf("with all cameras off, %v are watched", got)
 	}

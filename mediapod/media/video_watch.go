@@ -204,6 +204,9 @@ func (c *Call) Snapshot(ctx context.Context, track int) (Snapshot, error) {
 	once := &snapper{taken: make(chan Snapshot, 1)}
 	w := c.WatchVideo(once, VideoFilter{Tracks: []int{track}})
 	defer w.Stop()
+	if c.vision.sheds(track) {
+		return Snapshot{}, fmt.Errorf("taking a picture of track %d: %w", track, ErrVideoShed)
+	}
 	if len(w.Tracks()) == 0 {
 		return Snapshot{}, fmt.Errorf("taking a picture of track %d: %w", track, ErrNoVideo)
 	}
