@@ -161,13 +161,21 @@ func (e *ear) opus() bool {
 	return c != nil && c.Name == codec.Opus.Name
 }
 
+// taken are the packets that were taken for the frame.
+func (e *ear) taken() []playout.Taken {
+	if pl := e.playout.Load(); pl != nil {
+		return pl.Taken()
+	}
+	return nil
+}
+
 // packets appends those of Opus that were taken for the frame, of an audio section.
 func (e *ear) packets(list []Packet, section int) []Packet {
-	pl, s := e.playout.Load(), e.formats.Load()
-	if pl == nil || s == nil {
+	s := e.formats.Load()
+	if s == nil {
 		return list
 	}
-	for _, t := range pl.Taken() {
+	for _, t := range e.taken() {
 		if f := s.format(t.PayloadType); f != nil && f.Name == codec.Opus.Name {
 			list = append(list, Packet{Section: section, Source: t.Source, At: epoch.Add(t.At), Payload: t.Payload})
 		}

@@ -19,7 +19,8 @@ type listener struct {
 	who string
 
 	// It belongs to the goroutine that ticks.
-	mouth *mouth
+	mouth   *mouth
+	passing passing
 	// lanes are guarded by the vision's lock.
 	lanes []*lane
 
@@ -161,23 +162,39 @@ func (c *Call) Listeners() int {
 	return 0
 }
 
-// tellListeners sends a frame to those who listen in. One encoder serves all that have the same codec, as the one of them
-// needs it who misses most.
-func (v *voice) tellListeners(list []*listener, mixed []int16) {
+// tellListeners sends a frame to those who listen in: the far side's packets where they will do, or both sides mixed. One
+// encoder serves all that have the same codec, as the one of them needs it who misses most.
+func (v *voice) tellListeners(list []*listener, main *ear) {
+	mixed := v.mixBoth()
 	for i, l := range list {
 		if l.mouth == nil {
 			l.mouth = newMouth(l.agreed.Load().main.formats[0])
 		}
+		if v.passable(main, l.mouth.format.Name) {
+			l.pass(main.taken())
+			continue
+		}
+		before := l.passing.end(l.mouth)
 		var p *transport.Packet
 		if first := firstOf(list[:i], l.mouth.format.Name); first != nil {
 			p = l.mouth.wrap(first.mouth.encoded)
 		} else {
 			l.mouth.adapt(mostMissed(list[i:], l.mouth.format.Name))
+			if before {
+				l.mouth.warm(v.monitor)
+			}
 			p = l.mouth.say(mixed)
 		}
 		if p != nil {
 			l.send(p)
 		}
+	}
+}
+
+// warm begins a stream behind what was passed on, with an encoder that has heard the end of that.
+func (m *mouth) warm(heard *monitor) {
+	for i := range warmUp {
+		m.encode(heard.recent[(heard.frames+i)%warmUp][:])
 	}
 }
 

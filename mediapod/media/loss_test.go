@@ -148,7 +148,8 @@ func TestListenersShareTheProtection(t *testing.T) {
 	babble := recordingOf(t, "standup.wav")[audio.SampleRate:]
 	protected := func() (all [2]bool) {
 		for range 5 {
-			c.voice.tellListeners(list, babble[:audio.FrameSamples])
+			c.voice.frame.Said = babble[:audio.FrameSamples]
+			c.voice.tellListeners(list, &c.ears[0])
 			babble = babble[audio.FrameSamples:]
 		}
 		for i, l := range list[:2] {

@@ -41,6 +41,11 @@ func newMouth(f format) *mouth {
 
 // say makes the packet of a frame, valid until the next one; nil if the codec has none for it.
 func (m *mouth) say(frame []int16) *transport.Packet {
+	m.encode(frame)
+	return m.wrap(m.encoded)
+}
+
+func (m *mouth) encode(frame []int16) {
 	if m.encoder == nil {
 		m.encoder = m.format.NewEncoder()
 		if a, ok := m.encoder.(codec.LossAdapter); ok && m.lost > 0 {
@@ -49,7 +54,6 @@ func (m *mouth) say(frame []int16) *transport.Packet {
 	}
 	m.rested = 0
 	m.encoded = m.encoder.Encode(m.payload[:0], frame)
-	return m.wrap(m.encoded)
 }
 
 // adapt has what is said from now on survive the loss of so many packets in a hundred.

@@ -109,6 +109,7 @@ type voice struct {
 
 	mixer    *mixer   // once it was needed
 	monitor  *monitor // once somebody listened in
+	silent   int      // frames in which the bot said nothing, up to passAfter
 	activity *speech.Activity
 	keys     tone.Detector
 	ranking  *speech.Ranking
@@ -126,6 +127,8 @@ type mixer struct {
 // monitor adds up both sides for those who listen in.
 type monitor struct {
 	mixed      [audio.FrameSamples]int16
+	recent     [warmUp][audio.FrameSamples]int16 // mixed before, the next to be replaced first
+	frames     int
 	bus        mix.Bus
 	heard, bot mix.Source
 	out        mix.Limiter
@@ -174,7 +177,7 @@ func (v *voice) begin(s *session, now time.Time) {
 	v.session, v.mouth, v.began, v.frames = s, newMouth(main.formats[0]), now, 0
 	v.keypad.begin(main)
 	v.inBand = s.call.options.OnKey != nil && len(main.keys) == 0
-	v.mixer, v.monitor = nil, nil
+	v.mixer, v.monitor, v.silent = nil, nil, passAfter
 }
 
 // tick implements ticked.
@@ -204,12 +207,18 @@ func (c *Call) tick(now time.Time) (finished bool) {
 func (c *Call) makeFrame(s *session, at time.Time) {
 	v := &c.voice
 	v.frame = Frame{At: at, Voices: v.voices[:0], Packets: v.packets[:0]}
+	list := v.listeners.Load()
 	if c.listenUp(v.wanted()); v.hearing {
 		c.hear(at)
 	}
 	c.speak(s, at)
-	if list := v.listeners.Load(); list != nil && len(*list) > 0 {
-		v.tellListeners(*list, v.mixBoth())
+	if v.frame.Said == nil {
+		v.silent = min(v.silent+1, passAfter)
+	} else {
+		v.silent = 0
+	}
+	if list != nil && len(*list) > 0 {
+		v.tellListeners(*list, &c.ears[0])
 	}
 	if taps := v.taps.Load(); taps != nil {
 		for _, t := range *taps {
@@ -278,6 +287,8 @@ func (v *voice) mixBoth() []int16 {
 	if v.monitor == nil {
 		v.monitor = &monitor{}
 	}
+	v.monitor.recent[v.monitor.frames%warmUp] = v.monitor.mixed
+	v.monitor.frames++
 	m := v.monitor
 	m.bus.Begin()
 	if v.frame.Heard != nil {

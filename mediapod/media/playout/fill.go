@@ -93,9 +93,9 @@ func (p *Playout) decode(next *packet) {
 	p.decoder = next.decoder
 	from := len(p.pcm)
 	p.pcm = p.decoder.Decode(p.pcm, next.payload)
-	p.note(next)
-	p.store.take(next)
 	n := len(p.pcm) - from
+	p.note(next, n)
+	p.store.take(next)
 	if turns {
 		p.fadeIn(from)
 	}

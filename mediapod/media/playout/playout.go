@@ -161,7 +161,7 @@ func New(c Config) *Playout {
 		min:    inSamples(c.MinDelay),
 		max:    inSamples(max(c.MaxDelay, c.MinDelay)),
 		pcm:    make([]int16, past, room),
-		taken:  make([]Taken, 0, mostTaken),
+		taken:  make([]Taken, 0, 2), // as many as packets of 10 ms need
 		head:   past,
 		lasts:  audio.FrameSamples,
 		broken: true,

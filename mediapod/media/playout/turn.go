@@ -18,10 +18,15 @@ type turn struct {
 type Taken struct {
 	// At is when its first sample could have been played at the soonest, by the clock that Frame is told: what waiting
 	// for slower packets adds is not in it.
-	At          time.Duration
-	Source      uint32
-	PayloadType uint8
-	Payload     []byte
+	At time.Duration
+	// Sequence and Place, that of its first sample on the timeline, go on over wraps, restarts and changes of the source. A
+	// packet that is missing leaves its number out.
+	Sequence, Place int64
+	Samples         int
+	Source          uint32
+	PayloadType     uint8
+	Marker          bool
+	Payload         []byte
 }
 
 // mostTaken is how many are told of for a frame. Those of 2.5 ms that a frame and the longest look ahead take are fewer.
@@ -41,9 +46,12 @@ func (p *Playout) Sources() (first, then uint32, turn int) {
 func (p *Playout) Delay() time.Duration { return inTime(p.stats.delay.Load()) }
 
 // note adds a packet to what was taken, and keeps its buffer until the next frame.
-func (p *Playout) note(next *packet) {
+func (p *Playout) note(next *packet, samples int) {
 	if len(p.taken) < mostTaken {
-		p.taken = append(p.taken, Taken{inTime(next.at + p.delays.low), next.source, next.format, next.payload})
+		p.taken = append(p.taken, Taken{
+			At: inTime(next.at + p.delays.low), Sequence: next.sequence, Place: next.at, Samples: samples,
+			Source: next.source, PayloadType: next.format, Marker: next.marker, Payload: next.payload,
+		})
 		next.payload = nil
 	}
 }
