@@ -47,7 +47,6 @@ func (v *voice) passable(e *ear, codec string) bool {
 // passing numbers packets that came as those of a stream of ours.
 type passing struct {
 	on        bool
-	sequence  int64  // of the last packet, as it came
 	timestamp uint32 // added to what came
 	next      uint32 // timestamp behind the last packet
 	out       transport.Packet
@@ -69,12 +68,11 @@ func (l *listener) pass(all []playout.Taken) {
 			}
 			anew = true
 		}
-		ahead := in.Sequence - p.sequence // what was lost before is to be seen as lost
-		if anew || ahead < 1 || ahead > astray {
-			ahead = 1
+		m.p.Sequence++
+		if !anew && in.Missing < astray {
+			m.p.Sequence += uint16(max(in.Missing, 0)) // what was lost is to be seen as lost
 		}
-		p.on, p.sequence = true, in.Sequence
-		m.p.Sequence += uint16(ahead)
+		p.on = true
 		p.out = transport.Packet{
 			PayloadType: m.format.payloadType, Marker: in.Marker || m.pause,
 			Sequence: m.p.Sequence, Timestamp: came + p.timestamp, Payload: in.Payload,

@@ -89,12 +89,16 @@ func (p *Playout) decode(next *packet) {
 	}
 	p.doubtful, p.gap = 0, 0
 
+	missing := p.missing + next.sequence - p.store.next
+	if p.decoder == nil { // the first: nobody knows what was before
+		missing = 0
+	}
 	turns := p.turnTo(next.source)
-	p.decoder = next.decoder
+	p.decoder, p.missing = next.decoder, 0
 	from := len(p.pcm)
 	p.pcm = p.decoder.Decode(p.pcm, next.payload)
 	n := len(p.pcm) - from
-	p.note(next, n)
+	p.note(next, n, missing)
 	p.store.take(next)
 	if turns {
 		p.fadeIn(from)
@@ -155,6 +159,7 @@ func (p *Playout) recover(next *packet) bool {
 	p.stats.recovered.Add(uint64(len(p.pcm) - from))
 	p.doubtful, p.gap = 0, 0
 	p.end = next.at
+	p.missing += next.sequence - p.store.next
 	p.store.advance(next.sequence, false)
 	p.sounds(from, Recovered)
 	return true
@@ -217,7 +222,7 @@ func (p *Playout) catchUp() {
 	}
 	if leapt {
 		p.stats.concealed.Add(uint64(p.doubtful))
-		p.doubtful, p.gap = 0, 0
+		p.doubtful, p.gap, p.missing = 0, 0, 0
 		p.store.advance(next.sequence, false)
 		p.end, p.broken = next.at, true
 	}

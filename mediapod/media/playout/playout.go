@@ -145,6 +145,7 @@ type Playout struct {
 	dry      int64 // samples since the last one that came from a packet
 	quiet    bool  // … which was in a pause of the speech
 	doubtful int64 // of gap: lost, or not sent? The next packet tells.
+	missing  int64 // packets that were recovered since the last was decoded
 	cooling  int   // frames until stretching is allowed again
 }
 

@@ -4,6 +4,7 @@ package playout
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -204,5 +205,63 @@ func TestKindsHaveNames(t *testing.T) {
 		if k.String() != want {
 			t.Errorf("%v, want %v", k, want)
 		}
+	}
+}
+
+// Whoever is told of the packets that are played can make a stream of them again: what was lost is missing in it, recovered or
+// not, and what was left out here is not.
+func TestWhatIsPlayedIsTold(t *testing.T) {
+	for name, payloadType := range map[string]uint8{"concealed": typeLinear, "recovered": typeCopying} {
+		t.Run(name, func(t *testing.T) {
+			var told []Taken
+			p := New(Config{Decoder: decoders})
+			hear := func(dst []int16, now time.Duration) {
+				p.Frame(dst, now)
+				for _, k := range p.Taken() {
+					if len(k.Payload) != 2*audio.FrameSamples && payloadType == typeLinear {
+						t.Errorf("a payload of %d bytes", len(k.Payload))
+					}
+					k.Payload = nil
+					told = append(told, k)
+				}
+			}
+			enc, spoken := newEncoder(payloadType), voice(3*time.Second)
+			var frame [audio.FrameSamples]int16
+			now := time.Duration(0)
+			play := func(i int, lost bool) {
+				payload := enc.encode(spoken[i*audio.FrameSamples:][:audio.FrameSamples])
+				if !lost {
+					p.Put(Packet{Sequence: uint16(65530 + i), Timestamp: uint32(i) * enc.step(audio.FrameSamples), PayloadType: payloadType, Payload: payload}, now)
+				}
+			}
+			for i := range 50 {
+				play(i, i == 20 || i == 30 || i == 31)
+				hear(frame[:], now)
+				now += frameTime
+			}
+			for i := range 40 { // the clock stood still
+				play(50+i, false)
+				now += frameTime
+			}
+			for range 10 {
+				hear(frame[:], now)
+				now += frameTime
+			}
+			if p.Stats().Discarded == 0 {
+				t.Fatal("nothing was left out")
+			}
+			var missing []int64
+			for i, k := range told {
+				if k.PayloadType != payloadType || k.Samples != audio.FrameSamples || i > 0 && k.Place <= told[i-1].Place {
+					t.Errorf("packet %d: %+v", i, k)
+				}
+				if k.Missing != 0 {
+					missing = append(missing, k.Missing)
+				}
+			}
+			if !slices.Equal(missing, []int64{1, 2}) {
+				t.Errorf("missing before packets: %v", missing)
+			}
+		})
 	}
 }

@@ -19,14 +19,16 @@ type Taken struct {
 	// At is when its first sample could have been played at the soonest, by the clock that Frame is told: what waiting
 	// for slower packets adds is not in it.
 	At time.Duration
-	// Sequence and Place, that of its first sample on the timeline, go on over wraps, restarts and changes of the source. A
-	// packet that is missing leaves its number out.
-	Sequence, Place int64
-	Samples         int
-	Source          uint32
-	PayloadType     uint8
-	Marker          bool
-	Payload         []byte
+	// Place is that of its first sample on the timeline, which goes on over wraps, restarts and changes of the source.
+	Place   int64
+	Samples int
+	// Missing is how many packets before it did not come, those that it held a copy of among them; not those that were left
+	// out here, to catch up.
+	Missing     int64
+	Source      uint32
+	PayloadType uint8
+	Marker      bool
+	Payload     []byte
 }
 
 // mostTaken is how many are told of for a frame. Those of 2.5 ms that a frame and the longest look ahead take are fewer.
@@ -46,10 +48,10 @@ func (p *Playout) Sources() (first, then uint32, turn int) {
 func (p *Playout) Delay() time.Duration { return inTime(p.stats.delay.Load()) }
 
 // note adds a packet to what was taken, and keeps its buffer until the next frame.
-func (p *Playout) note(next *packet, samples int) {
+func (p *Playout) note(next *packet, samples int, missing int64) {
 	if len(p.taken) < mostTaken {
 		p.taken = append(p.taken, Taken{
-			At: inTime(next.at + p.delays.low), Sequence: next.sequence, Place: next.at, Samples: samples,
+			At: inTime(next.at + p.delays.low), Place: next.at, Samples: samples, Missing: missing,
 			Source: next.source, PayloadType: next.format, Marker: next.marker, Payload: next.payload,
 		})
 		next.payload = nil
