@@ -45,6 +45,7 @@ type result struct {
 	cpu        time.Duration // for each second of a call
 	resident   int64         // bytes a call
 	heap       int64         // bytes a call; negative where it is not known
+	stacks     int64         // bytes a call, of goroutines; negative where it is not known
 	goroutines float64       // a call
 	allocs     float64       // a packet, either way
 	heard      heard
@@ -138,14 +139,20 @@ func (b *bench) engine(ctx context.Context, s scenario) (*result, error) {
 	defer p.end()
 	var idle, begin, end state
 	var hello opened
-	if err := errors.Join(p.ask("", &idle), p.ask("", &hello)); err != nil {
-		return nil, err
-	}
-	before, err := p.resident()
-	if err != nil {
+	if err := p.ask("", &hello); err != nil {
 		return nil, err
 	}
 	client, err := clientOf(hello.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.warm(ctx, s, hello.Endpoints[s.calls], client); err != nil {
+		return nil, fmt.Errorf("with one call: %w", err)
+	}
+	if err := p.ask("warm", &idle); err != nil {
+		return nil, err
+	}
+	before, err := p.resident()
 	if err != nil {
 		return nil, err
 	}
@@ -171,9 +178,24 @@ func (b *bench) engine(ctx context.Context, s scenario) (*result, error) {
 	n := float64(s.calls)
 	r.resident -= before / int64(s.calls)
 	r.heap = (int64(end.Heap) - int64(idle.Heap)) / int64(s.calls)
+	r.stacks = (int64(end.Stacks) - int64(idle.Stacks)) / int64(s.calls)
 	r.goroutines = float64(end.Goroutines-idle.Goroutines) / n
 	r.allocs = float64(end.Mallocs-begin.Mallocs) / float64(r.heard.sent+r.heard.received)
 	return r, nil
+}
+
+// warm holds a call for a while, so that what the first one takes of the code and the libraries is not counted as memory of
+// those that are measured.
+func (b *bench) warm(ctx context.Context, s scenario, at endpoint, client *http.Client) error {
+	sides, err := b.connect(ctx, 1, loopback, func(ctx context.Context, _ int, f *farSide) error {
+		return f.connect(ctx, b.identity, s.codec, at.whip(client))
+	})
+	if err != nil {
+		return err
+	}
+	l := newLoad(sides, s.codec)
+	defer l.close()
+	return l.run(ctx, settle/2, false)
 }
 
 // connect makes far sides and sets them up, some side by side.
@@ -237,7 +259,7 @@ func (b *bench) measure(ctx context.Context, p *process, sides []*farSide, c cod
 	n := float64(len(sides))
 	return &result{
 		calls: len(sides), cpu: time.Duration(float64(after-before) / n / took.Seconds()),
-		resident: resident / int64(len(sides)), heap: -1, goroutines: -1, allocs: -1, heard: l.heard,
+		resident: resident / int64(len(sides)), heap: -1, stacks: -1, goroutines: -1, allocs: -1, heard: l.heard,
 	}, ask("end")
 }
 

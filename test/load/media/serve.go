@@ -52,6 +52,7 @@ type endpoint struct{ URL, Token string }
 type state struct {
 	Goroutines  int
 	Heap        uint64 // bytes in use after a collection
+	Stacks      uint64 // bytes, of goroutines
 	Mallocs     uint64 // so far
 	Heard, Said uint64 // frames of samples
 }
@@ -80,8 +81,8 @@ func (m *mirror) Fill(frame []int16) bool {
 	return m.any
 }
 
-// serve is the role of the server: the engine with that many calls, until its input ends. Lines of input are questions:
-// "state" for a state, "begin" and "end" for one too, with a profile of what is between them in the file, if there is one.
+// serve is the role of the server: the engine with that many calls and one to begin with, until its input ends. Lines of input
+// are questions: "warm" for a state with no far sides, when the last call is over, "begin" and "end" for one too, with a profile of what is between them in the file, if there is one.
 func serve(ctx context.Context, what string, calls int, profile string) error {
 	debug.SetGCPercent(media.GCPercent) // as media pods do
 	certificate, err := selfSigned()
@@ -108,12 +109,10 @@ func serve(ctx context.Context, what string, calls int, profile string) error {
 		s.Heard, s.Said = heard.Load(), said.Load()
 		return s
 	}
-	if err := out.Encode(now()); err != nil { // with no calls
-		return err
-	}
 	hello := opened{Certificate: certificate.Certificate[0]}
 	clip := wav.Clip{SampleRate: audio.SampleRate, Samples: babble(5 * time.Second)}
-	for i := range calls {
+	var first *media.Call // that is not measured
+	for i := range calls + 1 {
 		o := media.CallOptions{ID: "call-" + strconv.Itoa(i)}
 		if what == doEcho {
 			o.Behavior.Echo = true
@@ -129,21 +128,24 @@ func serve(ctx context.Context, what string, calls int, profile string) error {
 			c.AddTap(m)
 			c.AddSource(m)
 		}
+		first = c
 		url, token := c.Endpoint()
 		hello.Endpoints = append(hello.Endpoints, endpoint{url, token})
 	}
 	if err := out.Encode(hello); err != nil {
 		return err
 	}
-	return answer(out, now, profile)
+	return answer(out, now, first, profile)
 }
 
 // answer answers questions.
-func answer(out *json.Encoder, now func() state, profile string) error {
+func answer(out *json.Encoder, now func() state, first *media.Call, profile string) error {
 	var file *os.File
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		var err error
 		switch {
+		case in.Text() == "warm":
+			first.Close()
 		case in.Text() == "begin" && profile != "":
 			if file, err = os.Create(profile); err == nil {
 				err = pprof.StartCPUProfile(file)
@@ -174,7 +176,7 @@ func stateOf() state {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return state{
-		Goroutines: runtime.NumGoroutine(), Heap: m.HeapAlloc, Mallocs: m.Mallocs,
+		Goroutines: runtime.NumGoroutine(), Heap: m.HeapAlloc, Stacks: m.StackInuse, Mallocs: m.Mallocs,
 	}
 }
 

@@ -69,7 +69,7 @@ func (t *table) row(name string, r *result, target string) {
 	h := &r.heard
 	t.rows = append(t.rows, strings.Join([]string{
 		name, fmt.Sprint(r.calls), fmt.Sprintf("%.2f ms", ms(r.cpu)), ratio(r, t.raw), ratio(r, t.janus), ratio(r, t.bridge),
-		memory(r.resident), memory(r.heap), known("%.1f", r.goroutines), known("%.2f", r.allocs),
+		memory(r.resident), memory(r.heap), memory(r.stacks), known("%.1f", r.goroutines), known("%.2f", r.allocs),
 		fmt.Sprintf("%.2f / %.2f ms", h.pacing.quantile(.5), h.pacing.quantile(.99)),
 		fmt.Sprintf("%.2f %%", 100*h.loss()), fmt.Sprintf("%.2f ms", h.lateness.quantile(.99)), target,
 	}, "\t"))
@@ -87,7 +87,7 @@ func ratio(r, other *result) string {
 func (t *table) flush() error {
 	w := tabwriter.NewWriter(t.out, 2, 0, 2, ' ', 0)
 	fmt.Fprintln(w, strings.Join([]string{
-		"MEASURED", "CALLS", "CPU/CALL-S", "TO RAW", "TO JANUS", "TO BRIDGE", "RSS/CALL", "HEAP/CALL", "GOROUTINES", "ALLOCS/PACKET",
+		"MEASURED", "CALLS", "CPU/CALL-S", "TO RAW", "TO JANUS", "TO BRIDGE", "RSS/CALL", "HEAP", "STACKS", "GOROUTINES", "ALLOCS/PACKET",
 		"PACING P50/P99", "LOSS", "LOAD'S P99", "TARGET",
 	}, "\t"))
 	for _, r := range t.rows {
@@ -99,8 +99,8 @@ func (t *table) flush() error {
 	fmt.Fprintln(t.out, `
 CPU/CALL-S   CPU time of the server's process for a second of a call
 TO JANUS     how many times what Janus's echotest takes, and its AudioBridge, which decodes, mixes and encodes Opus
-RSS/CALL     resident memory that the calls added, all of it: stacks, C's, and what fixed costs come to with so few calls
-HEAP/CALL    live objects on Go's heap that the calls added; libopus's state is among them
+RSS/CALL     resident memory that the calls added, all of it: Go's heap and what is free of it, stacks, what C has
+HEAP, STACKS live objects on Go's heap, libopus's state among them, and stacks that the calls added, per call
 PACING       how far the time between two packets of a call is from 20 ms, as the kernel saw them arrive
 LOAD'S P99   how late the load itself sent: pacing cannot be better than that where packets are echoed`)
 	for _, n := range t.notes {
