@@ -29,9 +29,11 @@ type Agent struct {
 	sound    soundEngine // nil where the service hosts the media
 	prompts  promptLibrary
 	meetings meetingFinder
-	// listening and recordings are there where sound is.
+	// listening and recordings are there where sound is, uploads where the bot has a bucket for them, disk where it limits them.
 	listening  listenJudge
 	recordings recordings
+	uploads    *uploads
+	disk       *disk
 	clock      clock.WithTicker
 	log        logr.Logger
 	metrics    *metrics
@@ -153,8 +155,11 @@ func (a *Agent) changed(s *subject) {
 
 // begin acts on an object that has no runner, if there is anything to do. The caller holds a.mu.
 func (a *Agent) begin(s *subject) {
-	if what := a.judge(s); what != verdictIgnore {
+	switch what := a.judge(s); {
+	case what != verdictIgnore:
 		a.carry(s, what)
+	case s.status.Phase.Finished():
+		a.uploads.missing(s)
 	}
 }
 

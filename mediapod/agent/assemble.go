@@ -91,8 +91,9 @@ func assemble(life context.Context, pod *callfleetv1.MediaPod, at surroundings) 
 		if err := p.open(at); err != nil {
 			return nil, err
 		}
-		a.recordings = newRecordings(at.cfg.MountRoot, pod.Name)
-		a.recordings.recover(at.log.WithName("recordings"))
+		if err := a.keepRecordings(pod, at.cfg); err != nil {
+			return nil, err
+		}
 		if a.listening, err = control.NewListening(at.kube, clk); err != nil {
 			return nil, err
 		}

@@ -29,6 +29,12 @@ func (a *Agent) bury(s *subject, log logr.Logger) {
 	now := a.clock.Now()
 	_, err := a.settle(s, verdictBury, func(st *callfleetv1.CallStatus) {
 		st.Recordings = story.MergeRecordings(st.Recordings, a.recordings.found[st.Call.ScenarioID])
+		for i := range st.Recordings {
+			if f := &st.Recordings[i]; f.State == callfleetv1.RecordingWriting {
+				fail(f, callfleetv1.RecordingLost, "the process that wrote the file is gone, and the file with it")
+			}
+		}
+		story.TellStored(st, s.generation())
 		markLost(st, now, s.generation())
 	})
 	if err == nil {

@@ -44,6 +44,7 @@ const (
 	credentialsDir = "/var/run/callfleet/credentials"
 	tlsDir         = "/var/run/callfleet/tls"
 	caDir          = "/var/run/callfleet/ca"
+	storageDir     = "/var/run/callfleet/storage"
 	recordingsDir  = "/recordings"
 )
 

@@ -43,7 +43,9 @@ type tape struct {
 	asked *callfleetv1.RecordingBehavior // nil: nothing is recorded
 
 	recorder *record.Recorder // once it has begun
+	name     string           // of its files
 	unwatch  func()           // while what is shown is kept
+	leave    func()           // has the disk watched no more
 	paused   bool
 	over     bool       // nothing is kept any more
 	failed   error      // why; nil if it reached its limit
@@ -103,30 +105,43 @@ func (t *tape) tend(r *runner, both legs) {
 }
 
 func (t *tape) start(r *runner, both legs) error {
+	if err := r.agent.disk.room(); err != nil {
+		return err
+	}
 	wrong := make(chan error, 1)
+	told := func(err error) {
+		select {
+		case wrong <- err:
+			r.poke()
+		default: // the first says enough
+		}
+	}
+	name := recordingName(r.object.name())
 	recorder, err := record.New(record.Config{
-		Dir: r.agent.recordings.dir, Name: recordingName(r.object.name()), RecordingID: r.scenario, CallID: r.story.Signal.CallID,
+		Dir: r.agent.recordings.dir, Name: name, RecordingID: r.scenario, CallID: r.story.Signal.CallID,
 		Format: formatOf(t.asked.Format), Participants: t.asked.Tracks == callfleetv1.TracksParticipants, Video: t.asked.Video != "",
 		MaxDuration: t.asked.MaxDuration.Duration(), MaxBytes: t.asked.MaxSize.Bytes(),
 		Allowed: func() bool { return may(both.signal) },
 		Speaker: func(source uint32) string { return speakerOf(both.signal.Snapshot(), source) },
 		Shown:   func(source uint32, screen bool) string { return shownBy(both.signal.Snapshot(), source, screen) },
-		OnError: func(err error) {
-			select {
-			case wrong <- err:
-				r.poke()
-			default: // the first says enough
-			}
-		},
+		OnError: told,
 	})
 	if err == nil {
-		err = recorder.Open()
+		// A process that comes after this one has to know whose it is.
+		err = r.agent.uploads.begin(name, r.object)
+	}
+	if err == nil {
+		if err = recorder.Open(); err != nil {
+			r.agent.uploads.forget(name)
+		}
 	}
 	if err != nil {
 		return err
 	}
-	t.recorder, t.wrong = recorder, wrong
+	t.recorder, t.wrong, t.name = recorder, wrong, name
+	t.leave = r.agent.disk.watch(told)
 	t.listen(both)
+	r.story.Recordings = r.agent.recordings.writing(name, t.asked.Format, r.agent.clock.Now())
 	r.tell(eventRecordingStarted, "as %s", t.asked.Format)
 	return nil
 }
@@ -183,6 +198,7 @@ func (t *tape) close(ctx context.Context, r *runner) {
 	if t.recorder == nil {
 		return
 	}
+	t.leave()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWithin)
 	defer cancel()
 	manifest, err := t.recorder.Close(ctx)
@@ -190,7 +206,10 @@ func (t *tape) close(ctx context.Context, r *runner) {
 		r.log.Error(err, "the end of a recording is not as it should be")
 		r.story.Note(story.Event(r.agent.clock.Now(), eventRecordingFailed, "%s", err))
 	}
-	r.story.Recordings = r.agent.recordings.list(manifest)
+	r.story.Recordings, r.story.Recorded = r.agent.recordings.list(manifest), t.name
+	if err == nil || len(manifest.Files) > 0 {
+		r.agent.uploads.finished(t.name)
+	}
 	r.story.Note(story.Event(r.agent.clock.Now(), eventRecordingEnded, "%d files", len(r.story.Recordings)))
 }
 

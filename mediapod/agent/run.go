@@ -90,6 +90,7 @@ func Run(ctx context.Context, cfg Config, kube *rest.Config, log logr.Logger) er
 	})
 	group.Go(func() error { p.agent.runRules(life); return nil })
 	group.Go(func() error { p.agent.watchLoad(life); return nil })
+	group.Go(func() error { p.agent.watchDisk(life); return nil })
 	group.Go(func() error {
 		select {
 		case <-life.Done(): // a server broke: nothing can be saved
@@ -114,23 +115,28 @@ func watchCertificate(cfg Config, log logr.Logger) (*certwatcher.CertWatcher, er
 }
 
 // windDown is the end of the process: no new calls, those that can go on elsewhere are handed on, the others may finish,
-// and the rest is hung up.
+// and the rest is hung up. Recordings are stored as long as there is time.
 func (p *parts) windDown(life context.Context, grace time.Duration, log logr.Logger) {
 	log.Info("told to stop: no new calls", "grace", grace.String())
 	p.agent.stop()
 	patient, cancel := context.WithTimeout(life, max(0, grace-stopMargin))
 	defer cancel()
 	if p.agent.waitIdle(patient) {
+		p.agent.uploads.windDown(patient, life)
 		return
 	}
 	log.Info("grace period over: hanging up")
 	p.agent.stopCalls()
 	last, cancel := context.WithTimeout(life, min(grace, stopMargin))
 	defer cancel()
+	// What the calls have left to be stored gets most of that, and the word of what could not be the rest.
+	storing, cancel := context.WithTimeout(life, min(grace, stopMargin)*2/3)
+	defer cancel()
 	p.agent.waitIdle(last)
 	if err := p.signal.Shutdown(last); err != nil {
 		log.Error(err, "not every call was hung up in time")
 	}
+	p.agent.uploads.windDown(storing, life)
 }
 
 // waitForMediaPod reads the object this process belongs to. An API server that is not there yet is waited for.

@@ -54,8 +54,10 @@ type Story struct {
 	// PromptOver: the prompt was heard, or stopped for good. The timeline tells.
 	PromptOver bool
 
-	// Recordings are the files of this attempt, once they are complete; Unrecorded is why the call should be recorded and is not.
+	// Recordings are the files of this attempt; Recorded is the name of the recording once it is over, and they are complete.
+	// Unrecorded is why the call should be recorded and is not.
 	Recordings []v1alpha1.RecordedFile
+	Recorded   string
 	Unrecorded string
 
 	// Asked is what the spec asks for, as far as the status tells what became of it.
@@ -96,7 +98,8 @@ func (s Story) Tell(st *v1alpha1.CallStatus, generation int64) {
 	}
 	s.tellCall(st.Call)
 	st.Timeline = Merge(st.Timeline, s.Events())
-	st.Recordings = MergeRecordings(st.Recordings, s.Recordings)
+	st.Recordings = MergeRecordings(closed(st.Recordings, s.Recordings, s.Recorded), s.Recordings)
+	TellStored(st, generation)
 	if s.Released {
 		s.tellRelease(st, generation)
 		return

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+
+	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/mediapod/recording/store"
+	"github.com/callfleet/callfleet/mediapod/story"
+)
+
+// toldAfter is how many attempts at a file fail before that is told, unless the bucket refuses: most that fails is over in a
+// moment.
+const toldAfter = 3
+
+// maxUploadNames and the length of a file's message are bounds of the schema.
+const (
+	maxUploadNames   = 10
+	maxUploadMessage = 512
+)
+
+// uploads moves a pod's recordings into the bucket, and tells of it in the status of their calls, which are mostly over by
+// then. A recording is here until its call's status says where it is: a process that comes after this one goes on from what
+// is on the disk. A nil uploads has no bucket, and nothing to do.
+type uploads struct {
+	storage callfleetv1.RecordingStorage
+	store   *store.Uploader
+	here    *recordings
+	objects objectClient
+	// held reports whether a call is still carried: its object may have yet to be made.
+	held   func(uid string) bool
+	report func() // has the MediaPod's status written anew
+	clock  clock.WithTicker
+	log    logr.Logger
+	life   context.Context
+
+	mu      sync.Mutex
+	waiting map[string]*upload // by the recording's name
+	newest  time.Time          // when the last of them was finished
+	failure string             // what went wrong last, while something does
+}
+
+// upload is a recording on its way. All but failing belongs to its goroutine.
+type upload struct {
+	owner   owner
+	failing bool // guarded by uploads.mu
+	failed  map[string]int
+	told    string
+}
+
+// owner is the object whose call was recorded, as it is noted on the disk.
+type owner struct {
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+	UID  string `json:"uid"` // of the call; see subject
+}
+
+// keepRecordings prepares the place for recordings, and takes up what an earlier process of the pod left there.
+func (a *Agent) keepRecordings(pod *callfleetv1.MediaPod, cfg Config) error {
+	log := a.log.WithName("recordings")
+	a.recordings = newRecordings(cfg.MountRoot, pod.Name)
+	free := func() bool { return false }
+	if s := pod.Spec.Media.StoredIn(); s != nil {
+		at := store.Location{URL: s.URL, Root: cfg.MountRoot}
+		if s.CredentialsSecretRef != nil {
+			at.Credentials = cfg.mounted(storageDir, "")
+		}
+		if err := a.uploadTo(*s, &store.Remote{At: at}, log); err != nil {
+			return err
+		}
+		free = a.uploads.free
+	}
+	if r := pod.Spec.Media.Recordings; r != nil && r.MaxDisk != nil {
+		a.disk = newDisk(a.recordings.dir, *r.MaxDisk, free)
+	}
+	a.recordings.recover(log)
+	a.uploads.resume()
+	return nil
+}
+
+// uploadTo has recordings moved into a bucket from now on.
+func (a *Agent) uploadTo(s callfleetv1.RecordingStorage, bucket store.Bucket, log logr.Logger) error {
+	u := &uploads{
+		storage: s, here: &a.recordings, objects: a.objects, report: a.report, clock: a.clock, log: log, life: a.life, waiting: map[string]*upload{},
+		held: func(uid string) bool {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			return a.runners[uid] != nil
+		},
+	}
+	var err error
+	u.store, err = store.New(store.Config{
+		Dir: a.recordings.dir, Bucket: bucket, Prefix: s.Prefix, OnRetry: u.retrying,
+		Wait: func(ctx context.Context, d time.Duration) error { return u.pause(ctx, d) },
+	})
+	if err != nil {
+		return fmt.Errorf("the storage of recordings: %w", err)
+	}
+	a.uploads, a.recordings.complete = u, callfleetv1.RecordingUploading
+	return nil
+}
+
+func (u *uploads) pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-u.clock.After(d):
+		return nil
+	}
+}
+
+// begin notes whose recording is about to be made.
+func (u *uploads) begin(name string, s *subject) error {
+	if u == nil {
+		return nil
+	}
+	b, err := json.Marshal(owner{Kind: s.kind.name, Name: s.name(), UID: s.uid})
+	if err != nil {
+		return err
+	}
+	return u.store.Own(name, string(b))
+}
+
+// forget drops what was noted of a recording that was not made after all.
+func (u *uploads) forget(name string) {
+	if u == nil {
+		return
+	}
+	if err := u.store.Forget(name); err != nil {
+		u.log.Error(err, "a note about no recording is left on the disk", "name", name)
+	}
+}
+
+// finished has a recording moved.
+func (u *uploads) finished(name string) {
+	if u != nil {
+		u.take(name, u.clock.Now())
+	}
+}
+
+// resume takes up what an earlier process left.
+func (u *uploads) resume() {
+	if u == nil {
+		return
+	}
+	entries, err := u.store.Entries()
+	if err != nil {
+		u.log.Error(err, "not every recording on the disk can be stored")
+	}
+	for _, e := range entries {
+		if e.Settled.IsZero() {
+			u.log.Info("a recording of an earlier process is to be stored", "name", e.Name)
+			u.take(e.Name, u.clock.Now())
+		}
+	}
+}
+
+func (u *uploads) take(name string, at time.Time) {
+	entry := &upload{failed: map[string]int{}}
+	entries, _ := u.store.Entries()
+	if i := slices.IndexFunc(entries, func(e store.Entry) bool { return e.Name == name }); i >= 0 {
+		// An owner that cannot be read is nobody; the files are stored all the same.
+		_ = json.Unmarshal([]byte(entries[i].Owner), &entry.owner)
+	}
+	u.mu.Lock()
+	_, taken := u.waiting[name]
+	if !taken {
+		u.waiting[name] = entry
+	}
+	u.newest = at
+	u.mu.Unlock()
+	if !taken {
+		u.report()
+		go u.move(name, entry)
+	}
+}
+
+// move stores a recording, tells its call where it is, and deletes it here.
+func (u *uploads) move(name string, up *upload) {
+	switch err := u.store.Store(u.life, name); {
+	case u.life.Err() != nil:
+		return // the next process goes on
+	case err != nil:
+		u.log.Error(err, "a recording cannot be stored; it is kept", "name", name)
+		u.troubled(up, err)
+		u.tell(u.life, name, up, u.trouble(name, callfleetv1.RecordingLost, err))
+		return
+	}
+	if !u.tell(u.life, name, up, u.stored(name)) {
+		return
+	}
+	if err := u.store.Settle(name, u.clock.Now()); err != nil {
+		u.log.Error(err, "a recording is stored, and the disk does not take that down; it is stored again by the next process", "name", name)
+	}
+	u.mu.Lock()
+	delete(u.waiting, name)
+	if !u.troubles() {
+		u.failure = ""
+	}
+	u.mu.Unlock()
+	u.log.Info("stored a recording", "name", name)
+	u.sweep()
+	u.report()
+}
+
+// troubles: something else that is waiting has failed. The caller holds u.mu.
+func (u *uploads) troubles() bool {
+	for _, other := range u.waiting {
+		if other.failing {
+			return true
+		}
+	}
+	return false
+}
+
+func (u *uploads) troubled(up *upload, err error) {
+	u.mu.Lock()
+	up.failing, u.failure = true, story.Clip(err.Error(), maxUploadMessage)
+	u.mu.Unlock()
+	u.report()
+}
+
+// retrying is told of every attempt that failed, by the goroutine of its recording.
+func (u *uploads) retrying(name, file string, err error) {
+	u.mu.Lock()
+	up := u.waiting[name]
+	u.mu.Unlock()
+	up.failed[file]++
+	u.log.Info("a recorded file is not stored yet; it is tried again", "file", file, "attempts", up.failed[file], "cause", err.Error())
+	if up.failed[file] < toldAfter && !store.Denied(err) {
+		return
+	}
+	u.troubled(up, err)
+	if text := err.Error(); text != up.told {
+		up.told = text
+		// The call's status may have to wait for an API server; the file does not.
+		u.try(u.life, up, u.trouble(name, callfleetv1.RecordingUploading, err), name)
+	}
+}
+
+// pending is what the MediaPod's status says.
+func (u *uploads) pending() *callfleetv1.PendingUploads {
+	if u == nil {
+		return nil
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.waiting) == 0 {
+		return nil
+	}
+	p := &callfleetv1.PendingUploads{
+		Recordings: int32(len(u.waiting)), Since: metav1.NewTime(u.newest.Truncate(time.Second)), Failure: u.failure,
+	}
+	for name := range u.waiting {
+		p.Names = append(p.Names, name)
+	}
+	slices.Sort(p.Names)
+	p.Names = p.Names[:min(len(p.Names), maxUploadNames)]
+	return p
+}
+
+// sweep deletes what was kept for long enough after it was stored.
+func (u *uploads) sweep() {
+	if u == nil {
+		return
+	}
+	u.remove(func(e store.Entry) bool { return u.clock.Since(e.Settled) >= u.storage.KeepLocal.Duration() })
+}
+
+// free deletes what was stored first, whatever was to be kept.
+func (u *uploads) free() bool {
+	var first string
+	entries, _ := u.store.Entries()
+	var at time.Time
+	for _, e := range entries {
+		if !e.Settled.IsZero() && (first == "" || e.Settled.Before(at)) {
+			first, at = e.Name, e.Settled
+		}
+	}
+	return first != "" && u.remove(func(e store.Entry) bool { return e.Name == first }) > 0
+}
+
+func (u *uploads) remove(which func(store.Entry) bool) (removed int) {
+	entries, _ := u.store.Entries()
+	for _, e := range entries {
+		if e.Settled.IsZero() || !which(e) {
+			continue
+		}
+		if err := u.store.Remove(e.Name); err != nil {
+			u.log.Error(err, "a recording that is stored cannot be deleted here", "name", e.Name)
+			continue
+		}
+		removed++
+	}
+	return removed
+}
+
+// windDown waits until everything is stored, but no longer than the bot says, and tells what is left.
+func (u *uploads) windDown(ctx, life context.Context) {
+	if u == nil {
+		return
+	}
+	wait := u.storage.UploadTimeout.Duration()
+	if wait == 0 {
+		wait = time.Hour
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	for u.pending() != nil {
+		select {
+		case <-ctx.Done():
+			u.giveUp(life)
+			return
+		case <-u.clock.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// giveUp tells what this process could not store.
+func (u *uploads) giveUp(life context.Context) {
+	u.mu.Lock()
+	left := make(map[string]*upload, len(u.waiting))
+	for name, up := range u.waiting {
+		left[name] = up
+	}
+	why := u.failure
+	u.mu.Unlock()
+	ctx, cancel := context.WithTimeout(life, requestTimeout/2)
+	defer cancel()
+	err := errors.New("the process ended before the file was stored: it is lost with an emptyDir, and stored by the pod's next process from a volume that outlives the Pod")
+	if why != "" {
+		err = fmt.Errorf("%w; the last attempt: %s", err, why)
+	}
+	for name, up := range left {
+		u.log.Error(err, "a recording is left behind", "name", name)
+		u.try(ctx, up, u.trouble(name, callfleetv1.RecordingLost, err), name)
+	}
+}
+
+// has reports whether a file is still on the disk, or on its way from there.
+func (u *uploads) has(file string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for name := range u.waiting {
+		if strings.HasPrefix(file, name+".") {
+			return true
+		}
+	}
+	_, err := os.Stat(filepath.Join(u.here.dir, file))
+	return err == nil
+}
