@@ -49,9 +49,10 @@ type uploads struct {
 	life   context.Context
 
 	mu      sync.Mutex
-	waiting map[string]*upload // by the recording's name
-	newest  time.Time          // when the last of them was finished
-	failure string             // what went wrong last, while something does
+	waiting map[string]*upload   // by the recording's name
+	newest  time.Time            // when the last of them was finished
+	failure string               // what went wrong last, while something does
+	kept    map[string]time.Time // since when what is here is stored, and told to be
 }
 
 // upload is a recording on its way. All but failing belongs to its goroutine.
@@ -95,7 +96,7 @@ func (a *Agent) keepRecordings(pod *callfleetv1.MediaPod, cfg Config) error {
 // uploadTo has recordings moved into a bucket from now on.
 func (a *Agent) uploadTo(s callfleetv1.RecordingStorage, bucket store.Bucket, log logr.Logger) error {
 	u := &uploads{
-		storage: s, here: &a.recordings, objects: a.objects, report: a.report, clock: a.clock, log: log, life: a.life, waiting: map[string]*upload{},
+		storage: s, here: &a.recordings, objects: a.objects, report: a.report, clock: a.clock, log: log, life: a.life, waiting: map[string]*upload{}, kept: map[string]time.Time{},
 		held: func(uid string) bool {
 			a.mu.Lock()
 			defer a.mu.Unlock()
@@ -162,20 +163,19 @@ func (u *uploads) resume() {
 		u.log.Error(err, "not every recording on the disk can be stored")
 	}
 	for _, e := range entries {
-		if e.Settled.IsZero() {
-			u.log.Info("a recording of an earlier process is to be stored", "name", e.Name)
-			u.take(e.Name, u.clock.Now())
+		if !e.Settled.IsZero() {
+			u.keep(e.Name, e.Settled)
+			continue
 		}
+		u.log.Info("a recording of an earlier process is to be stored", "name", e.Name)
+		u.take(e.Name, u.clock.Now())
 	}
 }
 
 func (u *uploads) take(name string, at time.Time) {
 	entry := &upload{failed: map[string]int{}}
-	entries, _ := u.store.Entries()
-	if i := slices.IndexFunc(entries, func(e store.Entry) bool { return e.Name == name }); i >= 0 {
-		// An owner that cannot be read is nobody; the files are stored all the same.
-		_ = json.Unmarshal([]byte(entries[i].Owner), &entry.owner)
-	}
+	// An owner that cannot be read is nobody; the files are stored all the same.
+	_ = json.Unmarshal([]byte(u.store.Owner(name)), &entry.owner)
 	u.mu.Lock()
 	_, taken := u.waiting[name]
 	if !taken {
@@ -203,9 +203,11 @@ func (u *uploads) move(name string, up *upload) {
 	if !u.tell(u.life, name, up, u.stored(name)) {
 		return
 	}
-	if err := u.store.Settle(name, u.clock.Now()); err != nil {
-		u.log.Error(err, "a recording is stored, and the disk does not take that down; it is stored again by the next process", "name", name)
+	now := u.clock.Now()
+	if err := u.store.Settle(name, now); err != nil {
+		u.log.Error(err, "a recording is stored, and the disk does not take that down; a process that finds it here tells of it again", "name", name)
 	}
+	u.keep(name, now)
 	u.mu.Lock()
 	delete(u.waiting, name)
 	if !u.troubles() {
@@ -273,40 +275,53 @@ func (u *uploads) pending() *callfleetv1.PendingUploads {
 	return p
 }
 
+func (u *uploads) keep(name string, since time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.kept[name] = since
+}
+
 // sweep deletes what was kept for long enough after it was stored.
 func (u *uploads) sweep() {
 	if u == nil {
 		return
 	}
-	u.remove(func(e store.Entry) bool { return u.clock.Since(e.Settled) >= u.storage.KeepLocal.Duration() })
+	u.mu.Lock()
+	var over []string
+	for name, since := range u.kept {
+		if u.clock.Since(since) >= u.storage.KeepLocal.Duration() {
+			over = append(over, name)
+		}
+	}
+	u.mu.Unlock()
+	for _, name := range over {
+		u.remove(name)
+	}
 }
 
 // free deletes what was stored first, whatever was to be kept.
 func (u *uploads) free() bool {
+	u.mu.Lock()
 	var first string
-	entries, _ := u.store.Entries()
-	var at time.Time
-	for _, e := range entries {
-		if !e.Settled.IsZero() && (first == "" || e.Settled.Before(at)) {
-			first, at = e.Name, e.Settled
+	for name, since := range u.kept {
+		if first == "" || since.Before(u.kept[first]) {
+			first = name
 		}
 	}
-	return first != "" && u.remove(func(e store.Entry) bool { return e.Name == first }) > 0
+	u.mu.Unlock()
+	return first != "" && u.remove(first)
 }
 
-func (u *uploads) remove(which func(store.Entry) bool) (removed int) {
-	entries, _ := u.store.Entries()
-	for _, e := range entries {
-		if e.Settled.IsZero() || !which(e) {
-			continue
-		}
-		if err := u.store.Remove(e.Name); err != nil {
-			u.log.Error(err, "a recording that is stored cannot be deleted here", "name", e.Name)
-			continue
-		}
-		removed++
+// remove deletes a stored recording here. What cannot be deleted now is not tried for ever: the next process sees it again.
+func (u *uploads) remove(name string) bool {
+	u.mu.Lock()
+	delete(u.kept, name)
+	u.mu.Unlock()
+	err := u.store.Remove(name)
+	if err != nil {
+		u.log.Error(err, "a recording that is stored cannot be deleted here", "name", name)
 	}
-	return removed
+	return err == nil
 }
 
 // windDown waits until everything is stored, but no longer than the bot says, and tells what is left.

@@ -19,13 +19,9 @@ import (
 // Entry is a finished recording on the disk.
 type Entry struct {
 	Name string
-	// Owner is what was noted with Own.
-	Owner string
 	// Stored says that all of it is in the bucket, and Settled since when its owner knows.
 	Stored  bool
 	Settled time.Time
-	// Bytes of its files here.
-	Bytes int64
 }
 
 // state is what is known of a recording's upload. It is on disk, so that another process goes on where one was killed.
@@ -64,11 +60,7 @@ func (u *Uploader) Entries() ([]Entry, error) {
 			continue
 		}
 		s := u.state(name)
-		e := Entry{Name: name, Owner: s.Owner, Stored: s.has(m, sum), Settled: s.Settled, Bytes: sum.Bytes}
-		for _, f := range m.Files {
-			e.Bytes += f.Bytes
-		}
-		list = append(list, e)
+		list = append(list, Entry{Name: name, Stored: s.has(m, sum), Settled: s.Settled})
 	}
 	return list, errors.Join(problems...)
 }
@@ -82,6 +74,9 @@ func (u *Uploader) Own(name, owner string) error {
 	s.Owner = owner
 	return u.note(name, s)
 }
+
+// Owner is what was noted with Own.
+func (u *Uploader) Owner(name string) string { return u.state(name).Owner }
 
 // Forget drops what was noted of a recording that came to nothing.
 func (u *Uploader) Forget(name string) error { return u.remove(name + stateEnding) }

@@ -139,11 +139,12 @@ func (u *Uploader) Store(ctx context.Context, name string) error {
 		if slices.Contains(done.Stored, f.File) {
 			continue
 		}
-		if err := u.put(ctx, name, f); err != nil {
+		if err := u.insist(ctx, name, f.File, func() error { return u.attempt(ctx, name, f) }); err != nil {
 			return err
 		}
+		// A disk that is full may have room again later; it is what is stored that makes it.
 		done.Stored = append(done.Stored, f.File)
-		if err := u.note(name, done); err != nil {
+		if err := u.insist(ctx, name, f.File, func() error { return u.note(name, done) }); err != nil {
 			return err
 		}
 	}
@@ -189,22 +190,23 @@ func (u *Uploader) manifest(name string) (recording.Manifest, recording.File, er
 	return m, recording.File{File: file, Bytes: int64(len(b)), SHA256: hex.EncodeToString(sum[:])}, nil
 }
 
-// put stores one file and asks for it, over and over.
-func (u *Uploader) put(ctx context.Context, name string, f recording.File) error {
+// insist does something for a file over and over, until it is done or trying again does not help.
+func (u *Uploader) insist(ctx context.Context, name, file string, do func() error) error {
 	for pause := firstWait; ; pause = min(2*pause, maxWait) {
-		err := u.attempt(ctx, name, f)
+		err := do()
 		if err == nil || errors.Is(err, ErrChanged) {
 			return err
 		}
 		if ctx.Err() == nil {
-			u.cfg.OnRetry(name, f.File, err)
+			u.cfg.OnRetry(name, file, err)
 		}
 		if werr := u.cfg.Wait(ctx, pause/2+time.Duration(u.cfg.Jitter()*float64(pause/2))); werr != nil {
-			return fmt.Errorf("uploading %s was given up: %w; the last attempt: %w", f.File, werr, err)
+			return fmt.Errorf("uploading %s was given up: %w; the last attempt: %w", file, werr, err)
 		}
 	}
 }
 
+// attempt stores one file and asks for it.
 func (u *Uploader) attempt(ctx context.Context, name string, f recording.File) error {
 	select {
 	case u.slots <- struct{}{}:
