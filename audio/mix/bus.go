@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package mix adds frames of audio up, each with its own gain, for everybody or for
-// everybody but one, and keeps the sum within the range of a sample.
+// Package mix adds frames of audio up, each with its own gain, and keeps the sum within
+// the range of a sample.
 package mix
 
 import (
@@ -16,16 +16,10 @@ type frame [audio.FrameSamples]int32
 
 // Bus adds up the frames of one 20 ms tick. The zero value is ready after Begin. A
 // bus and its sources belong to one goroutine.
-type Bus struct {
-	sum  frame
-	tick uint64
-}
+type Bus struct{ sum frame }
 
 // Begin starts a tick, with silence.
-func (b *Bus) Begin() {
-	clear(b.sum[:])
-	b.tick++
-}
+func (b *Bus) Begin() { clear(b.sum[:]) }
 
 // Add adds what a source has to say in this tick: 320 samples, or fewer with silence
 // after them. A source is added once in a tick, and always to the same bus.
@@ -34,32 +28,16 @@ func (b *Bus) Add(s *Source, samples []int16) {
 	for i, v := range s.part {
 		b.sum[i] += v
 	}
-	s.tick = b.tick
 }
 
 // Mix writes the sum of all sources, through the limiter of whoever hears it. All of
 // dst is written, and dst has 320 samples.
 func (b *Bus) Mix(dst []int16, l *Limiter) { l.limit(dst, &b.sum) }
 
-// MixWithout is Mix without one source, if that was added in this tick: nobody hears
-// themselves. It costs the same for any number of sources.
-func (b *Bus) MixWithout(dst []int16, own *Source, l *Limiter) {
-	if own.tick != b.tick {
-		b.Mix(dst, l)
-		return
-	}
-	var rest frame
-	for i, v := range own.part {
-		rest[i] = b.sum[i] - v
-	}
-	l.limit(dst, &rest)
-}
-
 // Source is one stream on its way into a mix. The zero value has a gain of 0 dB.
 type Source struct {
 	was, is float32 // gain of the last frame and of the next, less one
 	part    frame   // what it last added
-	tick    uint64
 }
 
 // The range of a gain. At the bottom there is silence.

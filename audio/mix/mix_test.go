@@ -245,47 +245,6 @@ func TestAGainChangesWithoutAStep(t *testing.T) {
 	}
 }
 
-func TestNobodyHearsThemselves(t *testing.T) {
-	var b Bus
-	sources := make([]Source, 4)
-	limiters := make([]Limiter, 6)
-	sources[1].SetGain(-6)
-	voices := [][]int16{sine(300, 3000, 10*n), sine(500, 3000, 10*n), sine(700, 3000, 10*n), sine(900, 3000, 10*n)}
-	dst := make([]int16, n)
-	heard := make([][]int16, 6)
-	for at := 0; at < 10*n; at += n {
-		b.Begin()
-		for i := range 3 { // the fourth is silent
-			b.Add(&sources[i], voices[i][at:at+n])
-		}
-		for i := range sources {
-			b.MixWithout(dst, &sources[i], &limiters[i])
-			heard[i] = append(heard[i], dst...)
-		}
-		b.Mix(dst, &limiters[4])
-		heard[4] = append(heard[4], dst...)
-	}
-	for i := range 5 {
-		others := make([]int16, 10*n)
-		var alone Bus
-		var gains [4]Source
-		gains[1].SetGain(-6)
-		var l Limiter
-		for at := 0; at < 10*n; at += n {
-			alone.Begin()
-			for j := range 3 {
-				if j != i {
-					alone.Add(&gains[j], voices[j][at:at+n])
-				}
-			}
-			alone.Mix(others[at:at+n], &l)
-		}
-		if !slices.Equal(heard[i], others) {
-			t.Errorf("listener %d does not hear the others as if alone with them", i)
-		}
-	}
-}
-
 func TestAShortFrameIsFollowedBySilence(t *testing.T) {
 	var b Bus
 	var s Source
@@ -317,10 +276,9 @@ func TestMixingAllocatesNothing(t *testing.T) {
 			sources[i].SetGain(gain)
 			b.Add(&sources[i], samples)
 		}
-		for i := range sources {
-			b.MixWithout(dst, &sources[i], &limiters[i])
+		for i := range limiters {
+			b.Mix(dst, &limiters[i])
 		}
-		b.Mix(dst, &limiters[0])
 	}); allocs != 0 {
 		t.Errorf("%v allocations for a tick", allocs)
 	}
@@ -336,8 +294,8 @@ func BenchmarkMixOfTen(b *testing.B) {
 		for i := range sources {
 			bus.Add(&sources[i], samples)
 		}
-		for i := range sources {
-			bus.MixWithout(dst, &sources[i], &limiters[i])
+		for i := range limiters {
+			bus.Mix(dst, &limiters[i])
 		}
 	}
 }

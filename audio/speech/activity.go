@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// Package speech tells when somebody speaks, and who does most, and fills pauses with
+// the noise they had. Everything is driven by frames of 20 ms and knows no other clock.
 package speech
 
 import (

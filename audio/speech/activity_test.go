@@ -197,38 +197,8 @@ func TestTheNoiseIsMeasured(t *testing.T) {
 	}
 }
 
-func TestAMeterFollowsAtOnceAndFallsSlowly(t *testing.T) {
-	var m Meter
-	if got := m.DBov(); got != audio.SilenceDBov {
-		t.Errorf("at first it shows %.1f dBov", got)
-	}
-	tone := sine(500, -20, n)
-	if got := m.Hear(tone); math.Abs(got+20) > 0.1 {
-		t.Errorf("a tone of -20 dBov shows as %.1f", got)
-	}
-	for range 10 {
-		m.Hear(make([]int16, n))
-	}
-	if got := m.DBov(); math.Abs(got+32) > 0.2 {
-		t.Errorf("200 ms later it shows %.1f, want -32", got)
-	}
-	if got := m.Hear(nil); math.Abs(got+32) > 0.2 {
-		t.Errorf("a frame of nothing moves it to %.1f", got)
-	}
-	if got := m.Hear(tone); math.Abs(got+20) > 0.1 {
-		t.Errorf("then a tone shows as %.1f", got)
-	}
-	for range 1000 {
-		m.Hear(make([]int16, n))
-	}
-	if got := m.DBov(); got != audio.SilenceDBov {
-		t.Errorf("long after it shows %.1f dBov", got)
-	}
-}
-
 func TestAFrameAllocatesNothing(t *testing.T) {
 	a, noise, r := NewActivity(UsualHangover), NewNoise(1), NewRanking(UsualRanking())
-	var m Meter
 	frame := sine(300, -20, n)
 	at := 0
 	if allocs := testing.AllocsPerRun(2000, func() {
@@ -237,7 +207,7 @@ func TestAFrameAllocatesNothing(t *testing.T) {
 		noise.Fill(frame)
 		a.Hear(frame)
 		for id := range uint32(20) {
-			r.Hear(id, m.Hear(frame)+float64(int(id)+at/100)*30)
+			r.Hear(id, audio.DBov(audio.Energy(frame), n)+float64(int(id)+at/100)*30)
 		}
 		r.Tick()
 		r.Active()

@@ -10,6 +10,7 @@ import (
 	"github.com/callfleet/callfleet/audio"
 	"github.com/callfleet/callfleet/audio/codec"
 	"github.com/callfleet/callfleet/audio/measure"
+	"github.com/callfleet/callfleet/audio/speech"
 	"github.com/callfleet/callfleet/audio/wav"
 	"github.com/callfleet/callfleet/mediapod/media/impair"
 )
@@ -192,6 +193,42 @@ func TestListenersHearBothSides(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A far side that sends nothing while nobody speaks leaves no dead line to those who listen in, but the noise that it had.
+func TestListenersHearTheRoomThatPauses(t *testing.T) {
+	k := newTalk(codec.G722)
+	s, _ := fakeSession(Behavior{})
+	speakOnly(s, codec.G722)
+	ear := &keeper{}
+	s.call.AddTap(ear)
+	l := &listener{connection: connection{call: k.here.call, id: "grace", transport: &pipe{to: s, now: &k.now}}}
+	l.agreed.Store(s.agreed.Load())
+	k.here.call.listeners["grace"] = l
+	k.here.call.admit(l)
+	defer func() { k.here.call.dismiss(l) }()
+	k.here.call.voice.seat.stop()
+	k.here.call.AddTap(ticks{func() { s.call.tick(k.now) }})
+
+	const want = -56.0
+	room, noise := make([]int16, 5*audio.SampleRate), speech.NewNoise(9)
+	noise.SetLevel(want)
+	noise.Fill(room)
+	k.pass(time.Second)
+	k.there.call.Play(clipIn(t, room), PlayOptions{})
+	k.pass(9 * time.Second)
+	heard := ear.heard()
+	for what, part := range map[string]struct {
+		from, to int // seconds
+		low, top float64
+	}{
+		"before anything was heard": {0, 1, audio.SilenceDBov, -75}, "while it comes": {3, 5, want - 6, want + 2}, "in the pause": {7, 10, want - 6, want + 2},
+	} {
+		pcm := heard[part.from*audio.SampleRate : part.to*audio.SampleRate]
+		if level := audio.DBov(audio.Energy(pcm), len(pcm)); level < part.low || level > part.top {
+			t.Errorf("%s: %.1f dBov, want %.0f to %.0f", what, level, part.low, part.top)
+		}
 	}
 }
 

@@ -100,7 +100,10 @@ type voice struct {
 	hearing bool  // what comes in is played out
 	inBand  bool  // keys come as tones
 	metered int   // frames
+	steady  int   // frames played since the last one that was not
 	energy  float64
+	// roomDBov is the noise of the far side's room.
+	roomDBov float64
 
 	said    [audio.FrameSamples]int16
 	frame   Frame
@@ -132,7 +135,15 @@ type monitor struct {
 	bus        mix.Bus
 	heard, bot mix.Source
 	out        mix.Limiter
+
+	// noise is what is heard of a far side that sends nothing while nobody speaks there.
+	noise     speech.Noise
+	room      mix.Source
+	roomSound [audio.FrameSamples]int16
 }
+
+// mostRoomDBov is the loudest noise that is made up. What is measured is too much when somebody speaks without a pause.
+const mostRoomDBov = -50
 
 // sourceOf is a source with its place in the mix.
 type sourceOf struct {
@@ -177,7 +188,7 @@ func (v *voice) begin(s *session, now time.Time) {
 	v.session, v.mouth, v.began, v.frames = s, newMouth(main.formats[0]), now, 0
 	v.keypad.begin(main)
 	v.inBand = s.call.options.OnKey != nil && len(main.keys) == 0
-	v.mixer, v.monitor, v.silent = nil, nil, passAfter
+	v.mixer, v.monitor, v.silent, v.roomDBov = nil, nil, passAfter, audio.SilenceDBov
 }
 
 // tick implements ticked.
@@ -282,7 +293,8 @@ func (c *Call) words() (any bool) {
 	return any
 }
 
-// mixBoth is both sides in one.
+// mixBoth is both sides in one. Where the far side pauses by sending nothing, there is the noise that it had before: silence
+// sounds like a line that is dead.
 func (v *voice) mixBoth() []int16 {
 	if v.monitor == nil {
 		v.monitor = &monitor{}
@@ -291,9 +303,14 @@ func (v *voice) mixBoth() []int16 {
 	v.monitor.frames++
 	m := v.monitor
 	m.bus.Begin()
+	level := v.roomDBov
 	if v.frame.Heard != nil {
 		m.bus.Add(&m.heard, v.frame.Heard)
+		level = audio.SilenceDBov
 	}
+	m.noise.SetLevel(level)
+	m.noise.Fill(m.roomSound[:])
+	m.bus.Add(&m.room, m.roomSound[:])
 	if v.frame.Said != nil {
 		m.bus.Add(&m.bot, v.frame.Said)
 	}
@@ -331,6 +348,12 @@ func (c *Call) hear(at time.Time) {
 	}
 	if v.activity.Hear(main.pcm[:]) {
 		v.player.interrupt()
+	}
+	// What is made up, or is no sound, is in the noise that is measured for two seconds.
+	if v.steady++; main.kind != playout.Played {
+		v.steady = 0
+	} else if v.steady > 2*int(time.Second/audio.FrameDuration) {
+		v.roomDBov = min(v.activity.NoiseDBov(), mostRoomDBov)
 	}
 	if v.inBand {
 		for _, e := range v.keys.Hear(main.pcm[:]) {
