@@ -161,7 +161,8 @@ bench: ## Run the benchmarks, flood the router, then measure the whole: times to
 .PHONY: bench-media
 bench-media: ## Measure what calls cost the media engine, beside a raw echo and Janus if it is there (MEDIA="-calls 500" etc.)
 	@$(GOBUILD) -o bin/ ./test/load/media
-	@bin/media $(MEDIA)
+	@first="chrt -f 5"; $$first true 2>/dev/null || { first=; echo "==> no right to a real-time priority: pacing is that of the machine, too"; }; \
+		$$first bin/media $(MEDIA)
 
 ##@ A cluster on this machine
 
