@@ -62,7 +62,7 @@ func New(cfg Config) (*Engine, error) {
 		e.public.Store(&pub)
 		e.whip, e.whep = whipDoor(), whepDoor()
 		e.backend, err = webrtc.New(webrtc.Config{
-			UDP: sockets.udp, Addr: sockets.addr, PublicIP: func() netip.Addr { return e.public.Load().ip },
+			UDP: sockets.udp, TCP: sockets.tcp.ice, Addr: sockets.addr, PublicIP: func() netip.Addr { return e.public.Load().ip },
 			Audio: e.codecs, Patience: cfg.patience, Log: cfg.Log,
 		})
 	}
@@ -100,7 +100,7 @@ func (e *Engine) Serve(ctx context.Context) error {
 	failed := make(chan error, 1)
 	e.background.Go(func() { e.clock.run(e.stop) })
 	e.background.Go(func() { e.watch() })
-	e.background.Go(func() { failed <- server.ServeTLS(e.sockets.tcp, "", "") })
+	e.background.Go(func() { failed <- server.ServeTLS(e.sockets.tcp.tls, "", "") })
 
 	var err error
 	select {

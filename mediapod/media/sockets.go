@@ -11,7 +11,7 @@ import (
 // sockets are the engine's TCP listener and UDP socket, on the same number.
 type sockets struct {
 	addr netip.AddrPort
-	tcp  *net.TCPListener
+	tcp  *split
 	udp  *net.UDPConn
 }
 
@@ -34,7 +34,7 @@ func listen(addr netip.Addr, port uint16) (*sockets, error) {
 		if err == nil {
 			_ = udp.SetReadBuffer(socketBuffer)
 			_ = udp.SetWriteBuffer(socketBuffer)
-			return &sockets{addr: bound, tcp: tcp, udp: udp}, nil
+			return &sockets{addr: bound, tcp: newSplit(tcp), udp: udp}, nil
 		}
 		_ = tcp.Close()
 		if last = fmt.Errorf("UDP port %s: %w", bound, err); port != 0 {
@@ -45,6 +45,7 @@ func listen(addr netip.Addr, port uint16) (*sockets, error) {
 }
 
 func (s *sockets) close() {
-	_ = s.tcp.Close()
+	_ = s.tcp.close()
+	s.tcp.accepts.Wait()
 	_ = s.udp.Close()
 }

@@ -17,7 +17,7 @@ import (
 
 // api is set up per session, because the public address may have changed and
 // because it holds what was negotiated.
-func (b *backend) api(p *peer, video bool) (*webrtc.API, error) {
+func (b *backend) api(p *peer, video, tcp bool) (*webrtc.API, error) {
 	s := webrtc.SettingEngine{LoggerFactory: b.logs, BufferFactory: p.buffer}
 	s.SetICEUDPMux(b.mux)
 	s.SetNet(b.net)
@@ -26,7 +26,13 @@ func (b *backend) api(p *peer, video bool) (*webrtc.API, error) {
 	// an offer names it.
 	s.SetLite(true)
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
-	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6})
+	networks := []webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6}
+	if tcp {
+		networks = append(networks, webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6)
+		s.SetICETCPMux(b.tcp)
+	}
+	s.SetNetworkTypes(networks)
+	s.DisableActiveTCP(true)
 	// The socket is bound to the pod's one address. If that is a loopback address,
 	// as on a development cluster, it is the one to announce.
 	s.SetIncludeLoopbackCandidate(true)

@@ -22,7 +22,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"github.com/pion/transport/v4/stdnet"
+	"github.com/pion/ice/v4"
 	"github.com/pion/webrtc/v4"
 
 	"github.com/callfleet/callfleet/audio/codec"
@@ -33,6 +33,9 @@ import (
 type Config struct {
 	// UDP is the one socket. New takes it over, and Close closes it.
 	UDP *net.UDPConn
+	// TCP has the connections of far sides that UDP does not reach (RFC 6544), on the port of the same number. New takes it
+	// over, and Close closes it.
+	TCP net.Listener
 	// Addr is where it is bound.
 	Addr netip.AddrPort
 	// PublicIP is announced in candidates instead of Addr's. It is asked at every offer.
@@ -57,7 +60,8 @@ type backend struct {
 	mux         *mux
 	certificate webrtc.Certificate
 	logs        pionLogs
-	net         *stdnet.Net
+	tcp         *ice.TCPMuxDefault
+	net         *oneAddress
 
 	stop    chan struct{}
 	reports sync.WaitGroup
@@ -75,16 +79,15 @@ func New(cfg Config) (transport.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Each session would list the interfaces of this machine for itself, and keep the list. None needs it, for there is
-	// but the one socket.
-	shared, err := stdnet.NewNet()
+	shared, err := newOneAddress(cfg.Addr.Addr())
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("listing the network interfaces: %w", err), socket.Close())
+		return nil, errors.Join(err, socket.Close())
 	}
 	b := &backend{
 		cfg: cfg, certificate: certificate, logs: pionLogs{cfg.Log.WithName("webrtc")}, net: shared,
 		stop: make(chan struct{}), peers: map[*peer]struct{}{}, mux: newMux(socket),
 	}
+	b.tcp = newTCPMux(cfg.TCP, b.logs)
 	b.reports.Go(b.report)
 	return b, nil
 }
@@ -98,6 +101,7 @@ func (b *backend) Open(s transport.Sink) (transport.Session, error) {
 func (b *backend) Close() {
 	close(b.stop)
 	b.reports.Wait()
+	_ = b.tcp.Close()
 	_ = b.mux.Close()
 }
 

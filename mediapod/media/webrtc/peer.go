@@ -66,7 +66,7 @@ func (p *peer) Answer(ctx context.Context, offer string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := p.dial(sections); err != nil {
+	if err := p.dial(sections, mayNeedTCP(offer)); err != nil {
 		return "", err
 	}
 	if err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer}); err != nil {
@@ -85,7 +85,7 @@ func (p *peer) Answer(ctx context.Context, offer string) (string, error) {
 }
 
 // dial makes the connection, knowing what is offered.
-func (p *peer) dial(sections []sdp.Section) error {
+func (p *peer) dial(sections []sdp.Section, tcp bool) error {
 	p.remote, p.local, p.senders = map[uint32]int{}, map[uint32]int{}, map[uint32]senderReport{}
 	p.only = len(sections) == 1
 	video := false
@@ -96,7 +96,7 @@ func (p *peer) dial(sections []sdp.Section) error {
 			p.remote[ssrc] = i
 		}
 	}
-	api, err := p.backend.api(p, video)
+	api, err := p.backend.api(p, video, tcp)
 	if err != nil {
 		return err
 	}
@@ -221,7 +221,7 @@ func (p *peer) answer(ctx context.Context) (string, error) {
 // Trickle implements transport.Session.
 func (p *peer) Trickle(f sdp.Fragment) error {
 	for _, c := range f.Candidates {
-		// Candidates of kinds that are of no use here, TCP for one, are passed over.
+		// Candidates of kinds that are of no use here are passed over.
 		if err := p.pc.AddICECandidate(webrtc.ICECandidateInit{Candidate: c}); err != nil {
 			return fmt.Errorf("%w: a candidate: %w", sdp.ErrMalformed, err)
 		}
