@@ -107,7 +107,7 @@ func TestTenMinutesOfClocksThatRunApart(t *testing.T) {
 			// What the codec makes of the material by itself, in ten minutes: an adaptive one never makes quite the same.
 			together := goOn(t, c, impair.Config{}, 0, longCall)
 			own := step(together.heard)
-			together.judge(t, together.pieces(t, longCall/85), 0.9, 20*time.Millisecond, 60*time.Millisecond)
+			together.judge(t, together.pieces(t, longCall/30), 0.9, 20*time.Millisecond, 60*time.Millisecond)
 			for _, skew := range []float64{200, -200} {
 				t.Run(fmt.Sprintf("%+.0f ppm", skew), func(t *testing.T) {
 					o := goOn(t, c, impair.Config{}, skew, longCall)
@@ -119,7 +119,7 @@ func TestTenMinutesOfClocksThatRunApart(t *testing.T) {
 						t.Errorf("a step of %d, the largest of clocks that run together is %d", heard, own)
 					}
 					// A faster speaker fills the buffer by up to a pitch period before it is cut.
-					o.judge(t, o.pieces(t, longCall/85), 0.9, 20*time.Millisecond, 75*time.Millisecond)
+					o.judge(t, o.pieces(t, longCall/30), 0.9, 20*time.Millisecond, 75*time.Millisecond)
 				})
 			}
 		})
@@ -161,7 +161,7 @@ func TestTenMinutesOfABadNetwork(t *testing.T) {
 				t.Errorf("a call like that: %+v", a)
 			}
 			// The network takes 80 ms of it at the most, the frame 20; the rest is what the buffer waits.
-			o.judge(t, o.pieces(t, longCall/85), 0.75, 60*time.Millisecond, 220*time.Millisecond)
+			o.judge(t, o.pieces(t, longCall/30), 0.75, 60*time.Millisecond, 220*time.Millisecond)
 		})
 	}
 }
