@@ -36,8 +36,7 @@ type ear struct {
 	then [audio.FrameSamples]int16
 }
 
-// hear takes one packet.
-// apart says that it is of one speaker at a time.
+// hear takes one packet. apart says that the section has one speaker at a time, and no mix.
 func (e *ear) hear(p *transport.Packet, f *format, apart bool, size int, at time.Time) {
 	e.in.take(p, f, size, at)
 	source := p.Source
@@ -151,6 +150,9 @@ func (e *ear) voices(list []Voice, at time.Time) []Voice {
 	}
 	if v.Source = then; turn > 0 {
 		v.Source = first
+	}
+	if v.Source == 0 { // before the first of all
+		return list
 	}
 	return append(list, v)
 }

@@ -235,6 +235,9 @@ func TestEachOfFourVoicesHasItsOwnFile(t *testing.T) {
 			t.Parallel()
 			onTime := func(int) time.Duration { return 0 }
 			dir, m := meet(t, tc.codec, tc.format, func(*speaker) bool { return true }, onTime)
+			if len(m.Files) != 3+len(speakers) {
+				t.Errorf("%d files: %+v", len(m.Files), m.Files)
+			}
 			voice, heard := voices(t), map[uint32][]int16{}
 			for i := range speakers {
 				s := &speakers[i]

@@ -21,7 +21,8 @@ const (
 	step = 100 * time.Millisecond
 	// flushSteps is after how many of them files get what is held back.
 	flushSteps = 2
-	// patience is how long a frame may take to be offered before its time is filled with silence.
+	// patience is how long a frame may take to be offered before its time is filled with silence: mediapod/record makes a mix
+	// 240 ms later, and a process that stood still catches up.
 	patience = 500 * time.Millisecond
 )
 

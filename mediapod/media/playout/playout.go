@@ -5,8 +5,8 @@
 // 16 kHz mono comes out.
 //
 //	network goroutine: Put → ring
-//	clock goroutine:   Frame → drain ring → timeline → store → turn, if another speaks
-//	                         → fill: decode, recover, conceal, or be silent
+//	clock goroutine:   Frame → drain ring → timeline → store
+//	                         → fill: decode, recover, conceal, or be silent; turn, if another speaks
 //	                         → stretch: a pitch period more or less
 //
 // The ring is the only thing that both goroutines touch and it has no lock. All
