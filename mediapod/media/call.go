@@ -50,8 +50,8 @@ type CallOptions struct {
 	ID       string
 	Behavior Behavior
 	// OnChange is called when State, Stats().Audio's Flowing or PlaybackDone, or what
-	// of the video is shed may have changed. It must be cheap, may come from any goroutine and must not call
-	// Close, which waits for those.
+	// of the video is shed may have changed. It must be cheap, may come from any
+	// goroutine and must not call Close, which waits for those.
 	OnChange func()
 	// OnKey is called when the far side pressed a key or let it go. As with OnChange, it must be cheap.
 	OnKey func(Key)

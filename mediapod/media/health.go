@@ -78,7 +78,7 @@ type doctor struct {
 	shedding atomic.Int32
 	cpu      atomicFloat
 	lag      atomic.Int64 // ns
-	// stand in for what is measured, in tests
+	// standIn takes the place of what is measured, in tests.
 	standIn func() load
 
 	worse   int
