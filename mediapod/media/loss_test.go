@@ -170,6 +170,9 @@ func TestListenersShareTheProtection(t *testing.T) {
 
 func TestAdaptingAllocatesNothing(t *testing.T) {
 	withOpus(t)
+	if raceDetector {
+		t.Skip("under the race detector calls to libopus allocate")
+	}
 	m, spoken := newMouth(format{Codec: codec.Opus}), recordingOf(t, "standup.wav")[:audio.FrameSamples]
 	m.say(spoken)
 	if n := testing.AllocsPerRun(20, func() {
