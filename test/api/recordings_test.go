@@ -18,7 +18,9 @@ func TestRecordingsOfABot(t *testing.T) {
 	bot := func(r v1alpha1.Recordings) *controllertest.BotBuilder {
 		return controllertest.Bot(ns, "reception").With(func(b *v1alpha1.CallingBot) { b.Spec.Media.Recordings = &r })
 	}
-	stored := func(s v1alpha1.RecordingStorage) *controllertest.BotBuilder { return bot(v1alpha1.Recordings{Storage: &s}) }
+	stored := func(s v1alpha1.RecordingStorage) *controllertest.BotBuilder {
+		return bot(v1alpha1.Recordings{Storage: &s})
+	}
 	at := func(url string) *controllertest.BotBuilder { return stored(v1alpha1.RecordingStorage{URL: url}) }
 	disk := func(size string) *controllertest.BotBuilder {
 		return bot(v1alpha1.Recordings{MaxDisk: ptr.To(resource.MustParse(size))})
