@@ -14,6 +14,11 @@ const (
 	LabelState         = "callfleet.dev/state"
 	LabelStateServing  = "serving"
 	LabelStateDraining = "draining"
+	// LabelCalls is LabelCallsActive while calls are on the pod or about to be, else LabelCallsNone. Disruption budgets select
+	// the active ones.
+	LabelCalls       = "callfleet.dev/calls"
+	LabelCallsActive = "active"
+	LabelCallsNone   = "none"
 )
 
 // Finalizers.
@@ -27,3 +32,7 @@ const (
 // AnnotationExpires on the Secret of a credential is when it runs out, as a date (2027-01-31) or a time (RFC 3339). The
 // service does not tell; with it the bot's condition CredentialsValid warns two weeks ahead.
 const AnnotationExpires = "callfleet.dev/expires"
+
+// AnnotationAllowDisruption on a Pod, with the value "true", gives the calls in it up: nothing protects the Pod from being
+// evicted or deleted any more.
+const AnnotationAllowDisruption = "callfleet.dev/allow-disruption"

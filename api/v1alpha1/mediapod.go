@@ -12,6 +12,7 @@ import (
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:shortName=mp,categories=callfleet
 // +kubebuilder:subresource:status
+// +kubebuilder:subresource:scale:specpath=.spec.replicas,statuspath=.status.replicas
 // +kubebuilder:printcolumn:name="Bot",type=string,JSONPath=`.spec.botRef.name`,priority=1
 // +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`
 // +kubebuilder:printcolumn:name="Used",type=integer,JSONPath=`.status.seats.used`
@@ -63,6 +64,14 @@ type MediaPodSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=16
 	Revision string `json:"revision"`
+
+	// replicas is always 1: a media pod is one Pod. It is there for /scale, by which the disruption controller of Kubernetes
+	// counts how many Pods there should be behind a disruption budget.
+	// +optional
+	// +default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1
+	Replicas int32 `json:"replicas,omitempty"`
 
 	FleetConfig `json:",inline"`
 
@@ -129,6 +138,10 @@ type MediaPodStatus struct {
 
 	// +optional
 	State MediaPodState `json:"state,omitempty"`
+
+	// replicas is 1 while there is a Pod, for /scale.
+	// +optional
+	Replicas int32 `json:"replicas,omitempty"`
 
 	// podUID is the Pod that runs now.
 	// +optional
@@ -217,6 +230,14 @@ type AgentReport struct {
 	// ready, and keeps those it has. Absent where the service hosts the media.
 	// +optional
 	Load PodLoad `json:"load,omitempty"`
+
+	// calls are some of those in the process, by kind and name, such as MeetingSession/standup: the first eight of them in
+	// alphabetical order. They are for messages; status.calls says how many there are.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MaxLength=280
+	Calls []string `json:"calls,omitempty"`
 
 	// reason it is not ready, in one word.
 	// +optional

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package controllertest is what controller tests stand on: a real API server with Callfleet's CRDs, started at most
+// Package controllertest is what controller tests stand on: a real API server with Callfleet's CRDs and PriorityClass, started at most
 // once per test binary, fluent builders for the kinds, and polling with deadlines.
 //
 //	func TestMain(m *testing.M) { controllertest.Main(m) }
@@ -30,12 +30,14 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	apiruntime "k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/yaml"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
 )
@@ -107,7 +109,22 @@ func start() (*Cluster, error) {
 	if err != nil {
 		return nil, errors.Join(err, environment.Stop())
 	}
+	if err := create(direct, filepath.Join(root, "config", "priority", "priorityclass.yaml"), &schedulingv1.PriorityClass{}); err != nil {
+		return nil, errors.Join(err, environment.Stop())
+	}
 	return &Cluster{Config: config, Client: direct, environment: environment}, nil
+}
+
+// create makes the object in a file.
+func create(c client.Client, path string, object client.Object) error {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := yaml.UnmarshalStrict(raw, object); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return c.Create(context.Background(), object)
 }
 
 // Scheme knows the built-in kinds and ours.

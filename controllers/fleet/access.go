@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -42,7 +43,9 @@ func (r *Reconciler) letGo(ctx context.Context, bot *v1alpha1.CallingBot) error 
 		return err
 	}
 	name := metav1.ObjectMeta{Namespace: bot.Namespace, Name: podspec.ServiceAccountName(bot.Name)}
-	for _, obj := range []client.Object{&rbacv1.RoleBinding{ObjectMeta: name}, &corev1.ServiceAccount{ObjectMeta: name}} {
+	for _, obj := range []client.Object{
+		&policyv1.PodDisruptionBudget{ObjectMeta: name}, &rbacv1.RoleBinding{ObjectMeta: name}, &corev1.ServiceAccount{ObjectMeta: name},
+	} {
 		if err := r.deleteOwn(ctx, bot, obj); err != nil {
 			return fmt.Errorf("deleting %T %s: %w", obj, name.Name, err)
 		}
@@ -65,8 +68,8 @@ func (r *Reconciler) deleteOwn(ctx context.Context, bot *v1alpha1.CallingBot, ob
 	return client.IgnoreNotFound(r.client.Delete(ctx, obj, client.Preconditions{UID: ptr.To(obj.GetUID())}))
 }
 
-// grantAccess keeps the account that the bot's media pods run as, and its binding to the media pods' role. What is as it
-// should be is not written again.
+// grantAccess keeps the account that the bot's media pods run as, its binding to the media pods' role, and the budget that
+// protects their calls. What is as it should be is not written again.
 func (r *Reconciler) grantAccess(ctx context.Context, bot *v1alpha1.CallingBot) error {
 	name := podspec.ServiceAccountName(bot.Name)
 	if err := r.applyServiceAccount(ctx, bot, name); err != nil {
@@ -74,6 +77,9 @@ func (r *Reconciler) grantAccess(ctx context.Context, bot *v1alpha1.CallingBot) 
 	}
 	if err := r.applyRoleBinding(ctx, bot, name); err != nil {
 		return fmt.Errorf("applying role binding %s: %w", name, err)
+	}
+	if err := r.applyBudget(ctx, bot, name); err != nil {
+		return fmt.Errorf("applying disruption budget %s: %w", name, err)
 	}
 	return nil
 }

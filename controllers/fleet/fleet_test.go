@@ -13,9 +13,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -86,6 +88,7 @@ func TestAccessIsGranted(t *testing.T) {
 	p.bot(controllertest.Bot(p.ns, "reception"))
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: p.ns, Name: "reception-mediapod"}}
 	binding := &rbacv1.RoleBinding{ObjectMeta: account.ObjectMeta}
+	budget := &policyv1.PodDisruptionBudget{ObjectMeta: account.ObjectMeta}
 	isThere := func() {
 		t.Helper()
 		controllertest.Await(t, p.Client, account, "exist", func(*corev1.ServiceAccount) error { return nil })
@@ -99,13 +102,24 @@ func TestAccessIsGranted(t *testing.T) {
 			}
 			return nil
 		})
+		controllertest.Await(t, p.Client, budget, "forbid to evict Pods with calls", func(b *policyv1.PodDisruptionBudget) error {
+			want := policyv1.PodDisruptionBudgetSpec{
+				MaxUnavailable: ptr.To(intstr.FromInt32(0)),
+				Selector:       &metav1.LabelSelector{MatchLabels: map[string]string{"callfleet.dev/bot": "reception", "callfleet.dev/calls": "active"}},
+			}
+			if diff := cmp.Diff(want, b.Spec); diff != "" || len(b.OwnerReferences) > 0 {
+				return fmt.Errorf("owners %v, spec (-want +got):\n%s", b.OwnerReferences, diff)
+			}
+			return nil
+		})
 	}
 	isThere()
 
 	// What somebody breaks is mended.
 	controllertest.Update(t, p.Client, binding, func(b *rbacv1.RoleBinding) { b.Subjects = nil })
+	controllertest.Update(t, p.Client, budget, func(b *policyv1.PodDisruptionBudget) { b.Spec.MaxUnavailable = ptr.To(intstr.FromInt32(1)) })
 	isThere()
-	for _, obj := range []client.Object{account, binding} {
+	for _, obj := range []client.Object{account, binding, budget} {
 		if err := p.Client.Delete(context.Background(), obj); err != nil {
 			t.Fatal(err)
 		}
@@ -339,6 +353,7 @@ func TestADeletedBotWaitsForItsCalls(t *testing.T) {
 	p.release("reception-0")
 	controllertest.AwaitGone(t, p.Client, account)
 	controllertest.AwaitGone(t, p.Client, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: p.ns, Name: "reception-mediapod"}})
+	controllertest.AwaitGone(t, p.Client, &policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Namespace: p.ns, Name: "reception-mediapod"}})
 	// The garbage collector, which is not here, removes its own finalizer.
 	controllertest.Await(t, p.Client, bot, "be let go", func(b *v1alpha1.CallingBot) error {
 		if slices.Contains(b.Finalizers, v1alpha1.FinalizerDrain) {

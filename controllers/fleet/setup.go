@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
@@ -56,6 +57,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.MediaPod{}, handler.EnqueueRequestsFromMapFunc(botOf)).
 		Watches(&corev1.ServiceAccount{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(labelledOnly())).
 		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(labelledOnly())).
+		Watches(&policyv1.PodDisruptionBudget{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(budgetChanged())).
 		Watches(&v1alpha1.MeetingSession{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(bindingChanged())).
 		Watches(&v1alpha1.Call{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(bindingChanged())).
 		Watches(&corev1.Secret{}, ofSecret, builder.OnlyMetadata).

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -14,7 +13,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -26,7 +24,7 @@ import (
 
 // act carries the plan out. What the API server refuses for good is no error but a finding, for the status.
 //
-// What is ours to declare is applied (Service, labels). Pods and Secrets are created and updated instead: an apply would
+// What is ours to declare is applied (the Service). Pods and Secrets are created and updated instead: an apply would
 // quietly merge into a Pod of somebody else's, change the image of a Pod with live calls, or let the second of two
 // workers overwrite the authority that the first has just signed with.
 func (r *Reconciler) act(ctx context.Context, f *facts, p *plan) error {
@@ -264,17 +262,5 @@ func (r *Reconciler) adoptFound(ctx context.Context, f *facts, p *plan) error {
 		return nil
 	}
 	p.lookAgain(soon)
-	return nil
-}
-
-// relabel applies the labels alone: the rest of a Pod never changes under its calls.
-func (r *Reconciler) relabel(ctx context.Context, f *facts, p *plan) error {
-	if !p.relabel {
-		return nil
-	}
-	labels := applycorev1.Pod(f.pod.Name, f.pod.Namespace).WithUID(f.pod.UID).WithLabels(maps.Clone(podspec.Labels(f.mediaPod)))
-	if err := r.Client.Apply(ctx, labels, FieldOwner, client.ForceOwnership); err != nil {
-		return fmt.Errorf("labelling the Pod: %w", err)
-	}
 	return nil
 }

@@ -96,7 +96,7 @@ func TestFromMediaPodToReady(t *testing.T) {
 
 	got := w.awaitMediaPod(mp, "stand", func(*v1alpha1.MediaPod) error { return nil }).Status
 	want := v1alpha1.MediaPodStatus{
-		ObservedGeneration: 1, State: v1alpha1.MediaPodReady, PodUID: string(pod.UID), PodIP: "10.2.0.9", NodeName: "win-1",
+		ObservedGeneration: 1, State: v1alpha1.MediaPodReady, Replicas: 1, PodUID: string(pod.UID), PodIP: "10.2.0.9", NodeName: "win-1",
 		Endpoint: &v1alpha1.Endpoint{Host: "0.reception.media.contoso.com", Address: service.Spec.ClusterIP, Port: 8445},
 		Seats:    v1alpha1.Seats{Capacity: 20, Free: 20}, Agent: got.Agent, Conditions: got.Conditions,
 	}

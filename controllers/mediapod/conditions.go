@@ -65,8 +65,9 @@ func statusOf(f facts, p plan) v1alpha1.MediaPodStatus {
 }
 
 func setPod(status *v1alpha1.MediaPodStatus, pod *corev1.Pod) {
-	status.PodUID, status.PodIP, status.NodeName = "", "", ""
+	status.PodUID, status.PodIP, status.NodeName, status.Replicas = "", "", "", 0
 	if pod != nil {
+		status.Replicas = 1
 		status.PodUID, status.PodIP, status.NodeName = string(pod.UID), pod.Status.PodIP, pod.Spec.NodeName
 	}
 }

@@ -34,7 +34,7 @@ type plan struct {
 	createPod *corev1.Pod
 	// deletePod: the Pod is over, and stands in the way of a new one.
 	deletePod bool
-	// relabel: the Pod's labels are not what they should be.
+	// relabel: the Pod's labels and annotations are not what they should be.
 	relabel bool
 	// release: nothing is left to wait for; the finalizer is removed, and nothing else is done.
 	release bool
@@ -222,7 +222,7 @@ func decidePod(f facts, p *plan, image string, verdict drain.Verdict) {
 	case f.pod != nil:
 		p.pod = judgePod(f.pod)
 		p.deletePod = finished(f.pod) && f.pod.DeletionTimestamp.IsZero()
-		p.relabel = f.pod.DeletionTimestamp.IsZero() && !p.deletePod && !labelled(f.pod, f.mediaPod)
+		p.relabel = f.pod.DeletionTimestamp.IsZero() && !p.deletePod && !marked(f)
 	case verdict.Allowed:
 		p.pod = finding{reason: v1alpha1.ReasonPodPending, message: "the Pod is gone and not made again: the media pod is drained"}
 	case !p.noMedia && (p.endpoint.Port == 0 || !p.endpoint.PodFirst && p.endpoint.Endpoint == nil):
@@ -239,13 +239,4 @@ func decidePod(f facts, p *plan, image string, verdict drain.Verdict) {
 		p.createPod = pod
 		p.pod = finding{reason: v1alpha1.ReasonPodPending, message: "the Pod is being made"}
 	}
-}
-
-func labelled(pod *corev1.Pod, mp *v1alpha1.MediaPod) bool {
-	for key, value := range podspec.Labels(mp) {
-		if pod.Labels[key] != value {
-			return false
-		}
-	}
-	return true
 }

@@ -67,11 +67,22 @@ func settled(change ...func(*facts)) facts {
 		leaf: secretFactsOf(leaf), authority: secretFactsOf(authority),
 	}
 	f.leaf.controller, f.authority.controller = podspec.OwnerReference(mp), metav1.OwnerReference{Kind: "CallingBot", UID: "bot"}
-	f.pod.Labels = podspec.Labels(mp)
+	mark(&f)
 	for _, c := range change {
 		c(&f)
 	}
 	return f
+}
+
+// mark gives the Pod the labels and annotations it should have.
+func mark(f *facts) {
+	labels, annotations := podspec.Marks(f.mediaPod, busy(*f))
+	f.pod.Labels, f.pod.Annotations = labels, map[string]string{}
+	for key, value := range annotations {
+		if value != nil {
+			f.pod.Annotations[key] = *value
+		}
+	}
 }
 
 // actions is the plan in words.
@@ -119,7 +130,11 @@ func TestDecide(t *testing.T) {
 		f.mediaPod.Spec.Media.Recordings = &v1alpha1.Recordings{Storage: &v1alpha1.RecordingStorage{URL: "gs://tapes", UploadTimeout: "30m"}}
 		f.mediaPod.Status.PendingUploads = &v1alpha1.PendingUploads{Recordings: 1, Since: at(0), Names: []string{"standup-1"}}
 	}
-	relabelled := func(f *facts) { f.pod.Labels = podspec.Labels(f.mediaPod) }
+	calls := func(n int32) func(*facts) { return func(f *facts) { f.mediaPod.Status.Calls = n } }
+	bound := func(f *facts) { f.sessions = []string{"standup"} }
+	allowed := func(f *facts) { f.pod.Annotations[v1alpha1.AnnotationAllowDisruption] = "true" }
+	without := func(f *facts) { f.pod.Labels[v1alpha1.LabelCalls] = "none" }
+	busySince := func(f *facts) { calls(1)(f); mark(f) }
 
 	tests := map[string]struct {
 		facts facts
@@ -263,40 +278,54 @@ func TestDecide(t *testing.T) {
 			settled(func(f *facts) { delete(f.pod.Labels, v1alpha1.LabelMediaPod) }), []string{"relabel Pod", again}, "Ready", "Issued",
 		},
 
+		"the first call":                  {settled(calls(1)), []string{"relabel Pod", again}, "Ready", "Issued"},
+		"calls go on":                     {settled(busySince, calls(7)), []string{again}, "Ready", "Issued"},
+		"a seat is held":                  {settled(func(f *facts) { f.mediaPod.Status.Seats.Reserved = 1 }), []string{"relabel Pod", again}, "Ready", "Issued"},
+		"a session is bound":              {settled(bound), []string{"relabel Pod", again}, "Ready", "Issued"},
+		"the last call is over":           {settled(busySince, calls(0)), []string{"relabel Pod", again}, "Ready", "Issued"},
+		"over, but a session is bound":    {settled(busySince, calls(0), bound), []string{again}, "Ready", "Issued"},
+		"its protection was taken away":   {settled(busySince, func(f *facts) { f.pod.Annotations = nil }), []string{"relabel Pod", again}, "Ready", "Issued"},
+		"somebody gives the calls up":     {settled(busySince, allowed), []string{"relabel Pod", again}, "Ready", "Issued"},
+		"somebody gave the calls up":      {settled(calls(1), allowed, without), []string{again}, "Ready", "Issued"},
+		"the Pod of calls is being ended": {settled(calls(1), func(f *facts) { f.pod.DeletionTimestamp = ptr.To(at(0)) }), []string{again}, "PodPending", "Issued"},
+		"the process of the calls is gone": {
+			settled(busySince, func(f *facts) { f.mediaPod.Status.Agent.PodUID = "p0" }), []string{"relabel Pod", "drop report", again}, "Ready", "Issued",
+		},
+
 		"drain begins": {settled(draining), []string{"relabel Pod", again}, "Ready", "Issued"},
 		"drain goes on": {
-			settled(draining, relabelled, func(f *facts) { f.mediaPod.Status.Calls = 2 }), []string{again}, "Ready", "Issued",
+			settled(draining, calls(2), mark), []string{again}, "Ready", "Issued",
 		},
-		"drained: it is the fleet that deletes": {settled(draining, relabelled), []string{again}, "Ready", "Issued"},
+		"drained: it is the fleet that deletes": {settled(draining, mark), []string{again}, "Ready", "Issued"},
 		"drained, and the Pod is gone":          {settled(draining, noPod), []string{again}, "PodPending", "Issued"},
 		"draining, the Pod is gone, a session counts on it": {
 			settled(draining, noPod, func(f *facts) { f.sessions = []string{"standup"} }), []string{"create Pod", again}, "PodPending", "Issued",
 		},
 
 		"deleted with a call": {
-			settled(deleted, relabelled, func(f *facts) { f.mediaPod.Status.Calls = 1 }), []string{again}, "Ready", "Issued",
+			settled(deleted, calls(1), mark), []string{again}, "Ready", "Issued",
 		},
 		"deleted, not acknowledged": {
-			settled(deleted, relabelled, func(f *facts) { f.mediaPod.Generation = 3 }), []string{again}, "Ready", "Issued",
+			settled(deleted, mark, func(f *facts) { f.mediaPod.Generation = 3 }), []string{again}, "Ready", "Issued",
 		},
 		"deleted with a session": {
-			settled(deleted, relabelled, func(f *facts) { f.sessions = []string{"standup"} }), []string{again}, "Ready", "Issued",
+			settled(deleted, bound, mark), []string{again}, "Ready", "Issued",
 		},
-		"deleted and empty": {settled(deleted, relabelled), []string{"release"}, "", ""},
+		"deleted and empty": {settled(deleted, mark), []string{"release"}, "", ""},
 		"deleted, a recording is not stored": {
-			settled(deleted, relabelled, unstored), []string{"again in 30m0s"}, "Ready", "Issued",
+			settled(deleted, unstored, mark), []string{"again in 30m0s"}, "Ready", "Issued",
 		},
 		"deleted, a recording was waited for": {
-			settled(deleted, relabelled, unstored, func(f *facts) { f.now = at(0).Add(30 * time.Minute) }), []string{"release, and lose recordings"}, "", "",
+			settled(deleted, unstored, mark, func(f *facts) { f.now = at(0).Add(30 * time.Minute) }), []string{"release, and lose recordings"}, "", "",
 		},
 		"draining, a recording is not stored": {
-			settled(draining, relabelled, unstored), []string{"again in 30m0s"}, "Ready", "Issued",
+			settled(draining, unstored, mark), []string{"again in 30m0s"}, "Ready", "Issued",
 		},
 		"deleted, nothing was ever made": {
 			settled(deleted, noPod, func(f *facts) { f.service, f.leaf, f.authority = nil, secretFacts{}, secretFacts{} }), []string{"release"}, "", "",
 		},
 		"deleted, crashed with calls: the process has to come back and tell": {
-			settled(deleted, relabelled, func(f *facts) {
+			settled(deleted, mark, func(f *facts) {
 				f.mediaPod.Status.Calls, f.mediaPod.Status.Seats.Capacity = 1, 20
 				f.pod.Status.ContainerStatuses[1].State = corev1.ContainerState{Terminated: ended(1, 5)}
 			}), []string{"drop report", again}, "PodCrashed", "Issued",

@@ -36,7 +36,8 @@ type facts struct {
 	leaf secretFacts
 	// authority is the Secret of the bot's authority; only with selfSigned.
 	authority secretFacts
-	// sessions are the sessions and calls that are bound and not finished; only while the MediaPod is being emptied.
+	// sessions are the sessions and calls that are bound and not finished. They are not asked for while the MediaPod takes calls
+	// and its agent reports some: that is enough to protect the Pod.
 	sessions []string
 }
 
@@ -174,18 +175,19 @@ func (r *Reconciler) observeSecrets(ctx context.Context, f *facts) (err error) {
 }
 
 func (r *Reconciler) observeSessions(ctx context.Context, f *facts) error {
-	if !drain.Marked(f.mediaPod) {
+	if !drain.Marked(f.mediaPod) && (f.pod == nil || reportsCalls(f.mediaPod)) {
 		return nil
 	}
+	bound := []client.ListOption{client.InNamespace(f.mediaPod.Namespace), client.MatchingFields{indexMediaPod: f.mediaPod.Name}}
 	sessions := &v1alpha1.MeetingSessionList{}
-	if err := r.Client.List(ctx, sessions, client.InNamespace(f.mediaPod.Namespace)); err != nil {
+	if err := r.Client.List(ctx, sessions, bound...); err != nil {
 		return fmt.Errorf("listing sessions: %w", err)
 	}
 	for i := range sessions.Items {
 		f.noteBound(&sessions.Items[i])
 	}
 	calls := &v1alpha1.CallList{}
-	if err := r.Client.List(ctx, calls, client.InNamespace(f.mediaPod.Namespace)); err != nil {
+	if err := r.Client.List(ctx, calls, bound...); err != nil {
 		return fmt.Errorf("listing calls: %w", err)
 	}
 	for i := range calls.Items {

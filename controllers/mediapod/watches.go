@@ -49,6 +49,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if r.Clock == nil {
 		r.Clock = clock.RealClock{}
 	}
+	if err := addIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("mediapod").
 		For(&v1alpha1.MediaPod{}).
@@ -60,6 +63,24 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.Call{}, bindingChanges).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Complete(r)
+}
+
+// indexMediaPod finds the sessions and calls of a media pod. It has the name of the selectable field, so that a reader past the
+// cache is asked in the same words.
+const indexMediaPod = "status.mediaPod"
+
+func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+	for _, kind := range []client.Object{&v1alpha1.MeetingSession{}, &v1alpha1.Call{}} {
+		if err := indexer.IndexField(ctx, kind, indexMediaPod, func(o client.Object) []string {
+			if _, status := o.(v1alpha1.AnyCall).CallParts(); status.MediaPod != "" {
+				return []string{status.MediaPod}
+			}
+			return nil
+		}); err != nil {
+			return fmt.Errorf("indexing %T by its media pod: %w", kind, err)
+		}
+	}
+	return nil
 }
 
 // usersOfSecret finds the MediaPods that show a certificate from this Secret, or one signed by the authority in it.
@@ -101,13 +122,24 @@ var addressChanges = predicate.Funcs{
 	},
 }
 
-// bindingChanges wakes the MediaPod that a session or call was released from: an emptied one may be waiting. Everything
-// else that happens in a call, up to once a second, is of no interest here.
+// bindingChanges wakes the MediaPod that a session or call was bound to, which from then on is to be protected, and the one
+// it was released from: an emptied one may be waiting. Everything else that happens in a call, up to once a second, is of no
+// interest here.
 var bindingChanges = handler.Funcs{
+	CreateFunc: func(_ context.Context, e ctrlevent.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+		if pod := boundTo(e.Object); pod != "" {
+			enqueue(q, e.Object, pod)
+		}
+	},
 	UpdateFunc: func(_ context.Context, e ctrlevent.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 		before, after := boundTo(e.ObjectOld), boundTo(e.ObjectNew)
-		if before != after && before != "" {
-			enqueue(q, e.ObjectOld, before)
+		if before == after {
+			return
+		}
+		for _, pod := range []string{before, after} {
+			if pod != "" {
+				enqueue(q, e.ObjectNew, pod)
+			}
 		}
 	},
 	DeleteFunc: func(_ context.Context, e ctrlevent.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {

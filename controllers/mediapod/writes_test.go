@@ -144,7 +144,7 @@ func TestEveryPassWritesTheStatusOnceAndTheLastNothing(t *testing.T) {
 	controllertest.Update(t, s.client, mp, func(mp *v1alpha1.MediaPod) {
 		mp.Spec.Drain = &v1alpha1.Drain{Reason: v1alpha1.DrainScaleIn, Since: metav1.Now()}
 	})
-	if diff := cmp.Diff([][]string{{"apply", "patch MediaPod/status"}}, s.settle(mp)); diff != "" {
+	if diff := cmp.Diff([][]string{{"patch Pod", "patch MediaPod/status"}}, s.settle(mp)); diff != "" {
 		t.Errorf("writes when a drain begins (-want +got):\n%s", diff)
 	}
 	if err := s.client.Delete(context.Background(), mp); err != nil {

@@ -34,9 +34,7 @@ const (
 	mediaTCP = "media-tcp"
 	mediaUDP = "media-udp"
 
-	// safeToEvict "false" keeps the cluster autoscaler from removing the node under live calls.
-	safeToEvict = "cluster-autoscaler.kubernetes.io/safe-to-evict"
-	podIndex    = "apps.kubernetes.io/pod-index"
+	podIndex = "apps.kubernetes.io/pod-index"
 	// labelPrefix is what the labels of the operator start with; selectors are built from them.
 	labelPrefix = "callfleet.dev/"
 
@@ -53,16 +51,16 @@ const (
 func ownPart(in Input, os corev1.OSName) *corev1.PodTemplateSpec {
 	mp := in.MediaPod
 	t := &corev1.PodTemplateSpec{
-		ObjectMeta: metav1.ObjectMeta{
-			Labels:      Labels(mp),
-			Annotations: map[string]string{safeToEvict: "false"},
-		},
+		// No call can be on it yet; see Marks.
+		ObjectMeta: metav1.ObjectMeta{Labels: Labels(mp)},
 		Spec: corev1.PodSpec{
 			ServiceAccountName:            ServiceAccountName(mp.Spec.BotRef.Name),
 			RestartPolicy:                 corev1.RestartPolicyAlways,
 			TerminationGracePeriodSeconds: ptr.To[int64](gracePeriodSeconds),
 			// One Service per media pod would otherwise become seven environment variables each.
-			EnableServiceLinks: ptr.To(false),
+			EnableServiceLinks:        ptr.To(false),
+			PriorityClassName:         PriorityClass,
+			TopologySpreadConstraints: spread(mp.Spec.BotRef.Name),
 			Containers: []corev1.Container{{
 				Name:         ContainerName,
 				Image:        in.Image,
@@ -80,7 +78,7 @@ func ownPart(in Input, os corev1.OSName) *corev1.PodTemplateSpec {
 	return t
 }
 
-// Labels are the operator's labels of a Pod. They are the only part of it that is kept up to date.
+// Labels are the operator's labels of a Pod that has no calls. Of a Pod that runs, they are kept up to date, as Marks has them.
 func Labels(mp *v1alpha1.MediaPod) map[string]string {
 	slot := strconv.Itoa(int(mp.Spec.Slot))
 	return map[string]string{
@@ -88,6 +86,7 @@ func Labels(mp *v1alpha1.MediaPod) map[string]string {
 		v1alpha1.LabelMediaPod: mp.Name,
 		v1alpha1.LabelSlot:     slot,
 		v1alpha1.LabelState:    State(mp),
+		v1alpha1.LabelCalls:    v1alpha1.LabelCallsNone,
 		podIndex:               slot,
 	}
 }

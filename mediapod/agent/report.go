@@ -4,6 +4,7 @@ package agent
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
@@ -13,8 +14,11 @@ import (
 	"github.com/callfleet/callfleet/mediapod/story"
 )
 
-// maxMessage is the bound of a message in the API's schema.
-const maxMessage = 1024
+// maxMessage and maxNamed are the bounds of a message, and of the calls that a report names, in the API's schema.
+const (
+	maxMessage = 1024
+	maxNamed   = 8
+)
 
 // mediaPodClient is what is needed of the API server about media pods.
 type mediaPodClient interface {
@@ -106,7 +110,18 @@ func (a *Agent) reportNow() (before, after *callfleetv1.MediaPod) {
 	}
 	after.Status.Agent = &callfleetv1.AgentReport{
 		Instance: a.instance, PodUID: a.podUID, StartTime: metav1.NewTime(a.started.Truncate(time.Second)),
-		ObservedGeneration: a.pod.Generation, Ready: h.ready, Load: load, Reason: story.Clip(h.reason, 64), Message: story.Clip(h.message, maxMessage),
+		ObservedGeneration: a.pod.Generation, Ready: h.ready, Load: load, Calls: a.someCalls(), Reason: story.Clip(h.reason, 64), Message: story.Clip(h.message, maxMessage),
 	}
 	return a.pod, after
+}
+
+// someCalls are the names of calls for who wants the pod gone: the first few of them, so that most comings and goings leave the
+// list as it is. The caller holds a.mu.
+func (a *Agent) someCalls() []string {
+	var names []string
+	for _, r := range a.runners {
+		names = append(names, r.object.kind.name+"/"+r.object.name())
+	}
+	slices.Sort(names)
+	return names[:min(len(names), maxNamed)]
 }
