@@ -46,6 +46,9 @@ func Render(in Input) (*corev1.Pod, error) {
 	if !ServiceHosted(mp) {
 		withRecordings(&merged.Spec, mp)
 	}
+	if merged.Spec.OS != nil && merged.Spec.OS.Name == corev1.Windows {
+		withLimits(&merged.Spec, mp.Spec.Capacity.Seats)
+	}
 	tellGracePeriod(&merged.Spec)
 	return &corev1.Pod{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
