@@ -3,8 +3,11 @@
 package e2e
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,4 +85,46 @@ func podReady(pod *corev1.Pod) corev1.ConditionStatus {
 func evict(t *testing.T, pod *corev1.Pod) error {
 	t.Helper()
 	return world.Client.SubResource("eviction").Create(t.Context(), pod, &policyv1.Eviction{}, client.FieldOwner("e2e"))
+}
+
+// TestKubectlIsToldWhichCallsHoldAPod: with config/admission, deleting is refused and draining waits, both by name. The agents do
+// their work under the same policies.
+func TestKubectlIsToldWhichCallsHoldAPod(t *testing.T) {
+	policies := filepath.Join(world.Root, "config", "admission")
+	_, err := world.Kubectl(t.Context(), "apply", "-k", policies)
+	must(t, err)
+	t.Cleanup(func() {
+		_, err := world.Kubectl(context.Background(), "delete", "-k", policies)
+		must(t, err)
+	})
+	m, ada := meeting(t)
+	s := inMeeting(t, m)
+	pod := podOf(t, s.Status.MediaPod, "active")
+	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) { // a policy takes a moment to hold
+		_, err = world.Kubectl(t.Context(), "-n", pod.Namespace, "delete", "pod", pod.Name, "--dry-run=server")
+		if err != nil || time.Now().After(end) {
+			break
+		}
+	}
+	told := func(err error, what ...string) {
+		t.Helper()
+		for _, part := range append(what, "pod "+pod.Name+" has 1 call (MeetingSession/"+s.Name+")", "callfleet.dev/allow-disruption=true") {
+			if err == nil || !strings.Contains(err.Error(), part) {
+				t.Errorf("kubectl does not say %q: %v", part, err)
+			}
+		}
+	}
+	_, err = world.Kubectl(t.Context(), "-n", pod.Namespace, "delete", "pod", pod.Name)
+	told(err, "Forbidden")
+	t.Cleanup(func() { _, _ = world.Kubectl(context.Background(), "uncordon", pod.Spec.NodeName) })
+	_, err = world.Kubectl(t.Context(), "drain", pod.Spec.NodeName, "--force", "--delete-emptydir-data", "--timeout=3s", "--pod-selector=callfleet.dev/mediapod="+pod.Name)
+	told(err, "will retry")
+	_, err = world.Kubectl(t.Context(), "uncordon", pod.Spec.NodeName)
+	must(t, err)
+	clearVoice(t, "echo after both", speakAndListen(t, ada))
+	end(t, s)
+	podOf(t, pod.Name, "none")
+	_, err = world.Kubectl(t.Context(), "-n", pod.Namespace, "delete", "pod", pod.Name)
+	must(t, err)
+	awaitFleet(t, 1)
 }
