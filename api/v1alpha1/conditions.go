@@ -83,6 +83,7 @@ const (
 	ReasonReady              = "Ready"
 	ReasonDraining           = "Draining"
 	ReasonWaitingForAddress  = "WaitingForAddress"
+	ReasonPlatformNotReady   = "PlatformNotReady"
 	ReasonWaitingForNode     = "WaitingForNode"
 	ReasonAssigned           = "Assigned"
 	ReasonIssued             = "Issued"

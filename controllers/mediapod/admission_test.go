@@ -45,7 +45,10 @@ func TestPodSecurityRestricted(t *testing.T) {
 
 	tests := map[string]func(*v1alpha1.MediaPod){
 		"windows": func(*v1alpha1.MediaPod) {},
-		"linux":   withTemplate(`{"spec":{"os":{"name":"linux"}}}`),
+		"windows, with a bridge": withTemplate(`{"spec":{"containers":[
+			{"name":"mediapod","env":[{"name":"BRIDGE_PORT","value":"9450"}]},
+			{"name":"bridge","image":"x","volumeMounts":[{"name":"tls","mountPath":"/certificate","readOnly":true}]}]}}`),
+		"linux": withTemplate(`{"spec":{"os":{"name":"linux"}}}`),
 		"with a CA bundle": func(mp *v1alpha1.MediaPod) {
 			mp.Spec.FleetConfig = controllertest.Bot(w.namespace, "reception").CABundle("roots", "ca.pem").Object().Spec.FleetConfig
 		},

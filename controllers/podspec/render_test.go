@@ -51,6 +51,13 @@ func serviceHosted(mp *v1alpha1.MediaPod) {
 	mp.Spec.Media = v1alpha1.Media{Hosting: v1alpha1.HostingService}
 }
 
+// bridged is the template of docs/microsoft-platform.md.
+var bridged = template(`{"spec":{"containers":[
+	{"name":"mediapod","env":[{"name":"BRIDGE_PORT","value":"9450"}]},
+	{"name":"bridge","image":"registry.example.com/media-bridge:1","env":[{"name":"BRIDGE_PORT","value":"9450"}],
+	 "ports":[{"name":"bridge","containerPort":9450}],"volumeMounts":[{"name":"tls","mountPath":"/certificate","readOnly":true}],
+	 "resources":{"limits":{"cpu":"4","memory":"8Gi"}}}]}}`)
+
 func render(t *testing.T, port int32, change ...func(*v1alpha1.MediaPod)) *corev1.Pod {
 	t.Helper()
 	pod, err := Render(Input{MediaPod: sample(change...), Image: "callfleet/mediapod:v1", MediaPort: port})
@@ -64,6 +71,7 @@ func TestRenderedPodsAreAsReviewed(t *testing.T) {
 	tests := map[string]*corev1.Pod{
 		"windows":        render(t, 8445),
 		"linux":          render(t, 8445, template(`{"spec":{"os":{"name":"linux"}}}`)),
+		"windows-bridge": render(t, 28553, hostPort, bridged),
 		"service-hosted": render(t, 0, serviceHosted, template(`{"spec":{"os":{"name":"linux"}}}`)),
 		"windows-hostport-full": render(t, 28553, hostPort, func(mp *v1alpha1.MediaPod) {
 			mp.Spec.Media.Certificate = v1alpha1.MediaCertificate{SecretName: "media-wildcard"}

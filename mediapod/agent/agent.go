@@ -27,6 +27,7 @@ type Agent struct {
 	pods     mediaPodClient
 	calls    caller
 	sound    soundEngine // nil where the service hosts the media
+	platform *platform   // nil where far sides speak WebRTC
 	prompts  promptLibrary
 	meetings meetingFinder
 	// listening and recordings are there where sound is, uploads where the bot has a bucket for them, disk where it limits them.

@@ -19,6 +19,7 @@ import (
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/graph"
+	"github.com/callfleet/callfleet/mediapod/bridge"
 	"github.com/callfleet/callfleet/mediapod/control"
 	"github.com/callfleet/callfleet/mediapod/media"
 	"github.com/callfleet/callfleet/mediapod/meeting"
@@ -36,7 +37,9 @@ type parts struct {
 	signal  *signaling.Server
 	prompts *prompts.Library
 	control *control.Server
-	warmth  warmth
+	// platform is the media platform beside the process; nil where far sides speak WebRTC.
+	platform *platform
+	warmth   warmth
 	// addressProblem is why far sides cannot find the pod, "" when they can; nil while there is no address.
 	addressProblem atomic.Pointer[string]
 }
@@ -88,7 +91,7 @@ func assemble(life context.Context, pod *callfleetv1.MediaPod, at surroundings) 
 		return nil, err
 	}
 	if hostingOf(pod) == callfleetv1.HostingApplication {
-		if err := p.open(at); err != nil {
+		if err := p.open(pod, at); err != nil {
 			return nil, err
 		}
 		if err := a.keepRecordings(pod, at.cfg); err != nil {
@@ -106,6 +109,9 @@ func assemble(life context.Context, pod *callfleetv1.MediaPod, at surroundings) 
 	}
 	p.warmth = warmth{
 		credential: credential, scope: cloud.Scope(), tenants: tenantsOf(id)[1:], keys: verifier, clock: clk, log: a.log, unreachable: p.unreachable,
+	}
+	if p.platform != nil {
+		p.warmth.platform, p.warmth.again = p.platform.problem, p.platform.turned
 	}
 	p.podChanged(pod)
 	return p, nil
@@ -162,19 +168,27 @@ func clientOf(client *graph.Client, id callfleetv1.BotIdentity) func(string) *gr
 	}
 }
 
-// open makes the media engine.
-func (p *parts) open(at surroundings) error {
-	if at.cfg.MediaPort == 0 {
+// open makes the media engine. Beside a media platform, which has the public port, it takes any, as only the bridge comes to it.
+func (p *parts) open(pod *callfleetv1.MediaPod, at surroundings) error {
+	port := at.cfg.MediaPort
+	if port == 0 {
 		return errors.New("MEDIA_PORT is not set: a bot whose media is hosting: Application needs it")
 	}
+	if at.cfg.BridgePort != 0 {
+		port = 0
+	}
 	engine, err := media.New(media.Config{
-		BindAddr: at.cfg.PodIP, Port: at.cfg.MediaPort, PublicHost: at.cfg.PodIP.String(),
+		BindAddr: at.cfg.PodIP, Port: port, PublicHost: at.cfg.PodIP.String(),
 		GetCertificate: at.cert, Log: at.log.WithName("media"), Registerer: at.metrics,
 	})
 	if err != nil {
 		return fmt.Errorf("media engine: %w", err)
 	}
 	p.engine, p.agent.sound = engine, engineCalls{engine}
+	if at.cfg.BridgePort != 0 {
+		p.platform = newPlatform(bridge.New(at.cfg.BridgePort), pod.Spec.Identity, at.cfg.MediaPort, at.cfg.clock(), at.log.WithName("platform"))
+		p.agent.platform, p.agent.sound = p.platform, platformEngine{p.agent.sound, p.platform}
+	}
 	return nil
 }
 
@@ -192,7 +206,9 @@ func (p *parts) handler(pod *callfleetv1.MediaPod) http.Handler {
 
 // podChanged feeds the newest MediaPod to those who act on it.
 func (p *parts) podChanged(pod *callfleetv1.MediaPod) {
-	if e := pod.Status.Endpoint; e != nil && p.engine != nil {
+	if e := pod.Status.Endpoint; e != nil && p.platform != nil {
+		p.platform.moved(e)
+	} else if e != nil && p.engine != nil {
 		problem := ""
 		if err := p.announce(e); err != nil {
 			problem = err.Error()
@@ -212,7 +228,7 @@ func (p *parts) announce(e *callfleetv1.Endpoint) error {
 
 // unreachable is why far sides cannot find the pod, "" when they can, or need not.
 func (p *parts) unreachable() string {
-	if p.engine == nil {
+	if p.engine == nil || p.platform != nil {
 		return ""
 	}
 	if problem := p.addressProblem.Load(); problem != nil {

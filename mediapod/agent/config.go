@@ -22,6 +22,9 @@ type Config struct {
 	// MediaPort is TCP and UDP (MEDIA_PORT); 0 where the service hosts the media of the bot's calls. SignalingPort, HealthPort
 	// and ControlPort are TCP (SIGNALING_PORT, HEALTH_PORT, CONTROL_PORT).
 	MediaPort, SignalingPort, HealthPort, ControlPort uint16
+	// BridgePort, if not 0, is where a media bridge listens on 127.0.0.1, in a container beside this one (BRIDGE_PORT). MediaPort is
+	// its platform's then.
+	BridgePort uint16
 	// GracePeriod is how long calls may go on after the process was told to stop (GRACE_PERIOD, seconds).
 	GracePeriod time.Duration
 	// MountRoot is put before every mounted path (CONTAINER_SANDBOX_MOUNT_POINT). It is empty in a container and set
@@ -76,6 +79,9 @@ func ConfigFromEnv(getenv func(string) string) (Config, error) {
 	}
 	if getenv("MEDIA_PORT") != "" {
 		cfg.MediaPort = port("MEDIA_PORT")
+	}
+	if getenv("BRIDGE_PORT") != "" {
+		cfg.BridgePort = port("BRIDGE_PORT")
 	}
 	ip, err := netip.ParseAddr(getenv("POD_IP"))
 	if err != nil {

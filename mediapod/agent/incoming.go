@@ -114,14 +114,15 @@ func (a *Agent) answer(in signaling.Incoming, from callfleetv1.Caller, rule int)
 		a.host(r, func(context.Context) (legs, *callfleetv1.CallEnd) { return legs{}, endOfBehavior(does.err) })
 		return signaling.Decision{Reject: graph.RejectNone}, "failed"
 	}
-	both, blob, end := r.openSound(does.behavior)
+	modalities := rules.Modalities(a.pod.Spec.Media, *object.spec)
+	both, place, end := r.openSound(does.behavior, modalities)
 	if end != nil {
 		a.host(r, func(context.Context) (legs, *callfleetv1.CallEnd) { return both, end })
 		return signaling.Decision{Reject: graph.RejectBusy}, "failed"
 	}
 	r.starts = make(chan signalCall, 1)
 	req := &signaling.AnswerRequest{
-		UID: r.uid, ScenarioID: scenario, Modalities: rules.Modalities(a.pod.Spec.Media, *object.spec), Blob: blob, PreFetch: r.player.load(does.behavior, false),
+		UID: r.uid, ScenarioID: scenario, Modalities: modalities, Blob: place.blob, Locate: place.locate, PreFetch: r.player.load(does.behavior, false),
 		ParticipantCapacity: int(a.book.rules[rule].ParticipantCapacity), OnChange: r.poke,
 		Started: func(c *signaling.Call) {
 			if c == nil { // none was begun

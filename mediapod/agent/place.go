@@ -35,11 +35,16 @@ func (r *runner) place(ctx context.Context) (legs, *callfleetv1.CallEnd) {
 	if end := r.calledOff(); end != nil {
 		return legs{}, end
 	}
-	both, blob, end := r.openSound(does)
+	both, place, end := r.openSound(does, req.Modalities)
 	if end != nil {
 		return legs{}, end
 	}
-	req.Blob, req.PreFetch = blob, r.player.load(does, false)
+	if place.locate != nil {
+		if place.blob, err = place.locate(ctx); err != nil {
+			return both, story.Failure(callfleetv1.EndServiceError, true, "the media platform gives no place for the call: "+err.Error())
+		}
+	}
+	req.Blob, req.PreFetch = place.blob, r.player.load(does, false)
 	if both.signal, err = r.agent.calls.Join(req); err != nil {
 		return both, story.Failure(callfleetv1.EndServiceError, true, err.Error())
 	}
@@ -93,21 +98,31 @@ func source(from *callfleetv1.CallSource, appID string) *graph.ParticipantInfo {
 	return nil
 }
 
-// openSound makes the media of a call, and the blob that tells the far side where it is; neither, if the service has it.
-func (r *runner) openSound(does behavior) (legs, string, *callfleetv1.CallEnd) {
+// mediaPlace is how the far side of a call learns where its media is: by the blob, or by one that is to be asked for.
+type mediaPlace struct {
+	blob   string
+	locate func(ctx context.Context) (blob string, err error)
+}
+
+// openSound makes the media of a call, and its place; neither, if the service has it.
+func (r *runner) openSound(does behavior, modalities []graph.Modality) (legs, mediaPlace, *callfleetv1.CallEnd) {
 	if r.hosting == callfleetv1.HostingService {
-		return legs{}, "", nil
+		return legs{}, mediaPlace{}, nil
 	}
 	sound, err := r.agent.sound.NewCall(media.CallOptions{
 		ID: r.uid, Behavior: does.media, OnChange: r.poke, Authorize: r.mayListen, OnListener: r.listened,
 	})
 	if err != nil {
-		return legs{}, "", story.Failure(callfleetv1.EndServiceError, true, "the media engine cannot take the call: "+err.Error())
+		return legs{}, mediaPlace{}, story.Failure(callfleetv1.EndServiceError, true, "the media engine cannot take the call: "+err.Error())
 	}
 	r.tape.asked = does.recording
+	if p := r.agent.platform; p != nil {
+		held, locate := p.open(r.uid, sound, modalities)
+		return legs{sound: held}, mediaPlace{locate: locate}, nil
+	}
 	blob, err := graph.NewBlob(sound.Endpoint())
 	if err != nil {
-		return legs{sound: sound}, "", story.Failure(callfleetv1.EndServiceError, false, err.Error())
+		return legs{sound: sound}, mediaPlace{}, story.Failure(callfleetv1.EndServiceError, false, err.Error())
 	}
-	return legs{sound: sound}, blob, nil
+	return legs{sound: sound}, mediaPlace{blob: blob}, nil
 }

@@ -91,6 +91,9 @@ func Run(ctx context.Context, cfg Config, kube *rest.Config, log logr.Logger) er
 	group.Go(func() error { p.agent.runRules(life); return nil })
 	group.Go(func() error { p.agent.watchLoad(life); return nil })
 	group.Go(func() error { p.agent.watchDisk(life); return nil })
+	if p.platform != nil {
+		group.Go(func() error { p.platform.run(life); return nil })
+	}
 	group.Go(func() error {
 		select {
 		case <-life.Done(): // a server broke: nothing can be saved

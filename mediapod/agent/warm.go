@@ -39,7 +39,11 @@ type warmth struct {
 	log         logr.Logger
 	keys        keyWarmer // nil once they are there: the verifier keeps them fresh
 	unreachable func() string
-	clock       clock.WithTicker
+	// platform is why the media platform takes no calls, "" if it does, and again has something in it when that has changed; nil
+	// both, where there is none.
+	platform func() string
+	again    <-chan struct{}
+	clock    clock.WithTicker
 }
 
 // run tells how it stands until ctx is done. A credential may go bad, or good again, at any time.
@@ -62,6 +66,7 @@ func (w warmth) run(ctx context.Context, tell func(health)) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-w.again:
 		case <-w.clock.After(wait):
 		}
 	}
@@ -85,6 +90,11 @@ func (w *warmth) try(ctx context.Context) health {
 	}
 	if why := w.unreachable(); why != "" {
 		return health{reason: callfleetv1.ReasonWaitingForAddress, message: story.Clip(why, maxMessage)}
+	}
+	if w.platform != nil {
+		if why := w.platform(); why != "" {
+			return health{reason: callfleetv1.ReasonPlatformNotReady, message: story.Clip(why, maxMessage)}
+		}
 	}
 	return health{ready: true, reason: callfleetv1.ReasonReady}
 }

@@ -4,7 +4,10 @@ package signaling
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -318,4 +321,41 @@ func TestACallThatWasAnsweredAfterAllIsHungUp(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestThePlaceOfTheMediaIsAskedForWithEachTry: who makes it may not be able to at once, and may have another one the next time.
+func TestThePlaceOfTheMediaIsAskedForWithEachTry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sent []string
+		g := &fakeGraph{answer: func(_ context.Context, _ int, a graph.Answer) error {
+			sent = append(sent, a.MediaConfig.Blob)
+			if len(sent) == 1 {
+				return answer("answer call", http.StatusServiceUnavailable)
+			}
+			return nil
+		}}
+		tries := 0
+		d := &desk{decide: func(in Incoming) Decision {
+			decision := answerIt(in)
+			decision.Answer.Blob, decision.Answer.Locate = "", func(ctx context.Context) (string, error) {
+				if _, bounded := ctx.Deadline(); !bounded {
+					t.Error("nothing bounds how long the answer may wait")
+				}
+				if tries++; tries == 1 {
+					return "", errors.New("the platform is starting")
+				}
+				return fmt.Sprint("blob-", tries), nil
+			}
+			return decision
+		}}
+		s := newTestServer(t, g, withDesk(d))
+		defer stop(t, s)
+		post(s, newCallPath, ring(t, testCallID))
+		pass(answerDeadline)
+		if want := []string{"blob-2", "blob-3"}; !slices.Equal(sent, want) {
+			t.Errorf("answered with %q, want %q", sent, want)
+		}
+		tell(t, s, updated(testCallID, graph.StateEstablished))
+		wantPhase(t, d.call(t), PhaseEstablished)
+	})
 }

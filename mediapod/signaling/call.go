@@ -48,11 +48,13 @@ type Call struct {
 
 // plan is how a call begins.
 type plan struct {
-	uid      string
-	setting  setting
-	request  *graph.Call  // what Graph is sent to make the call
-	answer   graph.Answer // or to answer it
-	end      *End         // of a call that need not be tried
+	uid     string
+	setting setting
+	request *graph.Call  // what Graph is sent to make the call
+	answer  graph.Answer // or to answer it
+	end     *End         // of a call that need not be tried
+	// locate, if set, gives the blob of the answer.
+	locate   func(context.Context) (string, error)
 	onChange func()
 	started  func(*Call)
 }

@@ -5,6 +5,7 @@ package signaling
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/callfleet/callfleet/graph"
@@ -16,6 +17,9 @@ const (
 
 	// answerTimeout is the same for answering one: the service waits 15 seconds for it.
 	answerTimeout = 5 * time.Second
+
+	// locateTimeout is what the media platform, which is on the same machine, gets to make a place for a call.
+	locateTimeout = 2 * time.Second
 
 	// requestTimeout is the same for everything else, retries of the client included.
 	requestTimeout = 20 * time.Second
@@ -49,7 +53,7 @@ func (c *Call) ask(ctx context.Context, o order, scenario, id string) func(now t
 		call, err := c.create(ctx)
 		return func(now time.Time) { m.created(now, call, err) }
 	case taskAnswer:
-		err := api.AnswerCall(ctx, scenario, id, c.plan.answer)
+		err := c.answer(ctx, scenario, id)
 		c.failed("answer call", err)
 		return func(now time.Time) { m.answerSent(now, err) }
 	case taskGet:
@@ -98,6 +102,21 @@ func (c *Call) change(ctx context.Context, o order, scenario, id string) (op *gr
 		c.failed("update recording status", err)
 	}
 	return op, err
+}
+
+// answer says that the bot takes the call, and where its media is.
+func (c *Call) answer(ctx context.Context, scenario, id string) error {
+	answer := c.plan.answer
+	if c.plan.locate != nil {
+		asking, cancel := context.WithTimeout(ctx, locateTimeout)
+		defer cancel()
+		blob, err := c.plan.locate(asking)
+		if err != nil {
+			return fmt.Errorf("the media platform gives no place for the call: %w", err)
+		}
+		answer.MediaConfig = graph.AppHostedMedia(blob)
+	}
+	return c.api.AnswerCall(ctx, scenario, id, answer)
 }
 
 func (c *Call) create(ctx context.Context) (*graph.Call, error) {

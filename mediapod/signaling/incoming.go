@@ -3,6 +3,7 @@
 package signaling
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -56,6 +57,9 @@ type AnswerRequest struct {
 	// Blob and PreFetch as in JoinRequest.
 	Blob     string
 	PreFetch []graph.MediaInfo
+	// Locate, if set, gives the blob when the answer is about to be sent, and again for each try: who makes it has to be asked,
+	// which deciding about the call must not wait for.
+	Locate func(ctx context.Context) (blob string, err error)
 	// ParticipantCapacity above 1 lets later participants of a policy recording share the call.
 	ParticipantCapacity int
 	OnChange            func()
@@ -261,8 +265,11 @@ func (s *Server) answer(in Incoming, req AnswerRequest) error {
 		within = policyDeadline
 	}
 	media := mediaConfig(req.Blob, req.PreFetch)
+	if req.Locate != nil {
+		media = graph.AppHostedMedia(req.Blob)
+	}
 	_, err := s.hold(plan{
-		uid: req.UID, onChange: req.OnChange, started: begin,
+		uid: req.UID, onChange: req.OnChange, started: begin, locate: req.Locate,
 		setting: setting{
 			origin: originIncoming, group: in.Group, hosting: media.Hosting, modalities: modalities(req.Modalities), tenant: in.TenantID, scenario: req.ScenarioID,
 			callID: in.CallID, chainID: in.ChainID, callback: s.callbackURI(req.UID),

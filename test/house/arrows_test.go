@@ -82,7 +82,7 @@ var grounds = []ground{
 }
 
 // testOnly packages are for tests alone.
-var testOnly = []string{"controllers/controllertest"}
+var testOnly = []string{"controllers/controllertest", "mediapod/bridge/bridgetest"}
 
 func TestImportsFollowTheArrows(t *testing.T) {
 	for _, s := range sources(t) {
