@@ -59,6 +59,7 @@ func TestCluster(t *testing.T) {
 			"service-account token":          testToken,
 			"logs":                           testLogs,
 			"cluster IP":                     testClusterIP,
+			"load balancer":                  testLoadBalancer,
 			"host port":                      testHostPort,
 			"init containers and side cars":  testInit,
 			"run to completion":              testCompletion,

@@ -3,6 +3,7 @@
 package cluster_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -122,6 +123,43 @@ func testClusterIP(t *testing.T, f *fixture) {
 			return errNotYet
 		}
 		return nil
+	})
+}
+
+func testLoadBalancer(t *testing.T, f *fixture) {
+	_, err := f.client.CoreV1().Services(ns).Create(t.Context(), &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Name: "balanced"},
+		Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer, Selector: map[string]string{"part-of": "balanced"}, Ports: []corev1.ServicePort{
+			{Name: "http", Port: 8000, TargetPort: intstr.FromString("http")},
+			{Name: "echo", Port: 8000, TargetPort: intstr.FromString("echo"), Protocol: corev1.ProtocolUDP},
+		}},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.run(t, serverPod("behind-balancer", func(p *corev1.Pod) { p.Labels["part-of"] = "balanced" }))
+	address := ""
+	eventually(t, "the service has a public address", func() error {
+		svc, err := f.client.CoreV1().Services(ns).Get(t.Context(), "balanced", metav1.GetOptions{})
+		if err != nil || len(svc.Status.LoadBalancer.Ingress) == 0 {
+			return cmp.Or(err, errNotYet)
+		}
+		address = net.JoinHostPort(svc.Status.LoadBalancer.Ingress[0].IP, "8000")
+		return nil
+	})
+	eventually(t, "the address leads to the pod", func() error {
+		name, err := get(address, "/name")
+		if err == nil && name != "behind-balancer" {
+			err = fmt.Errorf("%q answered", name)
+		}
+		return err
+	})
+	eventually(t, "datagrams too", func() error {
+		answer, err := udpEcho(address, "ping")
+		if err == nil && answer != "behind-balancer ping" {
+			err = fmt.Errorf("the answer is %q", answer)
+		}
+		return err
 	})
 }
 

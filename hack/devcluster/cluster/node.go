@@ -176,9 +176,13 @@ func nodeConfig(p *plane.Plane, dir string, s state, log logr.Logger) (node.Conf
 	if err != nil {
 		return node.Config{}, err
 	}
+	cloud, err := p.AdminConfig()
+	if err != nil {
+		return node.Config{}, err
+	}
 	return node.Config{
 		Name: NodeName, IP: s.NodeIP, Dir: podsDir(dir), Logs: podLogsDir(dir),
-		Client: client, CA: p.CA(), CAPath: p.CAPath(), KubeletPort: s.KubeletPort, PodCIDR: s.PodCIDR,
+		Client: client, Cloud: cloud, CA: p.CA(), CAPath: p.CAPath(), KubeletPort: s.KubeletPort, PodCIDR: s.PodCIDR,
 		Version: assets.KubernetesVersion, Image: imagesOf(dir), Log: log,
 	}, nil
 }

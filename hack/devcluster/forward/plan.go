@@ -15,7 +15,7 @@ import (
 )
 
 // Plan derives the rules from the Services and pods of a one-node cluster:
-// cluster IPs and node ports of Services, host ports of pods.
+// cluster IPs, balancers and node ports of Services, host ports of pods.
 func Plan(services []*corev1.Service, pods []*corev1.Pod, nodeIP netip.Addr) []Rule {
 	var rules []Rule
 	for _, svc := range slices.SortedFunc(slices.Values(services), byAge) {
@@ -64,6 +64,11 @@ func serviceRules(svc *corev1.Service, pods []*corev1.Pod, nodeIP netip.Addr) []
 		what := "service " + svc.Namespace + "/" + svc.Name
 		if !headless {
 			rules = append(rules, Rule{Frontend{network, netip.AddrPortFrom(clusterIP, uint16(port.Port))}, backends, what, svc})
+		}
+		for _, ingress := range svc.Status.LoadBalancer.Ingress {
+			if ip, err := netip.ParseAddr(ingress.IP); err == nil {
+				rules = append(rules, Rule{Frontend{network, netip.AddrPortFrom(ip, uint16(port.Port))}, backends, what, svc})
+			}
 		}
 		if port.NodePort != 0 {
 			rules = append(rules, Rule{Frontend{network, netip.AddrPortFrom(nodeIP, uint16(port.NodePort))}, backends, what, svc})

@@ -34,6 +34,9 @@ func TestPlan(t *testing.T) {
 	early := func(s *corev1.Service) { s.Spec.PublishNotReadyAddresses = true }
 	headless := func(s *corev1.Service) { s.Spec.ClusterIP = "None" }
 	nodePort := func(s *corev1.Service) { s.Spec.Ports[0].NodePort = 30000 }
+	balanced := func(s *corev1.Service) {
+		s.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{Hostname: "x"}, {IP: "127.128.0.7"}}
+	}
 	udp := func(s *corev1.Service) {
 		s.Spec.Ports[0].Protocol = corev1.ProtocolUDP
 	}
@@ -57,6 +60,7 @@ func TestPlan(t *testing.T) {
 		"not ready ones too":              {[]*corev1.Service{service(early)}, []*corev1.Pod{pod("a", 2, unready), pod("b", 3, deleting), pod("c", 4, ended)}, []string{"tcp/127.96.0.7:80 -> 127.64.0.2:8080 127.64.0.3:8080"}},
 		"headless":                        {[]*corev1.Service{service(headless)}, []*corev1.Pod{pod("a", 2)}, nil},
 		"node port":                       {[]*corev1.Service{service(nodePort)}, []*corev1.Pod{pod("a", 2)}, []string{"tcp/127.96.0.7:80 -> 127.64.0.2:8080", "tcp/127.0.0.1:30000 -> 127.64.0.2:8080"}},
+		"balancer":                        {[]*corev1.Service{service(balanced)}, []*corev1.Pod{pod("a", 2)}, []string{"tcp/127.96.0.7:80 -> 127.64.0.2:8080", "tcp/127.128.0.7:80 -> 127.64.0.2:8080"}},
 		"protocols nobody forwards":       {[]*corev1.Service{service(sctp)}, []*corev1.Pod{pod("a", 2)}, nil},
 		"external names, no selector":     {[]*corev1.Service{service(external), service(noSelector)}, []*corev1.Pod{pod("a", 2)}, nil},
 		"host port, ready or not":         {nil, []*corev1.Pod{pod("a", 2, hostPort, unready)}, []string{"tcp/127.0.0.1:443 -> 127.64.0.2:8080"}},

@@ -36,6 +36,9 @@ type Config struct {
 	Logs string
 	// Client talks to the API server as system:node:<Name>.
 	Client *rest.Config
+	// Cloud, if set, may write the status of Services: those of type
+	// LoadBalancer get an address then.
+	Cloud *rest.Config
 	// CA is the cluster's authority: it signs the agent's serving certificate,
 	// and callers of the agent show certificates of it. CAPath is its file,
 	// which kubeconfigs of pods refer to.
@@ -61,6 +64,7 @@ const maxBackOff = 5 * time.Minute
 type Agent struct {
 	cfg       Config
 	client    kubernetes.Interface
+	cloud     kubernetes.Interface // nil: there is none
 	events    record.EventRecorder
 	objects   *objects
 	addresses *addresses
@@ -100,6 +104,11 @@ func New(cfg Config) (*Agent, error) {
 		stopping:  make(chan struct{}),
 	}
 	a.status = newPublisher(client, cfg.Log)
+	if cfg.Cloud != nil {
+		if a.cloud, err = kubernetes.NewForConfig(cfg.Cloud); err != nil {
+			return nil, fmt.Errorf("making the cloud's client: %w", err)
+		}
+	}
 	a.services = newServices(a)
 	a.forwarder = forward.New(forward.Config{Log: cfg.Log, Failed: a.services.failed})
 	return a, nil

@@ -66,6 +66,10 @@ func (s *services) run(ctx context.Context) {
 		if err := s.agent.forwarder.Apply(s.plan()); err != nil {
 			retry = time.After(forwardRetry)
 		}
+		if err := s.balance(ctx); err != nil && ctx.Err() == nil {
+			s.agent.cfg.Log.Info("a load balancer cannot be given its address; it is tried again", "error", err.Error())
+			retry = time.After(forwardRetry)
+		}
 	}
 }
 
