@@ -111,14 +111,14 @@ lint: ## Run golangci-lint (built once from source, which takes minutes)
 .PHONY: test-unit
 test-unit: ## Run all tests but the end-to-end ones, with the race detector
 	@echo "==> binaries of the API server, built once per machine"
-	@$(GO) run ./hack/devcluster assets etcd kube-apiserver kubectl >/dev/null
+	@$(GO) run ./hack/devcluster assets etcd kube-apiserver kube-controller-manager kubectl >/dev/null
 	@race="$(RACE)"; [ -n "$$race" ] || echo "==> no C compiler: tests run without the race detector"; \
 	echo "==> unit tests $$race"; \
 	$(GO) test $$race -timeout 10m $$($(FAST)) && \
 	$(GO) test $$race -timeout 5m -short ./test/faults && \
 	{ [ -z "$$race" ] || { echo "==> calls of ten minutes, which the race detector sees one of"; $(GO) test -run TenMinutes ./mediapod/media; }; } && \
 	echo "==> tests with an API server $$race" && \
-	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/devcluster assets etcd kube-apiserver kubectl) \
+	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/devcluster assets etcd kube-apiserver kube-controller-manager kubectl) \
 		$(GO) test $$race -p 1 -timeout 15m $$($(SLOW))
 
 .PHONY: e2e

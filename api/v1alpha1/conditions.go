@@ -105,6 +105,8 @@ const (
 	ReasonLoginUnreachable    = "LoginUnreachable"
 	ReasonSigningKeysMissing  = "SigningKeysMissing"
 	ReasonEndpointUnavailable = "EndpointUnavailable"
+	// ReasonPortConflict: the port is somebody else's already.
+	ReasonPortConflict = "PortConflict"
 )
 
 // Conditions of a call.

@@ -165,7 +165,7 @@ type Signaling struct {
 }
 
 // EndpointType says how the far side reaches a pod's media port, TCP and UDP.
-// +kubebuilder:validation:Enum=ClusterIP;HostPort
+// +kubebuilder:validation:Enum=ClusterIP;HostPort;NodePort;LoadBalancer;LoadBalancerPerPod
 type EndpointType string
 
 const (
@@ -173,6 +173,12 @@ const (
 	EndpointClusterIP EndpointType = "ClusterIP"
 	// EndpointHostPort opens a port of the node the pod runs on; the address is the node's external (else internal) IP.
 	EndpointHostPort EndpointType = "HostPort"
+	// EndpointNodePort gives each pod a Service with a node port; the address is that of the node the pod runs on.
+	EndpointNodePort EndpointType = "NodePort"
+	// EndpointLoadBalancer gives the fleet one Service (<bot>-media) with one public address, and each pod a port of it.
+	EndpointLoadBalancer EndpointType = "LoadBalancer"
+	// EndpointLoadBalancerPerPod gives each pod a Service of its own with a public address of its own.
+	EndpointLoadBalancerPerPod EndpointType = "LoadBalancerPerPod"
 )
 
 // Hosting says who handles the media of a bot's calls.
@@ -216,8 +222,11 @@ type Media struct {
 }
 
 // MediaEndpoint is how a pod's media port is reached.
-// +kubebuilder:validation:XValidation:rule="(self.type == 'HostPort') == has(self.ports)",message="ports is given with type: HostPort and only then"
-// +kubebuilder:validation:XValidation:rule="self.type == 'ClusterIP' || !has(self.serviceAnnotations)",message="serviceAnnotations needs a type that makes a Service: ClusterIP"
+// +kubebuilder:validation:XValidation:rule="!(self.type in ['HostPort', 'LoadBalancer']) || has(self.ports)",message="types HostPort and LoadBalancer need ports"
+// +kubebuilder:validation:XValidation:rule="self.type in ['HostPort', 'LoadBalancer', 'NodePort'] || !has(self.ports)",message="ports is given with types HostPort, LoadBalancer and NodePort; leave it out"
+// +kubebuilder:validation:XValidation:rule="self.type != 'LoadBalancer' || !has(self.ports) || self.ports.to - self.ports.from < 250",message="type LoadBalancer takes at most 250 ports: each is a rule of the balancer for TCP and one for UDP"
+// +kubebuilder:validation:XValidation:rule="self.type != 'HostPort' || !has(self.serviceAnnotations)",message="serviceAnnotations needs a type that makes a Service, which HostPort does not"
+// +kubebuilder:validation:XValidation:rule="has(self.domain) || !has(self.serviceAnnotations) || self.serviceAnnotations.all(key, !self.serviceAnnotations[key].contains('$(host)'))",message="$(host) in serviceAnnotations stands for a name, which pods have only with a domain"
 type MediaEndpoint struct {
 	// type of endpoint.
 	// +required
@@ -230,15 +239,22 @@ type MediaEndpoint struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`
 	Domain string `json:"domain,omitempty"`
 
-	// ports is the range of node ports the fleet may use, one per pod, the same number for TCP and UDP.
+	// ports is the range the pods' ports are taken from, the same number for TCP and UDP. With LoadBalancer and NodePort it
+	// has one for each pod; with HostPort two pods may have the same on different nodes. Without it, which type NodePort allows,
+	// the cluster chooses node ports.
 	// +optional
 	Ports *PortRange `json:"ports,omitempty"`
 
-	// serviceAnnotations are put on the Service of each pod, for instance for external-dns.
+	// serviceAnnotations are put on the Services, for instance for external-dns or a cloud's balancer. $(host) in a value
+	// stands for the name the Service is for: the pod's, or *.<bot>.<domain> where the fleet has one Service.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
-	ServiceAnnotations map[string]string `json:"serviceAnnotations,omitempty"`
+	ServiceAnnotations map[string]AnnotationValue `json:"serviceAnnotations,omitempty"`
 }
+
+// AnnotationValue is the value of an annotation.
+// +kubebuilder:validation:MaxLength=4096
+type AnnotationValue string
 
 // PortRange is inclusive at both ends.
 // +kubebuilder:validation:XValidation:rule="self.from <= self.to",message="from must not be above to"

@@ -63,6 +63,13 @@ func (b *BotBuilder) HostPort(from, to int32) *BotBuilder {
 	return b
 }
 
+// LoadBalancer puts the fleet behind one address with these ports.
+func (b *BotBuilder) LoadBalancer(from, to int32) *BotBuilder {
+	b.HostPort(from, to)
+	b.bot.Spec.Media.Endpoint.Type = v1alpha1.EndpointLoadBalancer
+	return b
+}
+
 // Domain names the pods.
 func (b *BotBuilder) Domain(domain string) *BotBuilder {
 	b.bot.Spec.Media.Endpoint.Domain = domain

@@ -17,7 +17,7 @@ import (
 type Facts struct {
 	// MediaPod whose endpoint it is.
 	MediaPod *v1alpha1.MediaPod
-	// Service of the MediaPod's name; nil if there is none.
+	// Service of the name that ServiceName gives; nil if there is none.
 	Service *corev1.Service
 	// PodPort is the media port the Pod was made with; 0 while there is no Pod.
 	PodPort int32
@@ -25,8 +25,16 @@ type Facts struct {
 	NodeName string
 	// Node of that name; nil if it is not known.
 	Node *corev1.Node
-	// UsedPorts are the node ports of the fleet's other pods, with who uses them.
-	UsedPorts map[int32]string
+	// PortUses says how many other media pods of the cluster have a port of their nodes.
+	PortUses map[int32]int
+	// NodePorts are those of the cluster's other Services, with whose they are.
+	NodePorts map[int32]string
+	// Endpoints are those of the cluster's other media pods, with whose they are.
+	Endpoints map[v1alpha1.Endpoint]string
+	// Bot of the MediaPod; nil if it is gone.
+	Bot *v1alpha1.CallingBot
+	// Fleet are the media pods of the bot that share a Service, this one among them.
+	Fleet []Member
 }
 
 // State is what a strategy found.
@@ -50,9 +58,20 @@ func Observe(f Facts) State {
 	switch f.MediaPod.Spec.Media.Endpoint.Type {
 	case v1alpha1.EndpointHostPort:
 		return hostPort(f)
+	case v1alpha1.EndpointNodePort:
+		return nodePort(f)
+	case v1alpha1.EndpointLoadBalancer:
+		return loadBalancer(f)
+	case v1alpha1.EndpointLoadBalancerPerPod:
+		return loadBalancerPerPod(f)
 	default:
 		return clusterIP(f)
 	}
+}
+
+// OnNode says whether the pods' address is that of their nodes.
+func OnNode(kind v1alpha1.EndpointType) bool {
+	return kind == v1alpha1.EndpointHostPort || kind == v1alpha1.EndpointNodePort
 }
 
 // known is the state of an endpoint that is complete.
@@ -74,3 +93,11 @@ func host(mp *v1alpha1.MediaPod, address string) string {
 
 // Host is the name the pod will have, as far as it can be told before the address is known; else "".
 func Host(mp *v1alpha1.MediaPod) string { return host(mp, "") }
+
+// Wildcard covers the names of all pods of a bot; "" without a domain.
+func Wildcard(bot, domain string) string {
+	if domain == "" {
+		return ""
+	}
+	return "*." + bot + "." + domain
+}

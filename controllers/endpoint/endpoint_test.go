@@ -57,6 +57,12 @@ func service(mp *v1alpha1.MediaPod, change ...func(*corev1.Service)) *corev1.Ser
 	return s
 }
 
+func published(mp *v1alpha1.MediaPod, address string, port int32) *v1alpha1.MediaPod {
+	mp = mp.DeepCopy()
+	mp.Status.Endpoint = &v1alpha1.Endpoint{Host: address, Address: address, Port: port}
+	return mp
+}
+
 func node(addresses ...string) *corev1.Node {
 	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "win-1"}}
 	for i := 0; i < len(addresses); i += 2 {
@@ -67,19 +73,25 @@ func node(addresses ...string) *corev1.Node {
 	return n
 }
 
+// want is what a strategy should find.
+type want struct {
+	Endpoint *v1alpha1.Endpoint
+	Port     int32
+	PodFirst bool
+	Writes   bool
+	Stalled  bool
+	Reason   string
+	Message  string
+}
+
+func found(s endpoint.State) want {
+	return want{s.Endpoint, s.Port, s.PodFirst, s.Service != nil, s.Stalled, s.Reason, s.Message}
+}
+
 func TestObserve(t *testing.T) {
 	cluster := mediaPod(3, plain)
 	ports := mediaPod(3, onHostPort(28550, 28559))
 	bound := node("Hostname", "win-1", "InternalIP", "10.1.0.4", "ExternalIP", "20.0.0.4")
-	type want struct {
-		Endpoint *v1alpha1.Endpoint
-		Port     int32
-		PodFirst bool
-		Writes   bool
-		Stalled  bool
-		Reason   string
-		Message  string
-	}
 	tests := map[string]struct {
 		facts endpoint.Facts
 		want  want
@@ -146,8 +158,8 @@ func TestObserve(t *testing.T) {
 			want{Port: 28553, PodFirst: true, Reason: "WaitingForNode",
 				Message: `node "win-1" is not known; wait for it, or delete the Pod "reception-3"`},
 		},
-		"HostPort, port in use": {
-			endpoint.Facts{MediaPod: ports, UsedPorts: map[int32]string{28553: "reception-0", 28554: "reception-1"}},
+		"HostPort, the port that the fewest have": {
+			endpoint.Facts{MediaPod: ports, PortUses: map[int32]int{28553: 1, 28554: 2}},
 			want{Port: 28555, PodFirst: true, Reason: "WaitingForNode", Message: "port 28555 of the node the Pod will run on; it is not scheduled yet"},
 		},
 		"HostPort, slot beyond the range": {
@@ -158,17 +170,26 @@ func TestObserve(t *testing.T) {
 			endpoint.Facts{MediaPod: mediaPod(3, onHostPort(65535, 65535))},
 			want{Port: 65535, PodFirst: true, Reason: "WaitingForNode", Message: "port 65535 of the node the Pod will run on; it is not scheduled yet"},
 		},
-		"HostPort, every port in use": {
-			endpoint.Facts{MediaPod: mediaPod(3, onHostPort(28550, 28551)), UsedPorts: map[int32]string{28550: "a", 28551: "b"}},
-			want{PodFirst: true, Stalled: true, Reason: "PortsExhausted",
-				Message: "the fleet's pods use every port from 28550 to 28551; widen media.endpoint.ports"},
+		"HostPort, every port in use: one is used again, on another node": {
+			endpoint.Facts{MediaPod: mediaPod(3, onHostPort(28550, 28551)), PortUses: map[int32]int{28550: 1, 28551: 2}},
+			want{Port: 28550, PodFirst: true, Reason: "WaitingForNode", Message: "port 28550 of the node the Pod will run on; it is not scheduled yet"},
+		},
+		"HostPort, two nodes have one address": {
+			endpoint.Facts{MediaPod: ports, PodPort: 28553, NodeName: "win-1", Node: bound,
+				Endpoints: map[v1alpha1.Endpoint]string{{Host: "x", Address: "20.0.0.4", Port: 28553}: "voice/menu-0"}},
+			want{Port: 28553, PodFirst: true, Stalled: true, Reason: "PortConflict",
+				Message: `port 28553 of address 20.0.0.4 leads to media pod "voice/menu-0", on another node with the same address; give each node an address of its own, or widen media.endpoint.ports and delete this media pod`},
+		},
+		"HostPort, two nodes have one address: who was there first stays": {
+			endpoint.Facts{MediaPod: published(ports, "20.0.0.4", 28553), PodPort: 28553, NodeName: "win-1", Node: bound,
+				Endpoints: map[v1alpha1.Endpoint]string{{Host: "x", Address: "20.0.0.4", Port: 28553}: "voice/menu-0"}},
+			want{Endpoint: &v1alpha1.Endpoint{Host: "20.0.0.4", Address: "20.0.0.4", Port: 28553}, Port: 28553, PodFirst: true,
+				Reason: "Assigned", Message: "reached at 20.0.0.4, port 28553, TCP and UDP"},
 		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := endpoint.Observe(tc.facts)
-			got := want{s.Endpoint, s.Port, s.PodFirst, s.Service != nil, s.Stalled, s.Reason, s.Message}
-			if diff := cmp.Diff(tc.want, got); diff != "" {
+			if diff := cmp.Diff(tc.want, found(endpoint.Observe(tc.facts))); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
@@ -177,7 +198,7 @@ func TestObserve(t *testing.T) {
 
 func TestADriftedServiceIsWrittenAgain(t *testing.T) {
 	mp := mediaPod(3, func(e *v1alpha1.MediaEndpoint) {
-		e.ServiceAnnotations = map[string]string{"example.com/dns": "x"}
+		e.ServiceAnnotations = map[string]v1alpha1.AnnotationValue{"example.com/dns": "x"}
 	})
 	tests := map[string]struct {
 		change func(*corev1.Service)

@@ -207,7 +207,7 @@ func TestStatusCountsTheFleet(t *testing.T) {
 }
 
 func TestPortsExhaustedIsSaid(t *testing.T) {
-	seen := &observation{bot: controllertest.Bot("voice", "b").Replicas(3).HostPort(28550, 28551).Object(), revision: newRevision}
+	seen := &observation{bot: controllertest.Bot("voice", "b").Replicas(3).LoadBalancer(28550, 28551).Object(), revision: newRevision}
 	c := statusOf(seen, noon).Conditions
 	if err := controllertest.HasCondition(c, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonPortsExhausted); err != nil {
 		t.Error(err)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/controllers/drain"
+	"github.com/callfleet/callfleet/controllers/endpoint"
 )
 
 // plan is what a pass will do, each item with its reason.
@@ -208,13 +209,9 @@ func freePorts(seen *observation) int {
 	return ports - len(seen.pods)
 }
 
-// portsOf is the size of the bot's port range, if its endpoint has one.
+// portsOf is how many pods the bot's endpoint has ports for, if they are limited.
 func portsOf(bot *v1alpha1.CallingBot) (ports int, limited bool) {
-	endpoint := &bot.Spec.Media.Endpoint
-	if endpoint.Type != v1alpha1.EndpointHostPort || endpoint.Ports == nil {
-		return 0, false
-	}
-	return int(endpoint.Ports.To - endpoint.Ports.From + 1), true
+	return endpoint.Limit(bot.Spec.Media.Endpoint)
 }
 
 // victims are the n pods whose loss costs least: those that are not ready before those that are, then the idle, then by

@@ -164,19 +164,23 @@ func TestPlan(t *testing.T) {
 		},
 
 		"as many pods as ports": {
-			bot: bot(3).HostPort(28550, 28551), pods: []*controllertest.MediaPodBuilder{ready(0)},
+			bot: bot(3).LoadBalancer(28550, 28551), pods: []*controllertest.MediaPodBuilder{ready(0)},
 			want: []string{"create b-1: 1 of 3 pods exist"},
 		},
+		"node ports are free again on other nodes": {
+			bot: bot(3).HostPort(28550, 28551), pods: []*controllertest.MediaPodBuilder{ready(0), ready(1)},
+			want: []string{"create b-2: 2 of 3 pods exist"},
+		},
 		"a draining pod holds its port": {
-			bot: bot(2).HostPort(28550, 28551), pods: []*controllertest.MediaPodBuilder{ready(0), empty(1).Calls(1)},
+			bot: bot(2).LoadBalancer(28550, 28551), pods: []*controllertest.MediaPodBuilder{ready(0), empty(1).Calls(1)},
 			want: []string{"wait b-1: LiveCalls"},
 		},
 		"a rollout without a free port asks one old pod to make room": {
-			bot: bot(2).HostPort(28550, 28551), pods: []*controllertest.MediaPodBuilder{oldReady(0).Calls(2), oldReady(1).Calls(1)},
+			bot: bot(2).LoadBalancer(28550, 28551), pods: []*controllertest.MediaPodBuilder{oldReady(0).Calls(2), oldReady(1).Calls(1)},
 			want: []string{"drain b-1 Rollout: no port is free for a pod of revision rev-new"},
 		},
 		"a rollout without a free port asks one at a time": {
-			bot: bot(2).HostPort(28550, 28551),
+			bot: bot(2).LoadBalancer(28550, 28551),
 			pods: []*controllertest.MediaPodBuilder{oldReady(0).Calls(2),
 				mp(1, oldRevision).Generation(2).Draining(v1alpha1.DrainRollout, noon).Agent("i", 2).Seats(20, 1, 0).Calls(1)},
 			want: []string{"wait b-1: LiveCalls"},

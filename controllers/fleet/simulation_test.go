@@ -83,7 +83,7 @@ func newWorld(seed uint64) *world {
 	w := &world{random: rand.New(rand.NewPCG(seed, 1)), pods: map[string]*truth{}}
 	builder := controllertest.Bot("voice", "b").Replicas(2)
 	if seed%3 == 0 {
-		builder.HostPort(28550, 28550+4)
+		builder.LoadBalancer(28550, 28550+4)
 	}
 	w.bot = builder.Object()
 	return w

@@ -97,11 +97,17 @@ func (r *Reconciler) applyService(ctx context.Context, f *facts, p *plan) error 
 		return nil
 	case f.service == nil && (apierrors.IsConflict(err) || apierrors.IsInvalid(err)):
 		live := &corev1.Service{}
-		if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(f.mediaPod), live); err == nil && !metav1.IsControlledBy(live, f.mediaPod) {
-			p.endpoint = endpoint.ForeignService(f.mediaPod, live)
+		key := types.NamespacedName{Namespace: f.mediaPod.Namespace, Name: *p.applyService.Name}
+		if err := r.APIReader.Get(ctx, key, live); err == nil && !endpoint.Owned(endpointFacts(*f), live) {
+			p.endpoint = endpoint.ForeignService(endpointFacts(*f), live)
 			p.lookAgain(later)
 			return nil
 		}
+	}
+	if reason, message := endpoint.WhyRefused(f.mediaPod, err); reason != "" {
+		p.endpoint.Reason, p.endpoint.Message, p.endpoint.Stalled = reason, message, true
+		p.lookAgain(later)
+		return nil
 	}
 	if refused(err) {
 		p.endpoint.Reason, p.endpoint.Stalled = v1alpha1.ReasonEndpointUnavailable, true

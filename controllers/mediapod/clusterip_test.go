@@ -25,7 +25,7 @@ func TestFromMediaPodToReady(t *testing.T) {
 	w := newWorld(t)
 	mp := w.mediaPod(0, func(mp *v1alpha1.MediaPod) {
 		mp.Spec.Media.Endpoint.Domain = "media.contoso.com"
-		mp.Spec.Media.Endpoint.ServiceAnnotations = map[string]string{"example.com/dns": "yes"}
+		mp.Spec.Media.Endpoint.ServiceAnnotations = map[string]v1alpha1.AnnotationValue{"example.com/dns": "yes"}
 	})
 	pod := w.awaitPod(mp)
 

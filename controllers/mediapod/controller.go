@@ -49,7 +49,7 @@ type Reconciler struct {
 
 // +kubebuilder:rbac:groups=callfleet.dev,resources=mediapods,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=callfleet.dev,resources=mediapods/status,verbs=patch
-// +kubebuilder:rbac:groups=callfleet.dev,resources=callingbots,verbs=get
+// +kubebuilder:rbac:groups=callfleet.dev,resources=callingbots,verbs=get;list;watch
 // +kubebuilder:rbac:groups=callfleet.dev,resources=meetingsessions;calls,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create;patch

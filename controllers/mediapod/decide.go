@@ -102,7 +102,10 @@ func decideEndpoint(f facts, p *plan) {
 }
 
 func endpointFacts(f facts) endpoint.Facts {
-	e := endpoint.Facts{MediaPod: f.mediaPod, Service: f.service, Node: f.node, UsedPorts: f.usedPorts}
+	e := endpoint.Facts{
+		MediaPod: f.mediaPod, Service: f.service, Node: f.node, PortUses: f.others.portUses,
+		NodePorts: f.others.nodePorts, Endpoints: f.others.endpoints, Bot: f.others.bot, Fleet: f.others.fleet,
+	}
 	if f.pod != nil {
 		e.PodPort, e.NodeName = podspec.MediaPort(f.pod), f.pod.Spec.NodeName
 	}

@@ -245,10 +245,13 @@ func TestDecide(t *testing.T) {
 		"HostPort: then the certificate": {
 			settled(onHostPort, func(f *facts) { f.leaf = secretFacts{} }), []string{"issue certificate for 20.0.0.4+20.0.0.4"}, "Ready", "Issuing",
 		},
-		"HostPort: no port is left": {
-			settled(onHostPort, noPod, func(f *facts) {
-				f.mediaPod.Spec.Media.Endpoint.Ports = &v1alpha1.PortRange{From: 28550, To: 28550}
-				f.usedPorts = map[int32]string{28550: "reception-9"}
+		"no port is left": {
+			settled(noPod, func(f *facts) {
+				f.service = nil
+				f.mediaPod.Spec.Media.Endpoint = v1alpha1.MediaEndpoint{
+					Type: v1alpha1.EndpointNodePort, Ports: &v1alpha1.PortRange{From: 28550, To: 28550},
+				}
+				f.others.nodePorts = map[int32]string{28550: "web/shop"}
 			}), []string{"again in 1m0s"}, "PodPending", "Issuing",
 		},
 

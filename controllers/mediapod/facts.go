@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
@@ -26,12 +25,12 @@ type facts struct {
 	pod *corev1.Pod
 	// foreignPod has the MediaPod's name and is not its Pod.
 	foreignPod *corev1.Pod
-	// service of the MediaPod's name, whoever made it; only for endpoints that have one.
+	// service the MediaPod is reached through, whoever made it; only for endpoints that have one.
 	service *corev1.Service
 	// node the Pod runs on; only for endpoints that need it.
 	node *corev1.Node
-	// usedPorts are the node ports of the fleet's other pods; only while there is no Pod yet that settles the port.
-	usedPorts map[int32]string
+	// others are who else has ports and addresses, as far as the endpoint has to keep clear of them.
+	others others
 	// leaf is the Secret the media port's certificate is read from.
 	leaf secretFacts
 	// authority is the Secret of the bot's authority; only with selfSigned.
@@ -49,7 +48,7 @@ func authoritySecretName(bot string) string { return bot + "-media-ca" }
 func (r *Reconciler) observe(ctx context.Context, mp *v1alpha1.MediaPod) (facts, error) {
 	f := facts{mediaPod: mp, now: r.Clock.Now()}
 	for _, read := range []func(context.Context, *facts) error{
-		r.observePod, r.observeService, r.observeNode, r.observePorts, r.observeSecrets, r.observeSessions,
+		r.observePod, r.observeService, r.observeNode, r.observeOthers, r.observeSecrets, r.observeSessions,
 	} {
 		if err := read(ctx, &f); err != nil {
 			return facts{}, err
@@ -101,63 +100,6 @@ func getPod(ctx context.Context, reader client.Reader, mp *v1alpha1.MediaPod) (*
 		return nil, fmt.Errorf("reading the Pod: %w", err)
 	}
 	return pod, nil
-}
-
-func (r *Reconciler) observeService(ctx context.Context, f *facts) error {
-	if podspec.ServiceHosted(f.mediaPod) || f.mediaPod.Spec.Media.Endpoint.Type != v1alpha1.EndpointClusterIP {
-		return nil
-	}
-	service := &corev1.Service{}
-	if err := r.Client.Get(ctx, client.ObjectKeyFromObject(f.mediaPod), service); apierrors.IsNotFound(err) {
-		return nil
-	} else if err != nil {
-		return fmt.Errorf("reading the Service: %w", err)
-	}
-	f.service = service
-	return nil
-}
-
-func (r *Reconciler) observeNode(ctx context.Context, f *facts) error {
-	if f.mediaPod.Spec.Media.Endpoint.Type != v1alpha1.EndpointHostPort || f.pod == nil || f.pod.Spec.NodeName == "" {
-		return nil
-	}
-	node := &corev1.Node{}
-	if err := r.Client.Get(ctx, types.NamespacedName{Name: f.pod.Spec.NodeName}, node); apierrors.IsNotFound(err) {
-		return nil
-	} else if err != nil {
-		return fmt.Errorf("reading node %s: %w", f.pod.Spec.NodeName, err)
-	}
-	f.node = node
-	return nil
-}
-
-func (r *Reconciler) observePorts(ctx context.Context, f *facts) error {
-	if f.mediaPod.Spec.Media.Endpoint.Type != v1alpha1.EndpointHostPort || f.pod != nil {
-		return nil
-	}
-	f.usedPorts = map[int32]string{}
-	fleet := []client.ListOption{
-		client.InNamespace(f.mediaPod.Namespace), client.MatchingLabels{v1alpha1.LabelBot: f.mediaPod.Spec.BotRef.Name},
-	}
-	pods := &corev1.PodList{}
-	if err := r.Client.List(ctx, pods, fleet...); err != nil {
-		return fmt.Errorf("listing the fleet's Pods: %w", err)
-	}
-	for i := range pods.Items {
-		if pod := &pods.Items[i]; pod.Name != f.mediaPod.Name {
-			f.usedPorts[podspec.MediaPort(pod)] = pod.Name
-		}
-	}
-	members := &v1alpha1.MediaPodList{}
-	if err := r.Client.List(ctx, members, fleet...); err != nil {
-		return fmt.Errorf("listing the fleet: %w", err)
-	}
-	for _, other := range members.Items {
-		if other.Name != f.mediaPod.Name && other.Status.Endpoint != nil {
-			f.usedPorts[other.Status.Endpoint.Port] = other.Name
-		}
-	}
-	return nil
 }
 
 func (r *Reconciler) observeSecrets(ctx context.Context, f *facts) (err error) {

@@ -80,7 +80,7 @@ func TestHostPort(t *testing.T) {
 	})
 }
 
-func TestHostPortsOfAFleetDiffer(t *testing.T) {
+func TestHostPortsAreUsedAgainOnlyWhenTheRangeIsUsedUp(t *testing.T) {
 	w := newWorld(t)
 	// A pod of an older configuration, whose range began one higher, has the port that slot 1 would get now.
 	old := w.mediaPod(0, onHostPort(28551, 28559))
@@ -90,15 +90,28 @@ func TestHostPortsOfAFleetDiffer(t *testing.T) {
 	if port := podspec.MediaPort(w.awaitPod(w.mediaPod(1, onHostPort(28550, 28552)))); port != 28552 {
 		t.Errorf("slot 1 has port %d, want 28552: 28551 is in use", port)
 	}
-	if port := podspec.MediaPort(w.awaitPod(w.mediaPod(2, onHostPort(28550, 28552)))); port != 28550 {
+	third := w.awaitPod(w.mediaPod(2, onHostPort(28550, 28552)))
+	if port := podspec.MediaPort(third); port != 28550 {
 		t.Errorf("slot 2 has port %d, want 28550: the others are in use", port)
 	}
-	full := w.mediaPod(3, onHostPort(28550, 28552))
-	got := w.awaitCondition(full, v1alpha1.ConditionEndpointReady, metav1.ConditionFalse, v1alpha1.ReasonPortsExhausted)
-	if want := "the fleet's pods use every port from 28550 to 28552; widen media.endpoint.ports"; got != want {
-		t.Errorf("message %q, want %q", got, want)
+	again := w.mediaPod(3, onHostPort(28550, 28552))
+	fourth := w.awaitPod(again)
+	if port := podspec.MediaPort(fourth); port != 28550 {
+		t.Errorf("slot 3 has port %d, want 28550: all have one user, and it is its own", port)
 	}
-	w.awaitCondition(full, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonPortsExhausted)
+
+	// On nodes of their own both are reached. Where two nodes have one address, the second pod would not be.
+	one, two := w.node("win-1", "ExternalIP", "20.0.0.4"), w.node("win-2", "ExternalIP", "20.0.0.4")
+	w.schedule(third, one.Name)
+	w.awaitCondition(mediaPodOf(third), v1alpha1.ConditionEndpointReady, metav1.ConditionTrue, v1alpha1.ReasonAssigned)
+	w.schedule(fourth, two.Name)
+	w.awaitCondition(again, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonPortConflict)
+	w.readdress(two, "ExternalIP", "20.0.0.5")
+	w.awaitCondition(again, v1alpha1.ConditionEndpointReady, metav1.ConditionTrue, v1alpha1.ReasonAssigned)
+}
+
+func mediaPodOf(pod *corev1.Pod) *v1alpha1.MediaPod {
+	return &v1alpha1.MediaPod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}
 }
 
 func TestANodeWithoutAddressIsWaitedFor(t *testing.T) {

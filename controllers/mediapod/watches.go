@@ -58,6 +58,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Owns(&corev1.Pod{}).
 		Owns(&corev1.Service{}).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.usersOfSecret)).
+		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(r.sharersOfService)).
+		Watches(&v1alpha1.CallingBot{}, handler.EnqueueRequestsFromMapFunc(r.sharersOfBot), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(r.podsOnNode), builder.WithPredicates(addressChanges)).
 		Watches(&v1alpha1.MeetingSession{}, bindingChanges).
 		Watches(&v1alpha1.Call{}, bindingChanges).
@@ -91,10 +93,30 @@ func (r *Reconciler) usersOfSecret(ctx context.Context, secret client.Object) []
 	}, client.InNamespace(secret.GetNamespace()))
 }
 
+// sharersOfService finds the MediaPods behind a Service that is their fleet's.
+func (r *Reconciler) sharersOfService(ctx context.Context, service client.Object) []reconcile.Request {
+	bot := service.GetLabels()[v1alpha1.LabelBot]
+	if service.GetName() != endpoint.SharedServiceName(bot) {
+		return nil
+	}
+	return r.sharers(ctx, service.GetNamespace(), bot)
+}
+
+// sharersOfBot finds the MediaPods whose Service follows the bot.
+func (r *Reconciler) sharersOfBot(ctx context.Context, bot client.Object) []reconcile.Request {
+	return r.sharers(ctx, bot.GetNamespace(), bot.GetName())
+}
+
+func (r *Reconciler) sharers(ctx context.Context, namespace, bot string) []reconcile.Request {
+	return r.mediaPods(ctx, func(mp *v1alpha1.MediaPod) bool {
+		return mp.Spec.BotRef.Name == bot && mp.Spec.Media.Endpoint.Type == v1alpha1.EndpointLoadBalancer
+	}, client.InNamespace(namespace))
+}
+
 // podsOnNode finds the MediaPods whose address is the node's.
 func (r *Reconciler) podsOnNode(ctx context.Context, node client.Object) []reconcile.Request {
 	return r.mediaPods(ctx, func(mp *v1alpha1.MediaPod) bool {
-		return mp.Status.NodeName == node.GetName() && mp.Spec.Media.Endpoint.Type == v1alpha1.EndpointHostPort
+		return mp.Status.NodeName == node.GetName() && endpoint.OnNode(mp.Spec.Media.Endpoint.Type)
 	})
 }
 

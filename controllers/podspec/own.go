@@ -3,7 +3,9 @@
 package podspec
 
 import (
+	"fmt"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,8 +33,9 @@ const (
 	CADirectory          = "/var/run/callfleet/ca"
 	StorageDirectory     = "/var/run/callfleet/storage"
 
-	mediaTCP = "media-tcp"
-	mediaUDP = "media-udp"
+	// MediaTCP and MediaUDP name the two sides of the media port, except behind a shared Service.
+	MediaTCP = "media-tcp"
+	MediaUDP = "media-udp"
 
 	podIndex = "apps.kubernetes.io/pod-index"
 	// labelPrefix is what the labels of the operator start with; selectors are built from them.
@@ -124,9 +127,13 @@ func ports(in Input) []corev1.ContainerPort {
 	}
 	var list []corev1.ContainerPort
 	if !ServiceHosted(in.MediaPod) {
+		tcp, udp := MediaTCP, MediaUDP
+		if in.MediaPod.Spec.Media.Endpoint.Type == v1alpha1.EndpointLoadBalancer {
+			tcp, udp = MediaPortName(in.MediaPort, corev1.ProtocolTCP), MediaPortName(in.MediaPort, corev1.ProtocolUDP)
+		}
 		list = append(list,
-			corev1.ContainerPort{Name: mediaTCP, ContainerPort: in.MediaPort, HostPort: hostPort, Protocol: corev1.ProtocolTCP},
-			corev1.ContainerPort{Name: mediaUDP, ContainerPort: in.MediaPort, HostPort: hostPort, Protocol: corev1.ProtocolUDP},
+			corev1.ContainerPort{Name: tcp, ContainerPort: in.MediaPort, HostPort: hostPort, Protocol: corev1.ProtocolTCP},
+			corev1.ContainerPort{Name: udp, ContainerPort: in.MediaPort, HostPort: hostPort, Protocol: corev1.ProtocolUDP},
 		)
 	}
 	return append(list,
@@ -134,6 +141,12 @@ func ports(in Input) []corev1.ContainerPort {
 		corev1.ContainerPort{Name: "control", ContainerPort: ControlPort, Protocol: corev1.ProtocolTCP},
 		corev1.ContainerPort{Name: "health", ContainerPort: HealthPort, Protocol: corev1.ProtocolTCP},
 	)
+}
+
+// MediaPortName names the media port of a pod behind a Service that is the whole fleet's: by the name, each port of the
+// Service leads to the one pod that has it. A port's name has at most 15 characters.
+func MediaPortName(port int32, protocol corev1.Protocol) string {
+	return fmt.Sprintf("media-%d-%s", port, strings.ToLower(string(protocol)))
 }
 
 func volumes(mp *v1alpha1.MediaPod) []corev1.Volume {

@@ -121,8 +121,20 @@ func MediaPort(pod *corev1.Pod) int32 {
 			continue
 		}
 		for _, p := range c.Ports {
-			if p.Name == mediaTCP {
+			if p.Name == MediaTCP || p.Name == MediaPortName(p.ContainerPort, corev1.ProtocolTCP) {
 				return p.ContainerPort
+			}
+		}
+	}
+	return 0
+}
+
+// HostPort is the port of its node that a rendered Pod was given; 0 for a Pod that has none.
+func HostPort(pod *corev1.Pod) int32 {
+	for _, c := range pod.Spec.Containers {
+		for _, p := range c.Ports {
+			if c.Name == ContainerName && p.Name == MediaTCP {
+				return p.HostPort
 			}
 		}
 	}

@@ -92,22 +92,40 @@ func TestCallingBot(t *testing.T) {
 		"HostPort with ports": {bot().HostPort(28550, 28550), accepted},
 		"HostPort without ports": {
 			change(func(s *v1alpha1.CallingBotSpec) { s.Media.Endpoint.Type = v1alpha1.EndpointHostPort }),
-			"ports is given with type: HostPort and only then",
+			"types HostPort and LoadBalancer need ports",
+		},
+		"LoadBalancer with ports": {bot().LoadBalancer(28550, 28799), accepted},
+		"LoadBalancer without ports": {
+			change(func(s *v1alpha1.CallingBotSpec) { s.Media.Endpoint.Type = v1alpha1.EndpointLoadBalancer }),
+			"types HostPort and LoadBalancer need ports",
+		},
+		"LoadBalancer with more ports than a Service should have": {bot().LoadBalancer(28550, 28800), "type LoadBalancer takes at most 250 ports"},
+		"NodePort without ports": {
+			change(func(s *v1alpha1.CallingBotSpec) { s.Media.Endpoint.Type = v1alpha1.EndpointNodePort }), accepted,
+		},
+		"NodePort with ports": {endpointType(v1alpha1.EndpointNodePort, bot().HostPort(30100, 30199)), accepted},
+		"LoadBalancerPerPod": {
+			change(func(s *v1alpha1.CallingBotSpec) { s.Media.Endpoint.Type = v1alpha1.EndpointLoadBalancerPerPod }), accepted,
 		},
 		"ports with ClusterIP": {
-			bot().HostPort(28550, 28559).With(func(b *v1alpha1.CallingBot) { b.Spec.Media.Endpoint.Type = v1alpha1.EndpointClusterIP }),
-			"ports is given with type: HostPort and only then",
+			endpointType(v1alpha1.EndpointClusterIP, bot().HostPort(28550, 28559)),
+			"ports is given with types HostPort, LoadBalancer and NodePort; leave it out",
+		},
+		"ports with LoadBalancerPerPod": {
+			endpointType(v1alpha1.EndpointLoadBalancerPerPod, bot().HostPort(28550, 28559)),
+			"ports is given with types HostPort, LoadBalancer and NodePort; leave it out",
 		},
 		"ports the wrong way round":      {bot().HostPort(28551, 28550), "from must not be above to"},
 		"a privileged port":              {bot().HostPort(1023, 28550), "spec.media.endpoint.ports.from in body should be greater than or equal to 1024"},
 		"a port that does not exist":     {bot().HostPort(28550, 65536), "spec.media.endpoint.ports.to in body should be less than or equal to 65535"},
-		"an endpoint type of the future": {change(func(s *v1alpha1.CallingBotSpec) { s.Media.Endpoint.Type = "LoadBalancer" }), `Unsupported value: "LoadBalancer"`},
-		"annotations for a Service": {
-			change(func(s *v1alpha1.CallingBotSpec) { s.Media.Endpoint.ServiceAnnotations = map[string]string{"a": "b"} }), accepted,
-		},
+		"an endpoint type of the future": {change(func(s *v1alpha1.CallingBotSpec) { s.Media.Endpoint.Type = "Gateway" }), `Unsupported value: "Gateway"`},
+		"annotations for a Service":      {annotated(bot(), "b"), accepted},
 		"annotations without a Service": {
-			bot().HostPort(28550, 28559).With(func(b *v1alpha1.CallingBot) { b.Spec.Media.Endpoint.ServiceAnnotations = map[string]string{"a": "b"} }),
-			"serviceAnnotations needs a type that makes a Service: ClusterIP",
+			annotated(bot().HostPort(28550, 28559), "b"), "serviceAnnotations needs a type that makes a Service, which HostPort does not",
+		},
+		"the host in an annotation": {annotated(bot().Domain("media.contoso.com"), "$(host)"), accepted},
+		"the host in an annotation, without a domain": {
+			annotated(bot(), "x $(host)"), "$(host) in serviceAnnotations stands for a name, which pods have only with a domain",
 		},
 		"a domain":             {bot().Domain("media.contoso.com"), accepted},
 		"a domain in capitals": {bot().Domain("Media.contoso.com"), "spec.media.endpoint.domain in body should match"},
@@ -262,4 +280,14 @@ func TestMediaPod(t *testing.T) {
 		obj := pod(slot).With(tc.from).Object()
 		t.Run(name, func(t *testing.T) { update(t, obj, tc.change, tc.want) })
 	}
+}
+
+func endpointType(kind v1alpha1.EndpointType, b *controllertest.BotBuilder) *controllertest.BotBuilder {
+	return b.With(func(b *v1alpha1.CallingBot) { b.Spec.Media.Endpoint.Type = kind })
+}
+
+func annotated(b *controllertest.BotBuilder, value v1alpha1.AnnotationValue) *controllertest.BotBuilder {
+	return b.With(func(b *v1alpha1.CallingBot) {
+		b.Spec.Media.Endpoint.ServiceAnnotations = map[string]v1alpha1.AnnotationValue{"a": value}
+	})
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
@@ -88,6 +89,47 @@ func TestAHostPortFleetIsHeard(t *testing.T) {
 	}
 	clearVoice(t, "echo through a host port", speakAndListen(t, ada))
 	end(t, s)
+}
+
+// TestFleetsBehindABalancerAreHeard: two pods share an address, and each is reached at its own port of it; then pods with a
+// Service of their own.
+func TestFleetsBehindABalancerAreHeard(t *testing.T) {
+	for name, kind := range map[string]callfleetv1.EndpointType{
+		"shared": callfleetv1.EndpointLoadBalancer, "owned": callfleetv1.EndpointLoadBalancerPerPod, "nodeport": callfleetv1.EndpointNodePort,
+	} {
+		t.Run(name, func(t *testing.T) {
+			bot := value[*callfleetv1.CallingBot](t)(world.Bot())
+			pods := int32(1)
+			if kind == callfleetv1.EndpointLoadBalancer {
+				pods = 2
+			}
+			bot.Name, bot.Spec.Replicas, bot.Spec.Capacity.Seats = name, ptr.To(pods), 1
+			bot.Spec.Media.Endpoint = callfleetv1.MediaEndpoint{Type: kind}
+			if kind == callfleetv1.EndpointLoadBalancer {
+				bot.Spec.Media.Endpoint.Ports = &callfleetv1.PortRange{From: 28550, To: 28553}
+			}
+			startBot(t, bot)
+			places := map[callfleetv1.Endpoint]bool{}
+			var sessions []*callfleetv1.MeetingSession
+			for i := range pods { // one seat each, so that the second goes to the other pod
+				m, ada := meeting(t)
+				s := inMeeting(t, m, func(s *callfleetv1.MeetingSession) {
+					s.Name, s.Spec.BotRef.Name = fmt.Sprintf("%s-%d", s.Name, i), bot.Name
+				})
+				mp := &callfleetv1.MediaPod{}
+				must(t, world.Client.Get(t.Context(), client.ObjectKey{Namespace: s.Namespace, Name: s.Status.MediaPod}, mp))
+				places[*mp.Status.Endpoint] = true
+				clearVoice(t, "echo of "+mp.Name, speakAndListen(t, ada))
+				sessions = append(sessions, s)
+			}
+			for _, s := range sessions {
+				end(t, s)
+			}
+			if len(places) != int(pods) {
+				t.Errorf("%d pods are at %v", pods, places)
+			}
+		})
+	}
 }
 
 // freePortRange finds n ports in a row that nobody listens on, and that no other run looks at.
