@@ -3,9 +3,11 @@
 package certificate
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -39,30 +41,43 @@ var leaf = sync.OnceValue(func() map[string][]byte {
 	return data
 })
 
-// stranger is a certificate nobody here made: ECDSA, PKCS #8 or SEC 1, any names.
-func stranger(t *testing.T, notBefore, notAfter time.Time, names []string, ips ...net.IP) map[string][]byte {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+// keys of every kind, made once.
+var (
+	strangersKey = sync.OnceValue(func() crypto.Signer { return must(rsa.GenerateKey(rand.Reader, 2048)) })
+	anotherKey   = sync.OnceValue(func() crypto.Signer { return must(rsa.GenerateKey(rand.Reader, 2048)) })
+	shortKey     = sync.OnceValue(func() crypto.Signer { return must(rsa.GenerateKey(rand.Reader, 1024)) })
+	curveKey     = sync.OnceValue(func() crypto.Signer { return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) })
+)
+
+func must[T any](value T, err error) T {
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
+	return value
+}
+
+// stranger is a certificate nobody here made, with any names.
+func stranger(t *testing.T, key crypto.Signer, notBefore, notAfter time.Time, names []string, ips ...net.IP) map[string][]byte {
+	t.Helper()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "0.reception.media.contoso.com"},
 		NotBefore: notBefore, NotAfter: notAfter, DNSNames: names, IPAddresses: ips,
 	}
-	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
+	return pair(t, must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)), key)
+}
+
+// pair is the data of a Secret as other tools write it: PKCS #1, or SEC 1 with parameters.
+func pair(t *testing.T, certificate []byte, key crypto.Signer) map[string][]byte {
+	t.Helper()
+	data := map[string][]byte{"tls.crt": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})}
+	switch key := key.(type) {
+	case *rsa.PrivateKey:
+		data["tls.key"] = pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+	case *ecdsa.PrivateKey:
+		data["tls.key"] = append([]byte("-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"),
+			pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: must(x509.MarshalECPrivateKey(key))})...)
 	}
-	encoded, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return map[string][]byte{
-		"tls.crt": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw}),
-		"tls.key": append([]byte("-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"),
-			pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: encoded})...),
-	}
+	return data
 }
 
 func with(data map[string][]byte, key string, value []byte) map[string][]byte {
@@ -75,10 +90,12 @@ func with(data map[string][]byte, key string, value []byte) map[string][]byte {
 }
 
 func TestUsable(t *testing.T) {
-	good := stranger(t, start.Add(-day), start.Add(30*day), []string{"*.reception.media.contoso.com"}, net.ParseIP("20.0.0.1"))
-	other := stranger(t, start.Add(-day), start.Add(30*day), []string{"a.example.com", "*.b.example.com"})
-	nameless := stranger(t, start.Add(-day), start.Add(30*day), nil)
-	many := stranger(t, start.Add(-day), start.Add(30*day), []string{"a.x", "b.x", "c.x", "d.x", "e.x"}, net.ParseIP("::1"))
+	good := stranger(t, strangersKey(), start.Add(-day), start.Add(30*day), []string{"*.reception.media.contoso.com"}, net.ParseIP("20.0.0.1"))
+	other := stranger(t, anotherKey(), start.Add(-day), start.Add(30*day), []string{"a.example.com", "*.b.example.com"})
+	nameless := stranger(t, strangersKey(), start.Add(-day), start.Add(30*day), nil)
+	many := stranger(t, strangersKey(), start.Add(-day), start.Add(30*day), []string{"a.x", "b.x", "c.x", "d.x", "e.x"}, net.ParseIP("::1"))
+	curve := stranger(t, curveKey(), start.Add(-day), start.Add(30*day), []string{"*.reception.media.contoso.com"})
+	short := stranger(t, shortKey(), start.Add(-day), start.Add(30*day), []string{"*.reception.media.contoso.com"})
 	const host = "0.reception.media.contoso.com"
 	tests := map[string]struct {
 		data   map[string][]byte
@@ -106,8 +123,15 @@ func TestUsable(t *testing.T) {
 			with(good, "tls.key", other["tls.key"]), []string{host}, start,
 			"CertificateInvalid", `Secret "media": tls.key is not the key of the certificate in tls.crt; store the two that belong together`,
 		},
+		"an EC certificate": {
+			curve, []string{host}, start, "CertificateInvalid",
+			`Secret "media": the certificate has a key of type ECDSA, and the media platform takes RSA only; have one issued for an RSA key of at least 2048 bits`,
+		},
+		"a short key": {
+			short, []string{host}, start, "CertificateInvalid", `Secret "media": the certificate's RSA key has 1024 bits; have one issued for a key of at least 2048`,
+		},
 		"an RSA key for an EC certificate": {
-			with(good, "tls.key", leaf()["tls.key"]), []string{host}, start,
+			with(curve, "tls.key", leaf()["tls.key"]), []string{host}, start,
 			"CertificateInvalid", `Secret "media": tls.key is not the key of the certificate in tls.crt; store the two that belong together`,
 		},
 		"expired":       {good, []string{host}, start.Add(30 * day), "Expired", `Secret "media": the certificate expired at 2026-03-31T12:00:00Z; renew it`},
@@ -129,6 +153,56 @@ func TestUsable(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTheChainLeadsUp: root, intermediate and pod, and what a Secret may hold of them.
+func TestTheChainLeadsUp(t *testing.T) {
+	keys := map[string]crypto.Signer{"root": strangersKey(), "middle": anotherKey(), "pod": strangersKey(), "stray": curveKey()}
+	made := func(name string, by *x509.Certificate, notAfter time.Time) *x509.Certificate {
+		template := &x509.Certificate{
+			SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: start.Add(-day), NotAfter: notAfter,
+			DNSNames: []string{name}, IsCA: by == nil || name != "pod", BasicConstraintsValid: true, SubjectKeyId: []byte(name),
+		}
+		if by == nil {
+			by = template
+		}
+		return must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, template, by, keys[name].Public(), keys[by.Subject.CommonName]))))
+	}
+	root, stray := made("root", nil, start.Add(99*day)), made("stray", nil, start.Add(99*day))
+	middle := made("middle", root, start.Add(9*day))
+	leaf := made("pod", middle, start.Add(30*day))
+	tests := map[string]struct {
+		shown, roots []*x509.Certificate
+		now          time.Time
+		reason, want string
+	}{
+		"whole":                    {[]*x509.Certificate{leaf, middle, root}, []*x509.Certificate{root}, start, "Issued", ""},
+		"without the root":         {[]*x509.Certificate{leaf, middle}, []*x509.Certificate{stray, root}, start, "Issued", ""},
+		"nobody says who the root": {[]*x509.Certificate{leaf}, nil, start, "Issued", ""},
+		"the intermediate missing": {[]*x509.Certificate{leaf}, []*x509.Certificate{root}, start, "CertificateInvalid",
+			`Secret "media": the certificates in tls.crt end with "pod", which none in ca.crt signed; add the intermediates that are missing, or correct ca.crt`},
+		"in the wrong order": {[]*x509.Certificate{leaf, root, middle}, nil, start, "CertificateInvalid",
+			`Secret "media": certificate 2 in tls.crt, "root", did not sign the one before it; store the pod's certificate first, then its issuer's, then that one's issuer's`},
+		"the intermediate expired": {[]*x509.Certificate{leaf, middle}, nil, start.Add(9 * day), "Expired",
+			`Secret "media": certificate 2 in tls.crt, "middle", expired at 2026-03-10T12:00:00Z; store the chain as it is now`},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			data := pair(t, nil, keys["pod"])
+			data["tls.crt"], data["ca.crt"] = encoded(tc.shown), encoded(tc.roots)
+			got := Usable(Facts{Secret: "media", Pair: Read(data), Names: []string{"pod"}, Now: tc.now})
+			if got.Reason != tc.reason || !got.OK && got.Message != tc.want {
+				t.Errorf("got  %s: %s\nwant %s: %s", got.Reason, got.Message, tc.reason, tc.want)
+			}
+		})
+	}
+}
+
+func encoded(list []*x509.Certificate) (raw []byte) {
+	for _, c := range list {
+		raw = append(raw, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
+	}
+	return raw
 }
 
 func TestFresh(t *testing.T) {

@@ -3,6 +3,7 @@
 package certificate
 
 import (
+	"crypto/rsa"
 	"crypto/x509"
 	"fmt"
 	"net"
@@ -38,12 +39,12 @@ type check func(Facts) (reason, message string)
 
 // Usable says whether a user's certificate can be shown for a pod.
 func Usable(f Facts) Verdict {
-	return ask(f, readable, keyBelongs, begun, notExpired, covers)
+	return ask(f, readable, keyBelongs, isRSA, begun, notExpired, chained, covers)
 }
 
 // Fresh says whether a certificate that the operator issued can stay. If not, another is issued.
 func Fresh(f Facts) Verdict {
-	return ask(f, readable, keyBelongs, begun, notExpired, signed, covers, beforeRenewal)
+	return ask(f, readable, keyBelongs, isRSA, begun, notExpired, signed, covers, beforeRenewal)
 }
 
 // RenewalTime is when two thirds of a certificate's life are over: time enough to notice that a renewal fails.
@@ -74,6 +75,58 @@ func keyBelongs(f Facts) (string, string) {
 			"Secret %q: tls.key is not the key of the certificate in tls.crt; store the two that belong together", f.Secret)
 	}
 	return "", ""
+}
+
+// isRSA: Microsoft's media platform takes no other keys, and a fleet should not find that out in its first call.
+func isRSA(f Facts) (string, string) {
+	c := f.Pair.Certificate
+	key, is := c.PublicKey.(*rsa.PublicKey)
+	if !is {
+		return v1alpha1.ReasonCertificateInvalid, fmt.Sprintf(
+			"Secret %q: the certificate has a key of type %s, and the media platform takes RSA only; have one issued for an RSA key of at least %d bits",
+			f.Secret, c.PublicKeyAlgorithm, keyBits)
+	}
+	if bits := key.N.BitLen(); bits < keyBits {
+		return v1alpha1.ReasonCertificateInvalid, fmt.Sprintf(
+			"Secret %q: the certificate's RSA key has %d bits; have one issued for a key of at least %d", f.Secret, bits, keyBits)
+	}
+	return "", ""
+}
+
+// chained: whoever connects is shown what is in tls.crt and no more. An intermediate that is missing at its end cannot be told
+// from a root that everybody has; the probe from outside finds that.
+func chained(f Facts) (string, string) {
+	last := f.Pair.Certificate
+	for i, issuer := range f.Pair.Chain {
+		if last.CheckSignatureFrom(issuer) != nil {
+			return v1alpha1.ReasonCertificateInvalid, fmt.Sprintf(
+				"Secret %q: certificate %d in tls.crt, %s, did not sign the one before it; store the pod's certificate first, then its issuer's, then that one's issuer's",
+				f.Secret, i+2, nameOf(issuer))
+		}
+		if !f.Now.Before(issuer.NotAfter) {
+			return v1alpha1.ReasonExpired, fmt.Sprintf("Secret %q: certificate %d in tls.crt, %s, expired at %s; store the chain as it is now",
+				f.Secret, i+2, nameOf(issuer), timeOf(issuer.NotAfter))
+		}
+		last = issuer
+	}
+	if len(f.Pair.Roots) == 0 {
+		return "", ""
+	}
+	for _, root := range f.Pair.Roots {
+		if last.Equal(root) || last.CheckSignatureFrom(root) == nil {
+			return "", ""
+		}
+	}
+	return v1alpha1.ReasonCertificateInvalid, fmt.Sprintf(
+		"Secret %q: the certificates in tls.crt end with %s, which none in ca.crt signed; add the intermediates that are missing, or correct ca.crt",
+		f.Secret, nameOf(last))
+}
+
+func nameOf(c *x509.Certificate) string {
+	if c.Subject.CommonName != "" {
+		return fmt.Sprintf("%q", c.Subject.CommonName)
+	}
+	return fmt.Sprintf("%q", c.Subject.String())
 }
 
 func begun(f Facts) (string, string) {

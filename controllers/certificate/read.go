@@ -25,6 +25,10 @@ const CAKey = "ca.crt"
 type Pair struct {
 	// Certificate is the first of tls.crt, the one that is shown for the pod; nil with Problem.
 	Certificate *x509.Certificate
+	// Chain are the certificates that follow it in tls.crt: its issuer, that one's issuer, and so on.
+	Chain []*x509.Certificate
+	// Roots are those in ca.crt; empty if there are none.
+	Roots []*x509.Certificate
 	// KeyMatches says that tls.key is the key of Certificate.
 	KeyMatches bool
 	// Problem says why the Secret cannot be read, in words that follow "Secret "x": ". "" if it can.
@@ -33,7 +37,7 @@ type Pair struct {
 
 // Read reads the data of a Secret of type kubernetes.io/tls. It always answers; what is wrong is in the answer.
 func Read(data map[string][]byte) Pair {
-	certificate, err := readCertificate(data[corev1.TLSCertKey])
+	shown, err := readCertificates(data[corev1.TLSCertKey])
 	if err != nil {
 		return Pair{Problem: err.Error()}
 	}
@@ -41,15 +45,29 @@ func Read(data map[string][]byte) Pair {
 	if err != nil {
 		return Pair{Problem: err.Error()}
 	}
-	return Pair{Certificate: certificate, KeyMatches: belongs(key, certificate)}
+	pair := Pair{Certificate: shown[0], Chain: shown[1:], KeyMatches: belongs(key, shown[0])}
+	if roots, err := readCertificates(data[CAKey]); err == nil { // it may be absent, and nothing is shown from it
+		pair.Roots = roots
+	}
+	return pair
 }
 
 // Errors below never quote what was read: half of it is a private key.
 
 func readCertificate(raw []byte) (*x509.Certificate, error) {
+	all, err := readCertificates(raw)
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+// readCertificates gives at least one, or an error.
+func readCertificates(raw []byte) ([]*x509.Certificate, error) {
 	if len(raw) == 0 {
 		return nil, errors.New("it has no tls.crt")
 	}
+	var all []*x509.Certificate
 	for block, rest := pem.Decode(raw); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
 			continue
@@ -58,9 +76,12 @@ func readCertificate(raw []byte) (*x509.Certificate, error) {
 		if err != nil {
 			return nil, fmt.Errorf("tls.crt cannot be read: %w", err)
 		}
-		return certificate, nil
+		all = append(all, certificate)
 	}
-	return nil, errors.New("tls.crt holds no PEM certificate")
+	if len(all) == 0 {
+		return nil, errors.New("tls.crt holds no PEM certificate")
+	}
+	return all, nil
 }
 
 func readKey(raw []byte) (crypto.Signer, error) {
