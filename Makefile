@@ -27,6 +27,9 @@ KEEP ?=
 # Beside that of the demo, so that ending one leaves the other alone.
 DEVCLUSTER = --dir .devcluster/local
 
+# The newest whose controller can be had as one module.
+CERT_MANAGER = github.com/cert-manager/cert-manager@v1.11.5
+
 GO        := go
 GOBUILD    = CGO_ENABLED=0 $(GO) build -trimpath
 CONTROLLER_GEN = $(GO) tool -modfile=hack/tools/go.mod controller-gen
@@ -120,6 +123,13 @@ test-unit: ## Run all tests but the end-to-end ones, with the race detector
 	echo "==> tests with an API server $$race" && \
 	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/devcluster assets etcd kube-apiserver kube-controller-manager kubectl) \
 		$(GO) test $$race -p 1 -timeout 15m $$($(SLOW))
+
+.PHONY: cert-manager
+cert-manager: ## Build cert-manager's controller, once per machine: where it is there, tests have it issue certificates
+	@echo "==> cert-manager"
+	@dir=$$(cd "$$(mktemp -d)" && $(GO) mod download -json $(CERT_MANAGER) | sed -n 's/.*"Dir": "\(.*\)",.*/\1/p') && [ -n "$$dir" ] && \
+	CGO_ENABLED=0 $(GO) build -C "$$dir" -mod=readonly \
+		-o "$${XDG_CACHE_HOME:-$$HOME/.cache}/callfleet/cert-manager-$$(echo $(CERT_MANAGER) | cut -d@ -f2)/controller" ./cmd/controller
 
 .PHONY: e2e
 e2e: ## Run the end-to-end tests on a dev cluster

@@ -96,6 +96,10 @@ const (
 	ReasonPodConflict        = "PodConflict"
 	// ReasonIssuing: the operator is about to make the certificate.
 	ReasonIssuing = "Issuing"
+	// ReasonCertManagerMissing: the certificate is to come from cert-manager, which the cluster does not have.
+	ReasonCertManagerMissing = "CertManagerMissing"
+	// ReasonIssuanceFailed: cert-manager says that the certificate could not be issued.
+	ReasonIssuanceFailed = "IssuanceFailed"
 	// ReasonPodNotReady: the process started, but its readiness probe fails or its node is lost.
 	ReasonPodNotReady = "PodNotReady"
 	// ReasonPodRejected: the API server refuses the Pod, by validation, quota or Pod Security.

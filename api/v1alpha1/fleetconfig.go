@@ -198,6 +198,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="(self.hosting == 'Service') != has(self.endpoint)",message="endpoint is given with hosting: Application and only then"
 // +kubebuilder:validation:XValidation:rule="(self.hosting == 'Service') != has(self.certificate)",message="certificate is given with hosting: Application and only then"
 // +kubebuilder:validation:XValidation:rule="self.hosting != 'Service' || !has(self.recordings)",message="recordings needs hosting: Application, as the pod hears nothing of a call whose media the service hosts"
+// +kubebuilder:validation:XValidation:rule="!has(self.certificate) || !has(self.certificate.issuerRef) || (has(self.certificate.scope) && self.certificate.scope == 'Pod') || (has(self.endpoint) && has(self.endpoint.domain))",message="a certificate for the whole bot needs endpoint.domain; set it, or scope: Pod"
 type Media struct {
 	// hosting says who handles the media.
 	// +optional
@@ -272,7 +273,8 @@ type PortRange struct {
 
 // MediaCertificate is where the certificate of the media port comes from. The real service accepts only a certificate
 // from a public authority that covers the pod's name; selfSigned is for far sides that can be told to trust it.
-// +kubebuilder:validation:XValidation:rule="has(self.selfSigned) != has(self.secretName)",message="exactly one of selfSigned and secretName must be set"
+// +kubebuilder:validation:XValidation:rule="[has(self.selfSigned), has(self.secretName), has(self.issuerRef)].filter(is, is).size() == 1",message="exactly one of issuerRef, secretName and selfSigned must be set"
+// +kubebuilder:validation:XValidation:rule="has(self.issuerRef) || !has(self.scope)",message="scope is given with issuerRef; leave it out"
 type MediaCertificate struct {
 	// selfSigned makes the operator keep an authority per bot (Secret <bot>-media-ca) that signs each pod's certificate.
 	// +optional
@@ -283,6 +285,14 @@ type MediaCertificate struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	SecretName string `json:"secretName,omitempty"`
+
+	// issuerRef has cert-manager issue and renew the certificate.
+	// +optional
+	IssuerRef *IssuerReference `json:"issuerRef,omitempty"`
+
+	// scope of what issuerRef issues; absent: Bot, which needs a domain.
+	// +optional
+	Scope CertificateScope `json:"scope,omitempty"`
 }
 
 // SelfSignedCertificate has no settings.

@@ -3,14 +3,12 @@
 package endpoint
 
 import (
-	"cmp"
 	"fmt"
 	"net"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 	applymetav1 "k8s.io/client-go/applyconfigurations/meta/v1"
@@ -70,7 +68,7 @@ type shared struct {
 	bot         string
 	ports       []int32
 	annotations map[string]string
-	owners      []*applymetav1.OwnerReferenceApplyConfiguration
+	owners      []metav1.OwnerReference
 }
 
 // sharedService follows the bot; ports that pods of an older configuration have stay as long as those pods. The Service is the
@@ -78,28 +76,25 @@ type shared struct {
 // then it goes with the last of them.
 func sharedService(f Facts, assigned map[string]int32) shared {
 	want := shared{bot: f.MediaPod.Spec.BotRef.Name}
-	owner := func(kind, name string, uid types.UID) *applymetav1.OwnerReferenceApplyConfiguration {
-		return applymetav1.OwnerReference().WithAPIVersion(v1alpha1.GroupVersion.String()).WithKind(kind).WithName(name).WithUID(uid)
-	}
 	newest := f.MediaPod.Spec.Media.Endpoint
 	all := map[int32]bool{}
 	for _, port := range assigned {
 		all[port] = true
 	}
-	if f.Bot != nil && f.Bot.Spec.Media.Endpoint.Type == v1alpha1.EndpointLoadBalancer {
+	wants := f.Bot != nil && f.Bot.Spec.Media.Endpoint.Type == v1alpha1.EndpointLoadBalancer
+	if wants {
 		newest = f.Bot.Spec.Media.Endpoint
 		if r := newest.Ports; r != nil {
 			for port := r.From; port <= r.To; port++ {
 				all[port] = true
 			}
 		}
-		want.owners = append(want.owners, owner("CallingBot", f.Bot.Name, f.Bot.UID).WithController(true))
-	} else {
-		for _, m := range f.Fleet {
-			want.owners = append(want.owners, owner("MediaPod", m.MediaPod.Name, m.MediaPod.UID))
-		}
-		slices.SortFunc(want.owners, func(a, b *applymetav1.OwnerReferenceApplyConfiguration) int { return cmp.Compare(*a.Name, *b.Name) })
 	}
+	var users []*v1alpha1.MediaPod
+	for _, m := range f.Fleet {
+		users = append(users, m.MediaPod)
+	}
+	want.owners = podspec.SharedOwners(f.Bot, wants, users)
 	for port := range all {
 		want.ports = append(want.ports, port)
 	}
@@ -123,11 +118,16 @@ func (want shared) apply(mp *v1alpha1.MediaPod) *applycorev1.ServiceApplyConfigu
 				WithName(name).WithProtocol(protocol).WithPort(port).WithTargetPort(intstr.FromString(name)))
 		}
 	}
-	return applycorev1.Service(SharedServiceName(want.bot), mp.Namespace).
+	service := applycorev1.Service(SharedServiceName(want.bot), mp.Namespace).
 		WithLabels(want.labels()).
 		WithAnnotations(want.annotations).
-		WithOwnerReferences(want.owners...).
 		WithSpec(spec)
+	for _, o := range want.owners {
+		service.WithOwnerReferences(&applymetav1.OwnerReferenceApplyConfiguration{
+			APIVersion: &o.APIVersion, Kind: &o.Kind, Name: &o.Name, UID: &o.UID, Controller: o.Controller,
+		})
+	}
+	return service
 }
 
 func (want shared) ifDrifted(f Facts) *applycorev1.ServiceApplyConfiguration {
@@ -158,7 +158,7 @@ func (want shared) sameOwners(s *corev1.Service) bool {
 		return false
 	}
 	for _, o := range want.owners {
-		if !slices.ContainsFunc(s.OwnerReferences, func(r metav1.OwnerReference) bool { return r.UID == *o.UID }) {
+		if !slices.ContainsFunc(s.OwnerReferences, func(r metav1.OwnerReference) bool { return r.UID == o.UID }) {
 			return false
 		}
 	}

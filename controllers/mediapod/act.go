@@ -33,7 +33,7 @@ func (r *Reconciler) act(ctx context.Context, f *facts, p *plan) error {
 	}
 	var problems []error
 	for _, step := range []func(context.Context, *facts, *plan) error{
-		r.applyService, r.issueAuthority, r.issueCertificate, r.deletePod, r.createPod, r.relabel,
+		r.applyService, r.issueAuthority, r.issueCertificate, r.requestCertificate, r.deletePod, r.createPod, r.relabel,
 	} {
 		problems = append(problems, step(ctx, f, p))
 	}

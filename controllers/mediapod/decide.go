@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	corev1 "k8s.io/api/core/v1"
 	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 
@@ -30,6 +31,8 @@ type plan struct {
 	issueAuthority bool
 	// issueFor, if set, are the names a new certificate is issued for.
 	issueFor []string
+	// requestCertificate, if set, is asked of cert-manager.
+	requestCertificate *certmanagerv1.Certificate
 	// createPod, if set, is created.
 	createPod *corev1.Pod
 	// deletePod: the Pod is over, and stands in the way of a new one.
@@ -70,6 +73,9 @@ func decide(f facts, image string) plan {
 	case f.selfSigned():
 		decideEndpoint(f, &p)
 		decideIssuing(f, &p)
+	case f.mediaPod.Spec.Media.Certificate.IssuerRef != nil:
+		decideEndpoint(f, &p)
+		decideRequest(f, &p)
 	default:
 		decideEndpoint(f, &p)
 		judgeSecret(f, &p)
@@ -94,6 +100,12 @@ func decide(f facts, image string) plan {
 		p.lookAgain(later)
 	}
 	return p
+}
+
+// certifiesAddress says whether the certificate waits for the address, so that the Pod, if that comes first, must not wait for it.
+func (f *facts) certifiesAddress() bool {
+	c := f.mediaPod.Spec.Media.Certificate
+	return f.selfSigned() || c.IssuerRef != nil && endpoint.Host(f.mediaPod) == ""
 }
 
 func decideEndpoint(f facts, p *plan) {
@@ -230,7 +242,7 @@ func decidePod(f facts, p *plan, image string, verdict drain.Verdict) {
 		p.pod = finding{reason: v1alpha1.ReasonPodPending, message: "the Pod is gone and not made again: the media pod is drained"}
 	case !p.noMedia && (p.endpoint.Port == 0 || !p.endpoint.PodFirst && p.endpoint.Endpoint == nil):
 		p.pod = finding{reason: v1alpha1.ReasonPodPending, message: "the Pod is made when the address is known"}
-	case !p.noMedia && !p.certificate.ready && !(p.endpoint.PodFirst && f.selfSigned()):
+	case !p.noMedia && !p.certificate.ready && !(p.endpoint.PodFirst && f.certifiesAddress()):
 		p.pod = finding{reason: v1alpha1.ReasonPodPending, message: "the Pod is made when the certificate is there"}
 	default:
 		pod, err := podspec.Render(podspec.Input{MediaPod: f.mediaPod, Image: image, MediaPort: p.endpoint.Port})

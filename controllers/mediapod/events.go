@@ -18,6 +18,10 @@ func serviceApplied() event {
 	return event{corev1.EventTypeNormal, "ServiceApplied", "ApplyService", "gave the media pod a Service"}
 }
 
+func certificateRequested(name string) event {
+	return event{corev1.EventTypeNormal, "CertificateRequested", "RequestCertificate", "asked cert-manager for Certificate " + name}
+}
+
 func authorityIssued(secret string) event {
 	return event{corev1.EventTypeNormal, "AuthorityIssued", "IssueAuthority",
 		"made a new authority in Secret " + secret + "; far sides have to trust it"}

@@ -35,6 +35,8 @@ type facts struct {
 	leaf secretFacts
 	// authority is the Secret of the bot's authority; only with selfSigned.
 	authority secretFacts
+	// issuance is the Certificate that cert-manager is asked for; only with issuerRef.
+	issuance issuance
 	// sessions are the sessions and calls that are bound and not finished. They are not asked for while the MediaPod takes calls
 	// and its agent reports some: that is enough to protect the Pod.
 	sessions []string
@@ -48,7 +50,7 @@ func authoritySecretName(bot string) string { return bot + "-media-ca" }
 func (r *Reconciler) observe(ctx context.Context, mp *v1alpha1.MediaPod) (facts, error) {
 	f := facts{mediaPod: mp, now: r.Clock.Now()}
 	for _, read := range []func(context.Context, *facts) error{
-		r.observePod, r.observeService, r.observeNode, r.observeOthers, r.observeSecrets, r.observeSessions,
+		r.observePod, r.observeService, r.observeNode, r.observeOthers, r.observeSecrets, r.observeIssuance, r.observeSessions,
 	} {
 		if err := read(ctx, &f); err != nil {
 			return facts{}, err

@@ -18,7 +18,9 @@ import (
 
 // others are what is around a media pod that its endpoint depends on; see endpoint.Facts.
 type others struct {
-	bot       *v1alpha1.CallingBot
+	bot *v1alpha1.CallingBot
+	// pods are the media pods of the bot, this one among them; only where they share something.
+	pods      []*v1alpha1.MediaPod
 	fleet     []endpoint.Member
 	portUses  map[int32]int
 	nodePorts map[int32]string
@@ -55,11 +57,15 @@ func (r *Reconciler) observeNode(ctx context.Context, f *facts) error {
 }
 
 func (r *Reconciler) observeOthers(ctx context.Context, f *facts) error {
-	switch e := f.mediaPod.Spec.Media.Endpoint; {
-	case podspec.ServiceHosted(f.mediaPod):
+	if podspec.ServiceHosted(f.mediaPod) {
 		return nil
-	case e.Type == v1alpha1.EndpointLoadBalancer:
-		return r.observeFleet(ctx, f)
+	}
+	if shares(f.mediaPod) {
+		if err := r.observeFleet(ctx, f); err != nil {
+			return err
+		}
+	}
+	switch e := f.mediaPod.Spec.Media.Endpoint; {
 	case e.Type == v1alpha1.EndpointNodePort && e.Ports != nil && f.service == nil:
 		return r.observeNodePorts(ctx, f)
 	case e.Type == v1alpha1.EndpointHostPort && f.pod == nil:
@@ -70,7 +76,12 @@ func (r *Reconciler) observeOthers(ctx context.Context, f *facts) error {
 	return nil
 }
 
-// observeFleet finds who shares the bot's Service, with the ports they have.
+// shares says whether the MediaPod has something together with the others of its bot.
+func shares(mp *v1alpha1.MediaPod) bool {
+	return mp.Spec.Media.Endpoint.Type == v1alpha1.EndpointLoadBalancer || mp.Spec.Media.Certificate.Shared()
+}
+
+// observeFleet finds the bot and its other media pods, and of those that share its Service the ports they have.
 func (r *Reconciler) observeFleet(ctx context.Context, f *facts) error {
 	bot := &v1alpha1.CallingBot{}
 	key := types.NamespacedName{Namespace: f.mediaPod.Namespace, Name: f.mediaPod.Spec.BotRef.Name}
@@ -94,6 +105,7 @@ func (r *Reconciler) observeFleet(ctx context.Context, f *facts) error {
 	}
 	for i := range members.Items {
 		m := &members.Items[i]
+		f.others.pods = append(f.others.pods, m)
 		if m.Spec.Media.Endpoint.Type != v1alpha1.EndpointLoadBalancer {
 			continue
 		}

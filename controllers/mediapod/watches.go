@@ -102,14 +102,14 @@ func (r *Reconciler) sharersOfService(ctx context.Context, service client.Object
 	return r.sharers(ctx, service.GetNamespace(), bot)
 }
 
-// sharersOfBot finds the MediaPods whose Service follows the bot.
+// sharersOfBot finds the MediaPods whose Service or Certificate follows the bot.
 func (r *Reconciler) sharersOfBot(ctx context.Context, bot client.Object) []reconcile.Request {
 	return r.sharers(ctx, bot.GetNamespace(), bot.GetName())
 }
 
 func (r *Reconciler) sharers(ctx context.Context, namespace, bot string) []reconcile.Request {
 	return r.mediaPods(ctx, func(mp *v1alpha1.MediaPod) bool {
-		return mp.Spec.BotRef.Name == bot && mp.Spec.Media.Endpoint.Type == v1alpha1.EndpointLoadBalancer
+		return mp.Spec.BotRef.Name == bot && shares(mp)
 	}, client.InNamespace(namespace))
 }
 

@@ -5,7 +5,9 @@
 package podspec
 
 import (
+	"cmp"
 	"maps"
+	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -100,10 +102,40 @@ func ServiceHosted(mp *v1alpha1.MediaPod) bool {
 
 // CertificateSecretName is the Secret the media port's certificate is read from.
 func CertificateSecretName(mp *v1alpha1.MediaPod) string {
-	if name := mp.Spec.Media.Certificate.SecretName; name != "" {
-		return name
+	switch c := mp.Spec.Media.Certificate; {
+	case c.SecretName != "":
+		return c.SecretName
+	case c.IssuerRef != nil:
+		// Not the name of the operator's own: cert-manager's Secrets belong to nobody, and stay.
+		return IssuedName(mp) + "-tls"
 	}
 	return mp.Name + "-tls"
+}
+
+// IssuedName is the Certificate that cert-manager is asked for.
+func IssuedName(mp *v1alpha1.MediaPod) string {
+	if mp.Spec.Media.Certificate.Shared() {
+		return mp.Spec.BotRef.Name + "-media"
+	}
+	return mp.Name + "-media"
+}
+
+// SharedOwners own what a bot's pods share: the bot, as long as it still wants it, so that it outlives every pod; then the pods
+// that use it, and it goes with the last of them.
+func SharedOwners(bot *v1alpha1.CallingBot, wants bool, users []*v1alpha1.MediaPod) []metav1.OwnerReference {
+	if bot != nil && wants {
+		owner := metav1.NewControllerRef(bot, v1alpha1.GroupVersion.WithKind("CallingBot"))
+		owner.BlockOwnerDeletion = nil
+		return []metav1.OwnerReference{*owner}
+	}
+	owners := make([]metav1.OwnerReference, 0, len(users))
+	for _, mp := range users {
+		owner := OwnerReference(mp)
+		owner.Controller = nil
+		owners = append(owners, owner)
+	}
+	slices.SortFunc(owners, func(a, b metav1.OwnerReference) int { return cmp.Compare(a.Name, b.Name) })
+	return owners
 }
 
 // State is the value of the label that tells pods which take calls from pods which only finish theirs.

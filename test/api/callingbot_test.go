@@ -137,7 +137,16 @@ func TestCallingBot(t *testing.T) {
 		},
 		"two certificates": {
 			change(func(s *v1alpha1.CallingBotSpec) { s.Media.Certificate.SecretName = "media-tls" }),
-			"exactly one of selfSigned and secretName must be set",
+			"exactly one of issuerRef, secretName and selfSigned must be set",
+		},
+		"a certificate from cert-manager": {issuedBy(bot().Domain("media.contoso.com"), "letsencrypt", ""), accepted},
+		"a certificate for all pods, which have no names": {
+			issuedBy(bot(), "letsencrypt", ""), "a certificate for the whole bot needs endpoint.domain; set it, or scope: Pod",
+		},
+		"a certificate for each pod's address": {issuedBy(bot(), "letsencrypt", v1alpha1.ScopePod), accepted},
+		"a certificate from nobody":            {issuedBy(bot().Domain("media.contoso.com"), "", ""), "spec.media.certificate.issuerRef.name in body should be at least 1 chars long"},
+		"a scope without an issuer": {
+			change(func(s *v1alpha1.CallingBotSpec) { s.Media.Certificate.Scope = v1alpha1.ScopePod }), "scope is given with issuerRef; leave it out",
 		},
 		"hosting Service": {bot().ServiceHosted(), accepted},
 		"hosting Service with an endpoint": {
@@ -289,5 +298,11 @@ func endpointType(kind v1alpha1.EndpointType, b *controllertest.BotBuilder) *con
 func annotated(b *controllertest.BotBuilder, value v1alpha1.AnnotationValue) *controllertest.BotBuilder {
 	return b.With(func(b *v1alpha1.CallingBot) {
 		b.Spec.Media.Endpoint.ServiceAnnotations = map[string]v1alpha1.AnnotationValue{"a": value}
+	})
+}
+
+func issuedBy(b *controllertest.BotBuilder, issuer string, scope v1alpha1.CertificateScope) *controllertest.BotBuilder {
+	return b.With(func(b *v1alpha1.CallingBot) {
+		b.Spec.Media.Certificate = v1alpha1.MediaCertificate{IssuerRef: &v1alpha1.IssuerReference{Name: issuer}, Scope: scope}
 	})
 }
