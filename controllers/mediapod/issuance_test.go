@@ -344,8 +344,7 @@ func startCertManager(t *testing.T, cluster *controllertest.Cluster) {
 		t.Skipf("no cert-manager, make cert-manager builds it: %v", err)
 	}
 	command := exec.CommandContext(context.Background(), binary, "--kubeconfig="+cluster.UserKubeconfig(t, "cert-manager", "system:masters"),
-		"--leader-elect=false", "--controllers=*,-certificatesigningrequests-issuer-acme", "--metrics-listen-address=127.0.0.1:0",
-		"--cluster-resource-namespace=default")
+		"--leader-elect=false", "--metrics-listen-address=127.0.0.1:0")
 	log, err := os.Create(filepath.Join(t.TempDir(), "cert-manager.log"))
 	if err != nil {
 		t.Fatal(err)
