@@ -53,6 +53,10 @@ type CallingBotSpec struct {
 	// +kubebuilder:validation:Maximum=1000
 	Replicas *int32 `json:"replicas,omitempty"`
 
+	// rollout says how a changed configuration reaches the fleet.
+	// +optional
+	Rollout Rollout `json:"rollout,omitzero"`
+
 	// incoming says what happens to calls that come in; the first rule that matches decides, and a call that none matches
 	// is rejected as Forbidden. Changing it does not replace pods.
 	// +optional
@@ -92,7 +96,11 @@ type CallingBotStatus struct {
 	// +optional
 	Calls int32 `json:"calls"`
 
-	// conditions: Ready always; Reconciling and Stalled only while true.
+	// rollout tells how far the present configuration has got.
+	// +optional
+	Rollout RolloutStatus `json:"rollout,omitzero"`
+
+	// conditions: Ready and RolloutComplete always; Reconciling and Stalled only while true.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

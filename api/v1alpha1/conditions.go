@@ -191,7 +191,7 @@ const (
 )
 
 // EndReason is why a call is over.
-// +kubebuilder:validation:Enum=EndedByBot;EndTimeReached;SessionDeleted;MeetingEnded;RemovedFromMeeting;EveryoneLeft;AloneTimeout;OnlyBotsLeft;SilenceTimeout;MaxDurationReached;RemoteHungUp;CallDeclined;NoAnswer;CalleeUnreachable;CallerGaveUp;AnsweredTooLate;Transferred;InvalidTarget;PhoneNotEnabled;LobbyTimeout;LobbyDenied;MediaUnreachable;MediaLost;KeepAliveTimeout;CallLost;PodLost;PodStopped;NoSeatInTime;PermissionMissing;TenantNotConsented;AuthenticationFailed;MeetingNotFound;InvalidMeeting;InvalidBehavior;Throttled;ServiceError;Unknown
+// +kubebuilder:validation:Enum=EndedByBot;EndTimeReached;SessionDeleted;MeetingEnded;RemovedFromMeeting;EveryoneLeft;AloneTimeout;OnlyBotsLeft;SilenceTimeout;MaxDurationReached;RemoteHungUp;CallDeclined;NoAnswer;CalleeUnreachable;CallerGaveUp;AnsweredTooLate;Transferred;InvalidTarget;PhoneNotEnabled;LobbyTimeout;LobbyDenied;MediaUnreachable;MediaLost;KeepAliveTimeout;CallLost;PodLost;PodStopped;DrainDeadlineReached;NoSeatInTime;PermissionMissing;TenantNotConsented;AuthenticationFailed;MeetingNotFound;InvalidMeeting;InvalidBehavior;Throttled;ServiceError;Unknown
 type EndReason string
 
 const (
@@ -249,6 +249,8 @@ const (
 	EndPodLost EndReason = "PodLost"
 	// EndPodStopped: the pod was told to stop and its grace period ran out.
 	EndPodStopped EndReason = "PodStopped"
+	// EndDrainDeadlineReached: the pod drained until its bot's rollout.drainDeadline, and onDeadline is HangUp.
+	EndDrainDeadlineReached EndReason = "DrainDeadlineReached"
 	// EndNoSeatInTime: endTime passed before a seat was free.
 	EndNoSeatInTime EndReason = "NoSeatInTime"
 	// EndPermissionMissing: the bot lacks a Graph application permission.
@@ -277,6 +279,6 @@ var EndReasons = []EndReason{
 	EndAloneTimeout, EndOnlyBotsLeft, EndSilenceTimeout, EndMaxDurationReached, EndRemoteHungUp, EndCallDeclined,
 	EndNoAnswer, EndCalleeUnreachable, EndCallerGaveUp, EndAnsweredTooLate, EndTransferred, EndInvalidTarget,
 	EndPhoneNotEnabled, EndLobbyTimeout, EndLobbyDenied, EndMediaUnreachable, EndMediaLost, EndKeepAliveTimeout, EndCallLost, EndPodLost,
-	EndPodStopped, EndNoSeatInTime, EndPermissionMissing, EndTenantNotConsented, EndAuthenticationFailed,
+	EndPodStopped, EndDrainDeadlineReached, EndNoSeatInTime, EndPermissionMissing, EndTenantNotConsented, EndAuthenticationFailed,
 	EndMeetingNotFound, EndInvalidMeeting, EndInvalidBehavior, EndThrottled, EndServiceError, EndUnknown,
 }

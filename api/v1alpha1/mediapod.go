@@ -47,7 +47,7 @@ type MediaPodList struct {
 // CallingBot.
 // +kubebuilder:validation:XValidation:rule="self.botRef == oldSelf.botRef && self.slot == oldSelf.slot && self.revision == oldSelf.revision",message="botRef, slot and revision are fixed at creation"
 // +kubebuilder:validation:XValidation:rule="self.identity == oldSelf.identity && self.signaling.host == oldSelf.signaling.host && self.media == oldSelf.media && self.capacity == oldSelf.capacity",message="the configuration is fixed at creation; change the CallingBot"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.drain) || (has(self.drain) && self.drain == oldSelf.drain)",message="a drain mark cannot be taken back or changed"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.drain) || !has(self.drain) || (self.drain.reason == oldSelf.drain.reason && self.drain.since == oldSelf.drain.since)",message="reason and since of a drain mark are fixed; take the mark back and give another"
 type MediaPodSpec struct {
 	// botRef is the CallingBot this pod serves.
 	// +required
@@ -81,7 +81,8 @@ type MediaPodSpec struct {
 	// +kubebuilder:validation:MaxItems=32
 	Incoming []IncomingRule `json:"incoming,omitempty"`
 
-	// drain, once set, makes the pod take no new calls; it is deleted when the last one has ended.
+	// drain, while set, makes the pod take no new calls; it is deleted when the last one has ended. Taken back before that, the
+	// pod serves on, from when its process has seen so (status.agent.observedGeneration).
 	// +optional
 	Drain *Drain `json:"drain,omitempty"`
 }
@@ -94,23 +95,6 @@ type BotReference struct {
 	// +kubebuilder:validation:MaxLength=50
 	Name string `json:"name"`
 }
-
-// Drain says why a pod is being emptied.
-type Drain struct {
-	// reason in one word.
-	// +required
-	// +kubebuilder:validation:Enum=ScaleIn;Rollout
-	Reason string `json:"reason"`
-
-	// since when.
-	// +required
-	Since metav1.Time `json:"since"`
-}
-
-const (
-	DrainScaleIn = "ScaleIn"
-	DrainRollout = "Rollout"
-)
 
 // MediaPodState is the one word `kubectl get mp` prints.
 // +kubebuilder:validation:Enum=Pending;Starting;Ready;NotReady;Draining

@@ -53,7 +53,9 @@ type Agent struct {
 	life       context.Context // of the calls: outlives the request to stop
 	reportWake chan struct{}   // capacity 1
 	rulesWake  chan struct{}   // capacity 1
-	lookups    lookups
+	// deadlineWake, of capacity 1: the time draining has to end may have changed.
+	deadlineWake chan struct{}
+	lookups      lookups
 }
 
 // pending remembers what the watch brought while a decision on the object was being written.
@@ -74,7 +76,7 @@ func newAgent(life context.Context, name, podUID string, clk clock.WithTicker, l
 		instance: uuid.NewString(), name: name, podUID: podUID, started: clk.Now(), clock: clk, log: log, metrics: m, life: life,
 		health: health{reason: "Starting", message: "the process is starting"}, listed: map[*kind]bool{},
 		runners: map[string]*runner{}, pending: map[string]*pending{},
-		reportWake: make(chan struct{}, 1), rulesWake: make(chan struct{}, 1),
+		reportWake: make(chan struct{}, 1), rulesWake: make(chan struct{}, 1), deadlineWake: make(chan struct{}, 1),
 	}
 }
 
@@ -103,9 +105,13 @@ func (a *Agent) podChanged(p *callfleetv1.MediaPod) {
 		a.pod = p
 	}
 	a.mu.Unlock()
-	if draining(p) && !draining(was) {
+	switch {
+	case draining(p) && !draining(was):
 		a.log.Info("draining: no new calls from now on")
+	case draining(was) && !draining(p):
+		a.log.Info("the drain mark was taken back: new calls are taken again")
 	}
+	wake(a.deadlineWake)
 	if was == nil || !sameRules(p, was) {
 		wake(a.rulesWake)
 	}
@@ -220,6 +226,9 @@ func (a *Agent) decided(s *subject, r *runner, meanwhile *pending) {
 		}
 		if a.leaving {
 			r.stop()
+		}
+		if a.overdue() {
+			r.makeRoom()
 		}
 	}
 	a.report()

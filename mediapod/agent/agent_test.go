@@ -75,7 +75,7 @@ func (b *bench) startProcess(cluster *controllertest.Cluster) {
 	a.meetings = &meeting.Finder{Secrets: cl}
 	b.agent = a
 	p := &parts{agent: a}
-	done := make(chan struct{}, 5)
+	done := make(chan struct{}, 6)
 	go func() { cl.followMediaPod(life, b.pod.Name, p.podChanged); done <- struct{}{} }()
 	go func() {
 		a.runReports(life, func() {
@@ -86,10 +86,11 @@ func (b *bench) startProcess(cluster *controllertest.Cluster) {
 		done <- struct{}{}
 	}()
 	go func() { a.runRules(life); done <- struct{}{} }()
+	go func() { a.watchDeadline(life); done <- struct{}{} }()
 	a.setHealth(health{ready: true, reason: callfleetv1.ReasonReady})
 	b.t.Cleanup(func() {
 		die()
-		for range 5 {
+		for range 6 {
 			<-done
 		}
 		await(b.t, "calls to stop with the process", func() bool {
@@ -233,6 +234,9 @@ func TestWhyTheBotLeaves(t *testing.T) {
 				s.Spec.EndTime = &metav1.Time{Time: time.Now().Add(2 * time.Second)}
 			},
 			leave: func(*bench, *callfleetv1.MeetingSession) {}, want: callfleetv1.EndTimeReached,
+		},
+		"the pod has drained for as long as it may": {
+			leave: func(b *bench, _ *callfleetv1.MeetingSession) { b.drainUntil(time.Now().Add(2 * time.Second)) }, want: callfleetv1.EndDrainDeadlineReached,
 		},
 		"the pod has to stop": {
 			leave: func(b *bench, _ *callfleetv1.MeetingSession) { b.agent.stop(); b.agent.stopCalls() }, want: callfleetv1.EndPodStopped,

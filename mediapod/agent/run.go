@@ -94,6 +94,7 @@ func Run(ctx context.Context, cfg Config, kube *rest.Config, log logr.Logger) er
 	if p.platform != nil {
 		group.Go(func() error { p.platform.run(life); return nil })
 	}
+	group.Go(func() error { p.agent.watchDeadline(life); return nil })
 	group.Go(func() error {
 		select {
 		case <-life.Done(): // a server broke: nothing can be saved

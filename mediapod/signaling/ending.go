@@ -18,6 +18,7 @@ const (
 	EndTimeReached          EndReason = "EndTimeReached"
 	EndSessionDeleted       EndReason = "SessionDeleted"
 	EndPodStopped           EndReason = "PodStopped"
+	EndDrainDeadlineReached EndReason = "DrainDeadlineReached"
 	EndMediaLost            EndReason = "MediaLost"
 	EndLobbyTimeout         EndReason = "LobbyTimeout"
 	EndEveryoneLeft         EndReason = "EveryoneLeft"
@@ -78,6 +79,11 @@ var endReasons = map[EndReason]struct {
 	EndPodStopped: {
 		sentence: "The bot left the meeting because its media pod was stopped.",
 		remedy:   "Drain pods before stopping them, and give them a grace period long enough for their calls.",
+		failed:   true, retryable: true,
+	},
+	EndDrainDeadlineReached: {
+		sentence: "The bot left the meeting because its media pod had to be empty by now: it drained until its deadline.",
+		remedy:   "Give rollout.drainDeadline of the CallingBot more time, or set rollout.onDeadline to Keep, if calls should not be cut.",
 		failed:   true, retryable: true,
 	},
 	EndMediaLost: {
