@@ -9,6 +9,8 @@
 //   - a report whose observedGeneration has reached the generation with the drain mark (or the deletion mark) was made
 //     after it stopped admitting, so the calls and seats in it only fall.
 //
+// The mark may be taken back and given again. Each is a new generation, so a report from before it never counts.
+//
 // A yes is for the resourceVersion it was computed from. Whoever acts on it sends that along (Preconditions for a
 // delete, the optimistic lock for removing the finalizer): a report that came in between then makes the act fail.
 //

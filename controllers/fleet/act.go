@@ -23,7 +23,13 @@ func (r *Reconciler) act(ctx context.Context, seen *observation, next plan) erro
 		failures = append(failures, r.delete(ctx, seen, d))
 	}
 	for _, d := range next.drains {
-		failures = append(failures, r.drain(ctx, seen, d))
+		failures = append(failures, r.drain(ctx, seen, d, mediaPodDraining))
+	}
+	for _, d := range next.remarks {
+		failures = append(failures, r.drain(ctx, seen, d, mediaPodDeadline))
+	}
+	for _, u := range next.undrains {
+		failures = append(failures, r.undrain(ctx, seen, u))
 	}
 	for _, w := range next.waits {
 		log.FromContext(ctx).V(1).Info("media pod drains", "mediaPod", w.pod.Name, "reason", w.verdict.Reason, "message", w.verdict.Message)
@@ -51,7 +57,7 @@ func (r *Reconciler) act(ctx context.Context, seen *observation, next plan) erro
 }
 
 func (r *Reconciler) create(ctx context.Context, seen *observation, c creation) error {
-	pod := newMediaPod(seen, c.slot)
+	pod := newMediaPod(seen, c)
 	if err := r.client.Create(ctx, pod, fieldOwner); err != nil {
 		if apierrors.IsAlreadyExists(err) {
 			return r.whoHas(ctx, pod, err)
@@ -76,15 +82,32 @@ func (r *Reconciler) whoHas(ctx context.Context, pod *v1alpha1.MediaPod, exists 
 	return fmt.Errorf("media pod %s, slot %d of bot %s, is %w", pod.Name, there.Spec.Slot, there.Spec.BotRef.Name, errInTheWay)
 }
 
-func (r *Reconciler) drain(ctx context.Context, seen *observation, m marking) error {
+// drain marks a pod, or changes what its mark says, and tells of it.
+func (r *Reconciler) drain(ctx context.Context, seen *observation, m marking, tell func(*v1alpha1.MediaPod, string) event) error {
 	before := m.pod.DeepCopy()
 	m.pod.Spec.Drain = &m.drain
 	if err := r.client.Patch(ctx, m.pod, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldOwner); err != nil {
 		before.DeepCopyInto(m.pod)
 		return fmt.Errorf("draining media pod %s: %w", m.pod.Name, err)
 	}
-	drained.WithLabelValues(m.pod.Namespace, seen.bot.Name, m.drain.Reason).Inc()
-	r.record(seen.bot, mediaPodDraining(m.pod, m.why))
+	if before.Spec.Drain == nil {
+		drained.WithLabelValues(m.pod.Namespace, seen.bot.Name, m.drain.Reason).Inc()
+	}
+	r.record(seen.bot, tell(m.pod, m.why))
+	return nil
+}
+
+// undrain takes a pod's mark back. It missed what the bot's rules have become since.
+func (r *Reconciler) undrain(ctx context.Context, seen *observation, u undrain) error {
+	before := u.pod.DeepCopy()
+	u.pod.Spec.Drain = nil
+	follow(u.pod, seen.bot)
+	if err := r.client.Patch(ctx, u.pod, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldOwner); err != nil {
+		before.DeepCopyInto(u.pod)
+		return fmt.Errorf("taking media pod %s back: %w", u.pod.Name, err)
+	}
+	undrained.WithLabelValues(u.pod.Namespace, seen.bot.Name).Inc()
+	r.record(seen.bot, mediaPodTakenBack(u.pod, u.why))
 	return nil
 }
 
@@ -118,20 +141,24 @@ func mediaPodName(bot *v1alpha1.CallingBot, slot int32) string {
 // newMediaPod is the pod of a slot. It has no owner reference: with one, `kubectl delete --cascade=foreground` on the bot
 // would make the garbage collector delete the Pods below at once, under live calls. The bot's finalizer sees to the end
 // instead.
-func newMediaPod(seen *observation, slot int32) *v1alpha1.MediaPod {
+func newMediaPod(seen *observation, c creation) *v1alpha1.MediaPod {
 	bot := seen.bot
+	revision, config := seen.revision, &bot.Spec.FleetConfig
+	if c.like != nil {
+		revision, config = c.like.Spec.Revision, &c.like.Spec.FleetConfig
+	}
 	pod := &v1alpha1.MediaPod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace:  bot.Namespace,
-			Name:       mediaPodName(bot, slot),
+			Name:       mediaPodName(bot, c.slot),
 			Labels:     map[string]string{v1alpha1.LabelBot: bot.Name},
 			Finalizers: []string{v1alpha1.FinalizerDrain},
 		},
 		Spec: v1alpha1.MediaPodSpec{
 			BotRef:      v1alpha1.BotReference{Name: bot.Name},
-			Slot:        slot,
-			Revision:    seen.revision,
-			FleetConfig: *bot.Spec.FleetConfig.DeepCopy(),
+			Slot:        c.slot,
+			Revision:    revision,
+			FleetConfig: *config.DeepCopy(),
 		},
 	}
 	follow(pod, bot)

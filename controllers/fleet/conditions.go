@@ -25,17 +25,16 @@ const (
 // facts are what the conditions of a CallingBot are computed from.
 type facts struct {
 	wanted, ready int
-	// currentReady are the ready pods with the present configuration.
-	currentReady, old int
-	draining          int
-	deleting          bool
+	rollout       rollout
+	draining      int
+	deleting      bool
 	// problem keeps pods from being made.
 	problem *problem
 	// complaint is the most telling word of a pod that is not ready; nil if there is none.
 	complaint *complaint
 }
 
-// judge computes the conditions. Only Ready is always there.
+// judge computes the conditions but RolloutComplete, which is there as well whatever these are. Ready is always there.
 func judge(f facts) []metav1.Condition {
 	ready := readiness(f)
 	conditions := []metav1.Condition{ready}
@@ -50,14 +49,14 @@ func judge(f facts) []metav1.Condition {
 		conditions = append(conditions, metav1.Condition{
 			Type: v1alpha1.ConditionReconciling, Status: metav1.ConditionTrue, Reason: reasonDeleting,
 			Message: fmt.Sprintf("the bot goes when the calls on %s have ended", count(f.draining, "pod"))})
-	case f.currentReady < f.wanted && f.old > 0:
+	case f.rollout.advancing():
 		conditions = append(conditions, metav1.Condition{
 			Type: v1alpha1.ConditionReconciling, Status: metav1.ConditionTrue, Reason: reasonRollout,
-			Message: fmt.Sprintf("pods ready with the new configuration: %d, wanted: %d; the old ones serve until then", f.currentReady, f.wanted)})
-	case f.currentReady < f.wanted:
+			Message: fmt.Sprintf("pods ready with the new configuration: %d, wanted: %d; the old ones serve until then", f.rollout.ready, f.wanted)})
+	case f.rollout.old == 0 && f.rollout.ready < f.wanted, f.ready < f.wanted:
 		conditions = append(conditions, metav1.Condition{
 			Type: v1alpha1.ConditionReconciling, Status: metav1.ConditionTrue, Reason: reasonScaling,
-			Message: fmt.Sprintf("pods ready: %d, wanted: %d", f.currentReady, f.wanted)})
+			Message: fmt.Sprintf("pods ready: %d, wanted: %d", f.ready, f.wanted)})
 	}
 	return conditions
 }
@@ -172,7 +171,9 @@ func count(n int, noun string) string {
 }
 
 // own are the conditions this controller writes; others are the preflight's.
-var own = []string{v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled}
+var own = []string{
+	v1alpha1.ConditionReady, v1alpha1.ConditionRolloutComplete, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled,
+}
 
 // settle merges the computed conditions into those there are: times change with status only, and what was not computed
 // is not true any more. Those of others stay.

@@ -22,11 +22,11 @@ func TestJudge(t *testing.T) {
 		want  []string
 	}{
 		"serving": {
-			facts: facts{wanted: 2, ready: 2, currentReady: 2},
+			facts: facts{wanted: 2, ready: 2, rollout: rollout{wanted: 2, ready: 2}},
 			want:  []string{"Ready=True/Serving: pods that take calls: 2, wanted: 2"},
 		},
 		"a drain, however long, is not reconciling": {
-			facts: facts{wanted: 1, ready: 1, currentReady: 1, draining: 3},
+			facts: facts{wanted: 1, ready: 1, rollout: rollout{wanted: 1, ready: 1}, draining: 3},
 			want:  []string{"Ready=True/Serving: pods that take calls: 1, wanted: 1"},
 		},
 		"scaled to zero": {
@@ -34,7 +34,7 @@ func TestJudge(t *testing.T) {
 			want:  []string{"Ready=True/ScaledToZero: no pods are wanted; set spec.replicas to serve calls"},
 		},
 		"starting": {
-			facts: facts{wanted: 2, ready: 1, currentReady: 1, complaint: &complaint{pod: "b-1", reason: v1alpha1.ReasonPodStarting, message: "the process runs"}},
+			facts: facts{wanted: 2, ready: 1, rollout: rollout{wanted: 2, ready: 1}, complaint: &complaint{pod: "b-1", reason: v1alpha1.ReasonPodStarting, message: "the process runs"}},
 			want: []string{
 				"Ready=False/PodsNotReady: pods that take calls: 1, wanted: 2; b-1: PodStarting: the process runs",
 				"Reconciling=True/Scaling: pods ready: 1, wanted: 2",
@@ -48,10 +48,25 @@ func TestJudge(t *testing.T) {
 			},
 		},
 		"rolling out while all serve": {
-			facts: facts{wanted: 2, ready: 3, currentReady: 1, old: 2},
+			facts: facts{wanted: 2, ready: 3, rollout: rollout{wanted: 2, current: 2, ready: 1, old: 2}},
 			want: []string{
 				"Ready=True/Serving: pods that take calls: 3, wanted: 2",
 				"Reconciling=True/Rollout: pods ready with the new configuration: 1, wanted: 2; the old ones serve until then",
+			},
+		},
+		"a rollout that waits for calls to end is not reconciling": {
+			facts: facts{wanted: 2, ready: 2, rollout: rollout{wanted: 2, current: 1, ready: 1, old: 1, draining: 1, exhausted: true}},
+			want:  []string{"Ready=True/Serving: pods that take calls: 2, wanted: 2"},
+		},
+		"nor is one that is paused": {
+			facts: facts{wanted: 2, ready: 2, rollout: rollout{wanted: 2, old: 2, paused: true}},
+			want:  []string{"Ready=True/Serving: pods that take calls: 2, wanted: 2"},
+		},
+		"a pod lost while the rollout waits is": {
+			facts: facts{wanted: 2, ready: 1, rollout: rollout{wanted: 2, current: 1, ready: 1, old: 1, draining: 1, exhausted: true}},
+			want: []string{
+				"Ready=False/PodsNotReady: pods that take calls: 1, wanted: 2; see `kubectl get mp` for the others",
+				"Reconciling=True/Scaling: pods ready: 1, wanted: 2",
 			},
 		},
 		"a missing Secret stalls": {
@@ -90,7 +105,7 @@ func TestJudge(t *testing.T) {
 			},
 		},
 		"one bad pod of many does not stall": {
-			facts: facts{wanted: 1, ready: 1, currentReady: 1, complaint: &complaint{pod: "b-9", reason: v1alpha1.ReasonCredentialsRejected, stalled: true}},
+			facts: facts{wanted: 1, ready: 1, rollout: rollout{wanted: 1, ready: 1}, complaint: &complaint{pod: "b-9", reason: v1alpha1.ReasonCredentialsRejected, stalled: true}},
 			want:  []string{"Ready=True/Serving: pods that take calls: 1, wanted: 1"},
 		},
 		"being deleted with calls": {
@@ -199,6 +214,7 @@ func TestStatusCountsTheFleet(t *testing.T) {
 		ObservedGeneration: 7, Replicas: 3, ReadyReplicas: 2, DrainingReplicas: 1,
 		Selector: "callfleet.dev/bot=b,callfleet.dev/state=serving",
 		Seats:    v1alpha1.Seats{Capacity: 30, Used: 3, Reserved: 1, Free: 26},
+		Rollout:  v1alpha1.RolloutStatus{Revision: newRevision, UpdatedReplicas: 2, OldPods: 1, OldCalls: 1},
 		Calls:    7,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

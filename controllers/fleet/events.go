@@ -29,6 +29,14 @@ func mediaPodDraining(pod *v1alpha1.MediaPod, why string) event {
 		"media pod " + pod.Name + " takes no more calls (" + pod.Spec.Drain.Reason + "): " + why}
 }
 
+func mediaPodDeadline(pod *v1alpha1.MediaPod, why string) event {
+	return event{pod, corev1.EventTypeNormal, "MediaPodDeadline", "Drain", "media pod " + pod.Name + ": " + why}
+}
+
+func mediaPodTakenBack(pod *v1alpha1.MediaPod, why string) event {
+	return event{pod, corev1.EventTypeNormal, "MediaPodTakenBack", "Undrain", "media pod " + pod.Name + " takes calls again: " + why}
+}
+
 // mediaPodDeleted is a warning if it cost recordings.
 func mediaPodDeleted(pod *v1alpha1.MediaPod, why string, costly bool) event {
 	kind := corev1.EventTypeNormal
@@ -43,6 +51,11 @@ func stalled(reason, message string) event {
 	return event{nil, corev1.EventTypeWarning, reason, "Reconcile", message}
 }
 
+// record tells of it where people look: at the bot, and at the pod it happened to as long as that is there.
 func (r *Reconciler) record(bot *v1alpha1.CallingBot, e event) {
-	r.recorder.Eventf(bot, e.related, e.kind, e.reason, e.action, "%s", shorten.Bytes(e.note, shorten.Note))
+	note := shorten.Bytes(e.note, shorten.Note)
+	r.recorder.Eventf(bot, e.related, e.kind, e.reason, e.action, "%s", note)
+	if pod, ok := e.related.(*v1alpha1.MediaPod); ok && e.action != "Delete" {
+		r.recorder.Eventf(pod, bot, e.kind, e.reason, e.action, "%s", note)
+	}
 }

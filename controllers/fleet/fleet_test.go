@@ -54,9 +54,13 @@ func TestFleetComesUp(t *testing.T) {
 	if err := controllertest.LacksCondition(bot.Status.Conditions, v1alpha1.ConditionReconciling); err != nil {
 		t.Error(err)
 	}
+	if err := controllertest.HasCondition(bot.Status.Conditions, v1alpha1.ConditionRolloutComplete, metav1.ConditionTrue, v1alpha1.ReasonRolloutComplete); err != nil {
+		t.Error(err)
+	}
 	bot.Status.Conditions = nil
 	want := v1alpha1.CallingBotStatus{
 		ObservedGeneration: 1, Replicas: 2, ReadyReplicas: 2, Calls: 3,
+		Rollout:  v1alpha1.RolloutStatus{Revision: first.Spec.Revision, UpdatedReplicas: 2},
 		Selector: "callfleet.dev/bot=reception,callfleet.dev/state=serving",
 		Seats:    v1alpha1.Seats{Capacity: 40, Used: 3, Free: 37},
 	}
@@ -185,12 +189,29 @@ func TestScalingDrainsBeforeItDeletes(t *testing.T) {
 		return nil
 	})
 
-	// Scaling out again makes new pods; a drain is never undone.
+	// Scaling out again takes back what drains, and what it missed of the bot's rules meanwhile comes with it.
+	rules := []v1alpha1.IncomingRule{{Action: v1alpha1.IncomingAnswer}}
+	controllertest.Update(t, p.Client, bot, func(b *v1alpha1.CallingBot) { b.Spec.Incoming = rules })
 	p.scale(bot, 2)
-	p.awaitPods("reception-0", "reception-1!", "reception-2")
+	back := p.awaitPods("reception-1", "reception-2")
+	if diff := cmp.Diff(rules, back[0].Spec.Incoming); diff != "" {
+		t.Errorf("rules of the pod that was taken back (-want +got):\n%s", diff)
+	}
+	controllertest.Eventually(t, "an event tells of it", func() error { return p.hasEvent("Normal", "MediaPodTakenBack") })
+
+	// Drained once more, it has to acknowledge once more.
+	p.scale(bot, 1)
+	p.awaitPods("reception-1!", "reception-2")
 	controllertest.UpdateStatus(t, p.Client, session, func(s *v1alpha1.MeetingSession) { s.Status.Phase = v1alpha1.PhaseCompleted })
+	controllertest.Consistently(t, 400*time.Millisecond, "the pod is kept", func() error {
+		if pods := p.mediaPods(); !pods[0].DeletionTimestamp.IsZero() {
+			return errors.New("it was deleted on the word of a report from before it was taken back")
+		}
+		return nil
+	})
+	p.report("reception-1", 0)
 	p.release("reception-1")
-	p.awaitPods("reception-0", "reception-2")
+	p.awaitPods("reception-2")
 }
 
 func TestRolloutKeepsCapacity(t *testing.T) {
@@ -226,7 +247,44 @@ func TestRolloutKeepsCapacity(t *testing.T) {
 		if b.Status.DrainingReplicas != 1 {
 			return fmt.Errorf("%d draining", b.Status.DrainingReplicas)
 		}
+		if c := meta.FindStatusCondition(b.Status.Conditions, v1alpha1.ConditionRolloutComplete); c.Reason != v1alpha1.ReasonDrainingCalls ||
+			!strings.HasPrefix(c.Message, "1 pod with 1 call on earlier configurations") {
+			return fmt.Errorf("%s: %s", c.Reason, c.Message)
+		}
 		return controllertest.LacksCondition(b.Status.Conditions, v1alpha1.ConditionReconciling)
+	})
+
+	// Back to what it was: the pod that drains serves again, and those that were new are relieved.
+	before := after[0].Spec.Revision
+	controllertest.Update(t, p.Client, bot, func(b *v1alpha1.CallingBot) { b.Spec.Capacity.Seats = 20 })
+	controllertest.Eventually(t, "the old pod serves again", func() error {
+		if pods := p.mediaPods(); pods[0].Spec.Revision != before || pods[0].Spec.Drain != nil {
+			return fmt.Errorf("%s %+v", pods[0].Spec.Revision, pods[0].Spec.Drain)
+		}
+		return nil
+	})
+}
+
+func TestADrainDeadlineIsCarriedByTheMark(t *testing.T) {
+	p := newPlace(t)
+	bot := p.bot(controllertest.Bot(p.ns, "reception").With(func(b *v1alpha1.CallingBot) {
+		b.Spec.Rollout = v1alpha1.Rollout{DrainDeadline: "4h", OnDeadline: v1alpha1.DeadlineHangUp}
+	}))
+	p.awaitPods("reception-0")
+	p.report("reception-0", 1)
+	controllertest.Update(t, p.Client, bot, func(b *v1alpha1.CallingBot) { b.Spec.Capacity.Seats = 10 })
+	p.awaitPods("reception-0", "reception-1")
+	p.report("reception-1", 0)
+	mark := p.awaitPods("reception-0!", "reception-1")[0].Spec.Drain
+	if mark.HangUpAt == nil || mark.HangUpAt.Sub(mark.Since.Time) != 4*time.Hour || mark.Message == "" {
+		t.Errorf("mark %+v", mark)
+	}
+	controllertest.Update(t, p.Client, bot, func(b *v1alpha1.CallingBot) { b.Spec.Rollout.OnDeadline = v1alpha1.DeadlineKeep })
+	controllertest.Eventually(t, "the mark follows", func() error {
+		if mark := p.mediaPods()[0].Spec.Drain; mark.HangUpAt != nil {
+			return fmt.Errorf("calls are hung up at %s", mark.HangUpAt)
+		}
+		return nil
 	})
 }
 

@@ -13,12 +13,13 @@ import (
 
 // Series carry namespace and bot, never calls or sessions, and end with the bot.
 var (
-	created = counter("callfleet_mediapods_created_total", "Media pods created.")
-	drained = counter("callfleet_mediapods_drained_total", "Media pods marked draining, by reason.", "reason")
-	deleted = counter("callfleet_mediapods_deleted_total", "Media pods deleted after they were drained.")
-	pods    = gauge("callfleet_bot_mediapods", "Media pods by state: ready, starting (serving but not ready) or draining.", "state")
-	seats   = gauge("callfleet_bot_seats", "Seats of the serving media pods by use: used, reserved or free.", "use")
-	calls   = gauge("callfleet_bot_calls", "Live calls, those of draining media pods included.")
+	created   = counter("callfleet_mediapods_created_total", "Media pods created.")
+	drained   = counter("callfleet_mediapods_drained_total", "Media pods marked draining, by reason.", "reason")
+	undrained = counter("callfleet_mediapods_undrained_total", "Media pods whose drain mark was taken back.")
+	deleted   = counter("callfleet_mediapods_deleted_total", "Media pods deleted after they were drained.")
+	pods      = gauge("callfleet_bot_mediapods", "Media pods by state: ready, starting (serving but not ready) or draining.", "state")
+	seats     = gauge("callfleet_bot_seats", "Seats of the serving media pods by use: used, reserved or free.", "use")
+	calls     = gauge("callfleet_bot_calls", "Live calls, those of draining media pods included.")
 )
 
 var botLabels = []string{"namespace", "bot"}
@@ -33,7 +34,7 @@ func gauge(name, help string, labels ...string) *prometheus.GaugeVec {
 
 // register adds the metrics to a registry, which may have them already.
 func register(registry prometheus.Registerer) error {
-	for _, collector := range []prometheus.Collector{created, drained, deleted, pods, seats, calls} {
+	for _, collector := range []prometheus.Collector{created, drained, undrained, deleted, pods, seats, calls} {
 		var already prometheus.AlreadyRegisteredError
 		if err := registry.Register(collector); err != nil && !errors.As(err, &already) {
 			return err
@@ -58,7 +59,7 @@ func forget(bot types.NamespacedName) {
 	labels := prometheus.Labels{"namespace": bot.Namespace, "bot": bot.Name}
 	for _, vec := range []interface {
 		DeletePartialMatch(prometheus.Labels) int
-	}{created, drained, deleted, pods, seats, calls} {
+	}{created, drained, undrained, deleted, pods, seats, calls} {
 		vec.DeletePartialMatch(labels)
 	}
 }

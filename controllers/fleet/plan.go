@@ -3,9 +3,7 @@
 package fleet
 
 import (
-	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -16,13 +14,18 @@ import (
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/controllers/drain"
-	"github.com/callfleet/callfleet/controllers/endpoint"
 )
 
 // plan is what a pass will do, each item with its reason.
 type plan struct {
+	// wanted is how many pods should serve.
+	wanted  int
 	creates []creation
 	drains  []marking
+	// undrains are pods whose drain mark is taken back.
+	undrains []undrain
+	// remarks are draining pods whose deadline changes.
+	remarks []marking
 	deletes []deletion
 	// follows are the pods that get the bot's present rules for incoming calls, and redirects.
 	follows []*v1alpha1.MediaPod
@@ -32,6 +35,8 @@ type plan struct {
 
 type creation struct {
 	slot int32
+	// like, if set, is the pod whose configuration the new one gets instead of the bot's present one.
+	like *v1alpha1.MediaPod
 	why  string
 }
 
@@ -39,6 +44,11 @@ type marking struct {
 	pod   *v1alpha1.MediaPod
 	drain v1alpha1.Drain
 	why   string
+}
+
+type undrain struct {
+	pod *v1alpha1.MediaPod
+	why string
 }
 
 type deletion struct {
@@ -66,12 +76,15 @@ type wait struct {
 
 // makePlan decides, from nothing but what was observed and the time.
 //
-// Serving pods of the present revision are made until there are as many as wanted; those of older ones serve on until as
-// many new ones are ready, so a rollout needs no capacity taken away. Only pods that are marked and known to be empty are
-// deleted.
+// Serving pods of the present revision are made until there are as many as wanted, within what the rollout may have beside
+// those that serve already; the older ones serve on until as many new ones are ready, so a rollout needs no capacity taken
+// away. Only pods that are marked and known to be empty are deleted.
 func makePlan(seen *observation, now time.Time) plan {
-	var p plan
+	p := plan{wanted: wantedPods(seen.bot)}
 	fleet := divide(seen)
+	p.undrains = takeBack(seen, fleet, p.wanted, now)
+	fleet = fleet.withReturned(p.undrains)
+
 	for _, pod := range fleet.draining {
 		if !pod.DeletionTimestamp.IsZero() {
 			continue // deleted already; the mediapod controller lets it go when it is empty
@@ -79,24 +92,31 @@ func makePlan(seen *observation, now time.Time) plan {
 		verdict := drain.MayDelete(drain.Facts{MediaPod: pod, Sessions: seen.bound[pod.Name], Now: now})
 		if verdict.Allowed {
 			p.deletes = append(p.deletes, deletion{pod: pod, why: verdict.Message})
-		} else {
-			p.waits = append(p.waits, wait{pod: pod, verdict: verdict})
+			continue
+		}
+		p.waits = append(p.waits, wait{pod: pod, verdict: verdict})
+		if m, changed := remark(seen.bot, pod); changed {
+			p.remarks = append(p.remarks, m)
 		}
 	}
-	wanted := wantedPods(seen.bot)
-	p.drains = surplus(seen, fleet, wanted, now)
-	fleet.current = without(fleet.current, p.drains)
-	p.drains = append(p.drains, superseded(seen, fleet, wanted, now)...)
+
+	p.drains = surplus(seen, fleet, p.wanted, now)
+	fleet = fleet.without(p.drains)
+	relieved := superseded(seen, fleet, p.wanted, now)
+	p.drains = append(p.drains, relieved...)
 	if seen.problem == nil {
-		p.creates = creations(seen, fleet, wanted)
+		p.creates = creations(seen, fleet, p.wanted)
 	}
-	for _, pod := range without(slices.Concat(fleet.current, fleet.old), p.drains) {
-		if !followsBot(pod, seen.bot) {
+	for _, pod := range fleet.without(relieved).serving() {
+		if !followsBot(pod, seen.bot) && !returned(p.undrains, pod) {
 			p.follows = append(p.follows, pod)
 		}
 	}
 	return p
 }
+
+// irrevocable: the plan does what a later pass would only undo at a price, and so is not done by a cache that may be old.
+func (p *plan) irrevocable() bool { return len(p.drains)+len(p.undrains)+len(p.remarks) > 0 }
 
 // followsBot reports whether a pod has the bot's present rules and redirects. One that drains takes no calls and needs
 // none.
@@ -111,32 +131,6 @@ func follow(pod *v1alpha1.MediaPod, bot *v1alpha1.CallingBot) {
 	pod.Spec.Incoming, pod.Spec.Signaling.Redirects = now.Spec.Incoming, now.Spec.Signaling.Redirects
 }
 
-// division of a fleet's pods.
-type division struct {
-	// current pods serve with the present configuration.
-	current []*v1alpha1.MediaPod
-	// old pods serve with an earlier one.
-	old []*v1alpha1.MediaPod
-	// draining pods only finish their calls.
-	draining []*v1alpha1.MediaPod
-}
-
-func divide(seen *observation) division {
-	var d division
-	for i := range seen.pods {
-		pod := &seen.pods[i]
-		switch {
-		case drain.Marked(pod):
-			d.draining = append(d.draining, pod)
-		case pod.Spec.Revision == seen.revision:
-			d.current = append(d.current, pod)
-		default:
-			d.old = append(d.old, pod)
-		}
-	}
-	return d
-}
-
 // wantedPods is what the user wants; of a bot that is being deleted, none.
 func wantedPods(bot *v1alpha1.CallingBot) int {
 	if !bot.DeletionTimestamp.IsZero() {
@@ -145,117 +139,101 @@ func wantedPods(bot *v1alpha1.CallingBot) int {
 	return int(ptr.Deref(bot.Spec.Replicas, 1))
 }
 
-func whyFewer(bot *v1alpha1.CallingBot) string {
+func whyFewer(bot *v1alpha1.CallingBot, wanted int) string {
 	if !bot.DeletionTimestamp.IsZero() {
 		return "the bot is being deleted"
 	}
-	return fmt.Sprintf("replicas is %d", wantedPods(bot))
+	return fmt.Sprintf("replicas is %d", wanted)
 }
 
-// surplus are the current pods beyond what is wanted.
+// surplus are the serving pods beyond what is wanted: those of the present revision, or, while the rollout is paused, any.
 func surplus(seen *observation, fleet division, wanted int, now time.Time) []marking {
-	excess := len(fleet.current) - wanted
-	return mark(victims(seen, fleet.current, excess), v1alpha1.DrainScaleIn, now, whyFewer(seen.bot))
-}
-
-// superseded are the old pods whose place a ready current one has taken.
-func superseded(seen *observation, fleet division, wanted int, now time.Time) []marking {
-	if wanted == 0 {
-		return mark(victims(seen, fleet.old, len(fleet.old)), v1alpha1.DrainScaleIn, now, whyFewer(seen.bot))
+	from := fleet.current
+	if paused(seen.bot) {
+		from = fleet.serving()
 	}
-	ready := countReady(fleet.current)
-	excess := len(fleet.old) - max(0, wanted-ready)
-	why := fmt.Sprintf("%d of %d pods are ready with revision %s", ready, wanted, seen.revision)
-	if excess <= 0 && len(fleet.old) > 0 && stuckForPorts(seen, fleet, wanted) {
-		// The port range has no room for a new pod beside the old ones: one has to make room.
-		excess, why = 1, "no port is free for a pod of revision "+seen.revision
-	}
-	return mark(victims(seen, fleet.old, excess), v1alpha1.DrainRollout, now, why)
+	return mark(victims(seen, from, len(from)-wanted), v1alpha1.DrainScaleIn, now, whyFewer(seen.bot, wanted))
 }
 
-// stuckForPorts: a new pod is wanted, no port is free for it, and none is about to be.
-func stuckForPorts(seen *observation, fleet division, wanted int) bool {
-	return seen.problem == nil && len(fleet.current) < wanted && freePorts(seen) <= 0 && len(fleet.draining) == 0
-}
-
+// creations are the pods that are missing.
 func creations(seen *observation, fleet division, wanted int) []creation {
-	missing := min(wanted-len(fleet.current), freePorts(seen))
+	there := len(fleet.current)
+	missing := wanted - there
+	var like *v1alpha1.MediaPod
+	if paused(seen.bot) {
+		there = len(fleet.serving())
+		missing = wanted - there
+		like = modelWhilePaused(fleet)
+	} else {
+		// What is missing altogether is no surge.
+		missing = min(missing, max(surgeRoom(seen, fleet, wanted), wanted-len(fleet.serving())))
+	}
+	missing = min(missing, freePorts(seen))
 	if missing <= 0 {
 		return nil
+	}
+	why := fmt.Sprintf("%d of %d pods exist", there, wanted)
+	switch {
+	case like != nil:
+		why += "; the rollout is paused, so it is made with revision " + like.Spec.Revision
+	case len(fleet.old) > 0:
+		why += " with revision " + seen.revision
 	}
 	taken := make(map[int32]bool, len(seen.pods))
 	for i := range seen.pods {
 		taken[seen.pods[i].Spec.Slot] = true
 	}
-	why := fmt.Sprintf("%d of %d pods exist", len(fleet.current), wanted)
-	if len(fleet.old) > 0 {
-		why += " with revision " + seen.revision
-	}
 	list := make([]creation, 0, missing)
 	for slot := int32(0); len(list) < missing; slot++ {
 		if !taken[slot] {
-			list = append(list, creation{slot: slot, why: why})
+			list = append(list, creation{slot: slot, like: like, why: why})
 		}
 	}
 	return list
 }
 
-// freePorts is how many more pods the endpoint has room for.
-func freePorts(seen *observation) int {
-	ports, limited := portsOf(seen.bot)
-	if !limited {
-		return math.MaxInt32
+// takeBack are the draining pods that are wanted again: their calls are there anyway, and nothing has to start. Taking a
+// mark back is safe because everybody judges by generations. The agent admits again only when it has seen the generation
+// without the mark, and says so in its report, without which the pod is not Ready; a delete that was decided on by the
+// generation before fails by its preconditions; and a new mark has to be acknowledged anew.
+func takeBack(seen *observation, fleet division, wanted int, now time.Time) []undrain {
+	missing := wanted - len(fleet.current)
+	if paused(seen.bot) {
+		missing = wanted - len(fleet.serving())
 	}
-	return ports - len(seen.pods)
-}
-
-// portsOf is how many pods the bot's endpoint has ports for, if they are limited.
-func portsOf(bot *v1alpha1.CallingBot) (ports int, limited bool) {
-	return endpoint.Limit(bot.Spec.Media.Endpoint)
-}
-
-// victims are the n pods whose loss costs least: those that are not ready before those that are, then the idle, then by
-// calls, and the younger of two equals. A drained pod keeps its calls, so what is lost is the seats it could have given. The
-// slot's number says nothing about a pod's worth.
-func victims(seen *observation, pods []*v1alpha1.MediaPod, n int) []*v1alpha1.MediaPod {
-	if n <= 0 {
+	if missing <= 0 {
 		return nil
 	}
-	sorted := slices.Clone(pods)
-	slices.SortStableFunc(sorted, func(a, b *v1alpha1.MediaPod) int {
-		return cmp.Or(
-			cmp.Compare(rank(isReady(a)), rank(isReady(b))),
-			cmp.Compare(load(seen, a), load(seen, b)),
-			b.CreationTimestamp.Compare(a.CreationTimestamp.Time),
-			cmp.Compare(a.Name, b.Name),
-		)
-	})
-	return sorted[:min(n, len(sorted))]
-}
-
-// load counts the calls that are, or are about to be, on a pod. Sessions that are bound and not yet in its report count.
-func load(seen *observation, pod *v1alpha1.MediaPod) int {
-	return max(int(pod.Status.Calls), len(seen.bound[pod.Name])) + int(pod.Status.Seats.Reserved)
-}
-
-// without leaves out the pods that are to be marked.
-func without(pods []*v1alpha1.MediaPod, marked []marking) []*v1alpha1.MediaPod {
-	return slices.DeleteFunc(slices.Clone(pods), func(pod *v1alpha1.MediaPod) bool {
-		return slices.ContainsFunc(marked, func(m marking) bool { return m.pod == pod })
-	})
-}
-
-func rank(ready bool) int {
-	if ready {
-		return 1
+	var fit []*v1alpha1.MediaPod
+	for _, pod := range fleet.draining {
+		if mayReturn(seen, pod, now) {
+			fit = append(fit, pod)
+		}
 	}
-	return 0
+	why := fmt.Sprintf("%d of %d pods exist, and it has the present configuration", len(fleet.current), wanted)
+	var list []undrain
+	for _, pod := range returning(seen, fit, missing) {
+		list = append(list, undrain{pod: pod, why: why})
+	}
+	return list
+}
+
+// mayReturn: the pod could serve again. One that is to hang up by now has begun to.
+func mayReturn(seen *observation, pod *v1alpha1.MediaPod, now time.Time) bool {
+	mark := pod.Spec.Drain
+	return pod.DeletionTimestamp.IsZero() && mark != nil && pod.Spec.Revision == seen.revision && pod.Status.Agent != nil &&
+		(mark.HangUpAt == nil || now.Before(mark.HangUpAt.Time))
+}
+
+func returned(undrains []undrain, pod *v1alpha1.MediaPod) bool {
+	return slices.ContainsFunc(undrains, func(u undrain) bool { return u.pod == pod })
 }
 
 func mark(pods []*v1alpha1.MediaPod, reason string, now time.Time, why string) []marking {
 	list := make([]marking, 0, len(pods))
 	for _, pod := range pods {
-		list = append(list, marking{pod: pod, drain: v1alpha1.Drain{Reason: reason, Since: metav1.NewTime(now).Rfc3339Copy()}, why: why})
+		list = append(list, marking{pod: pod, why: why, drain: v1alpha1.Drain{
+			Reason: reason, Message: why, Since: metav1.NewTime(now).Rfc3339Copy()}})
 	}
 	return list
 }

@@ -38,6 +38,11 @@ func empty(slot int32) *controllertest.MediaPodBuilder {
 	return mp(slot, newRevision).Generation(2).Draining(v1alpha1.DrainScaleIn, noon).Agent("i", 2).Seats(20, 0, 0)
 }
 
+// oldDraining is a pod that a rollout relieved, with so many calls left.
+func oldDraining(slot, calls int32) *controllertest.MediaPodBuilder {
+	return mp(slot, oldRevision).Generation(2).Draining(v1alpha1.DrainRollout, noon).Agent("i", 2).Seats(20, calls, 0).Calls(calls)
+}
+
 func TestPlan(t *testing.T) {
 	bot := func(replicas int32) *controllertest.BotBuilder {
 		return controllertest.Bot("voice", "b").Replicas(replicas)
@@ -65,11 +70,11 @@ func TestPlan(t *testing.T) {
 			want: []string{"create b-1: 2 of 4 pods exist", "create b-3: 2 of 4 pods exist"},
 		},
 		"the slot of a draining pod is taken": {
-			bot: bot(2), pods: []*controllertest.MediaPodBuilder{empty(0).Calls(1), ready(1)},
+			bot: bot(2), pods: []*controllertest.MediaPodBuilder{oldDraining(0, 1), ready(1)},
 			want: []string{"create b-2: 1 of 2 pods exist", "wait b-0: LiveCalls"},
 		},
 		"a problem keeps pods from being made, and nothing else": {
-			bot: bot(3), pods: []*controllertest.MediaPodBuilder{empty(0), ready(1)}, problem: &problem{reason: v1alpha1.ReasonSecretNotFound},
+			bot: bot(3), pods: []*controllertest.MediaPodBuilder{oldDraining(0, 0), ready(1)}, problem: &problem{reason: v1alpha1.ReasonSecretNotFound},
 			want: []string{"delete b-0: drained, and no call is left"},
 		},
 		"scale-in takes the idle pod, whatever its number": {
@@ -172,7 +177,7 @@ func TestPlan(t *testing.T) {
 			want: []string{"create b-2: 2 of 3 pods exist"},
 		},
 		"a draining pod holds its port": {
-			bot: bot(2).LoadBalancer(28550, 28551), pods: []*controllertest.MediaPodBuilder{ready(0), empty(1).Calls(1)},
+			bot: bot(2).LoadBalancer(28550, 28551), pods: []*controllertest.MediaPodBuilder{ready(0), oldDraining(1, 1)},
 			want: []string{"wait b-1: LiveCalls"},
 		},
 		"a rollout without a free port asks one old pod to make room": {
@@ -206,25 +211,42 @@ func TestPlanMarksWithReasonAndTime(t *testing.T) {
 		t.Fatalf("want one drain, got %v", describe(seen, p))
 	}
 	// Stored times have whole seconds; a mark that had more would differ from itself once read back.
-	if diff := cmp.Diff(v1alpha1.Drain{Reason: v1alpha1.DrainScaleIn, Since: metav1.NewTime(noon)}, p.drains[0].drain); diff != "" {
+	if diff := cmp.Diff(v1alpha1.Drain{Reason: v1alpha1.DrainScaleIn, Message: "replicas is 0", Since: metav1.NewTime(noon)}, p.drains[0].drain); diff != "" {
 		t.Errorf("mark (-want +got):\n%s", diff)
 	}
 }
 
-// describe prints a plan as a person would read it: deletes, drains, creates, waits.
+// describe prints a plan as a person would read it: deletes, drains, remarks, undrains, creates, waits.
 func describe(seen *observation, p plan) []string {
 	var lines []string
+	say := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
+	until := func(d v1alpha1.Drain) string {
+		if d.HangUpAt == nil {
+			return ""
+		}
+		return d.HangUpAt.UTC().Format(" until 15:04")
+	}
 	for _, d := range p.deletes {
-		lines = append(lines, fmt.Sprintf("delete %s: %s", d.pod.Name, d.why))
+		say("delete %s: %s", d.pod.Name, d.why)
 	}
 	for _, d := range p.drains {
-		lines = append(lines, fmt.Sprintf("drain %s %s: %s", d.pod.Name, d.drain.Reason, d.why))
+		say("drain %s %s%s: %s", d.pod.Name, d.drain.Reason, until(d.drain), d.why)
+	}
+	for _, m := range p.remarks {
+		say("remark %s%s: %s", m.pod.Name, until(m.drain), m.why)
+	}
+	for _, u := range p.undrains {
+		say("undrain %s: %s", u.pod.Name, u.why)
 	}
 	for _, c := range p.creates {
-		lines = append(lines, fmt.Sprintf("create %s: %s", mediaPodName(seen.bot, c.slot), c.why))
+		like := ""
+		if c.like != nil {
+			like = " like " + c.like.Name
+		}
+		say("create %s%s: %s", mediaPodName(seen.bot, c.slot), like, c.why)
 	}
 	for _, w := range p.waits {
-		lines = append(lines, fmt.Sprintf("wait %s: %s", w.pod.Name, w.verdict.Reason))
+		say("wait %s: %s", w.pod.Name, w.verdict.Reason)
 	}
 	return lines
 }

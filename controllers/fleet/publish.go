@@ -64,16 +64,20 @@ func statusOf(seen *observation, now time.Time) v1alpha1.CallingBotStatus {
 		}
 	}
 	wanted := wantedPods(bot)
-	status.Conditions = settle(bot.Status.Conditions, judge(facts{
-		wanted:       wanted,
-		ready:        countReady(serving),
-		currentReady: countReady(fleet.current),
-		old:          len(fleet.old),
-		draining:     len(fleet.draining),
-		deleting:     !bot.DeletionTimestamp.IsZero(),
-		problem:      problemOf(seen, wanted),
-		complaint:    mostTelling(serving),
-	}), bot.Generation, now)
+	progress := rolloutOf(seen, fleet, wanted, now)
+	status.Rollout = v1alpha1.RolloutStatus{
+		Revision: seen.revision, UpdatedReplicas: int32(progress.current),
+		OldPods: int32(progress.old + progress.draining), OldCalls: int32(progress.calls),
+	}
+	status.Conditions = settle(bot.Status.Conditions, append(judge(facts{
+		wanted:    wanted,
+		ready:     countReady(serving),
+		rollout:   progress,
+		draining:  len(fleet.draining),
+		deleting:  !bot.DeletionTimestamp.IsZero(),
+		problem:   problemOf(seen, wanted),
+		complaint: mostTelling(serving),
+	}), progress.complete()), bot.Generation, now)
 	return status
 }
 

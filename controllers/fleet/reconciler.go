@@ -72,9 +72,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, err
 	}
 	next := makePlan(seen, r.Clock.Now())
-	if len(next.drains) > 0 {
-		// A drain mark cannot be taken back, so it is not given by a cache that may not yet show the marks of the last
-		// pass.
+	if next.irrevocable() {
+		// What is given and taken back would cost a pod its calls to come, so marks are not decided on by a cache that may
+		// not yet show those of the last pass.
 		if seen, err = r.observeLive(ctx, bot); err != nil {
 			return reconcile.Result{}, err
 		}

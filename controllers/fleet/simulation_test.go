@@ -12,6 +12,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
@@ -34,6 +35,7 @@ type world struct {
 	resourceVersion int
 	revision        int
 	sessions        int
+	undrained       int
 	log             []string
 	failures        []string
 }
@@ -65,6 +67,7 @@ type process struct {
 func (p *process) busy() bool { return p != nil && len(p.calls)+len(p.reserved) > 0 }
 
 func TestSimulation(t *testing.T) {
+	undrained := 0
 	for seed := range uint64(500) {
 		w := newWorld(seed)
 		for range 300 {
@@ -76,6 +79,10 @@ func TestSimulation(t *testing.T) {
 		if why := w.settle(); why != "" {
 			t.Fatalf("seed %d did not converge: %s\n%s", seed, why, strings.Join(w.log[max(0, len(w.log)-60):], "\n"))
 		}
+		undrained += w.undrained
+	}
+	if undrained < 500 {
+		t.Errorf("%d marks were taken back: the simulation does not exercise that", undrained)
 	}
 }
 
@@ -124,9 +131,14 @@ func (w *world) step() {
 		w.bot.Spec.Replicas = ptr.To(w.random.Int32N(6))
 		w.say("user: replicas %d", *w.bot.Spec.Replicas)
 	case n < 45:
-		w.revision++
+		// Forwards, or back to what the fleet had before.
+		if w.revision++; w.revision > 1 && w.random.IntN(3) == 0 {
+			w.revision -= 2
+		}
 		w.say("user: configuration %d", w.revision)
 	case n < 47:
+		w.rules()
+	case n < 49:
 		w.deleteByHand()
 	case n < 60:
 		w.bind()
@@ -137,11 +149,18 @@ func (w *world) step() {
 	}
 }
 
+// rules of the rollout change.
+func (w *world) rules() {
+	maxSurge := intstr.FromInt32(1 + w.random.Int32N(3))
+	w.bot.Spec.Rollout = v1alpha1.Rollout{MaxSurge: &maxSurge, Paused: w.random.IntN(4) == 0}
+	w.say("user: maxSurge %s, paused %v", maxSurge.String(), w.bot.Spec.Rollout.Paused)
+}
+
 // pass is one pass of the controller, as Reconcile makes it: by the cache, but drains by the API server.
 func (w *world) pass() {
 	seen := w.observe(w.cache)
 	p := makePlan(seen, noon)
-	if len(p.drains) > 0 {
+	if p.irrevocable() {
 		seen = w.observe(w.list())
 		p = makePlan(seen, noon)
 	}
@@ -160,6 +179,12 @@ func (w *world) pass() {
 		if after := w.readyServing(); after < min(readyBefore, wantedPods(w.bot)) {
 			w.fail("a rollout left %d ready pods of %d, %d are wanted", after, readyBefore, wantedPods(w.bot))
 		}
+	}
+	for _, u := range p.undrains {
+		w.takeBack(u)
+	}
+	for _, m := range p.remarks {
+		w.remark(m)
 	}
 	for _, c := range p.creates {
 		w.create(seen, c)
@@ -199,7 +224,7 @@ func (w *world) store(pod *truth) {
 }
 
 func (w *world) create(seen *observation, c creation) {
-	pod := newMediaPod(seen, c.slot)
+	pod := newMediaPod(seen, c)
 	if w.pods[pod.Name] != nil {
 		w.say("controller: create %s: AlreadyExists", pod.Name)
 		return
@@ -224,6 +249,32 @@ func (w *world) mark(m marking) {
 	pod.stored.Generation++
 	w.store(pod)
 	w.say("controller: drain %s: %s", m.pod.Name, m.why)
+}
+
+// change is a write of the controller to a pod's spec, under its optimistic lock.
+func (w *world) change(seen *v1alpha1.MediaPod, f func(*v1alpha1.MediaPod)) bool {
+	pod := w.pods[seen.Name]
+	if pod == nil || pod.stored.ResourceVersion != seen.ResourceVersion {
+		w.say("controller: change %s: conflict", seen.Name)
+		return false
+	}
+	f(&pod.stored)
+	pod.stored.Generation++
+	w.store(pod)
+	return true
+}
+
+func (w *world) takeBack(u undrain) {
+	if w.change(u.pod, func(p *v1alpha1.MediaPod) { p.Spec.Drain = nil }) {
+		w.undrained++
+		w.say("controller: undrain %s: %s", u.pod.Name, u.why)
+	}
+}
+
+func (w *world) remark(m marking) {
+	if w.change(m.pod, func(p *v1alpha1.MediaPod) { p.Spec.Drain = &m.drain }) {
+		w.say("controller: remark %s: %s", m.pod.Name, m.why)
+	}
 }
 
 // delete is by the controller, with its preconditions. The finalizer's judgement is the same chain, so the object goes.
@@ -284,6 +335,7 @@ func (w *world) settle() string {
 	for _, pod := range w.pods {
 		pod.died = false
 	}
+	w.bot.Spec.Rollout.Paused = false
 	for range 60 {
 		w.refreshCache()
 		w.pass()

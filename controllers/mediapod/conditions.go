@@ -107,8 +107,16 @@ func readiness(mp *v1alpha1.MediaPod, p plan, agent *v1alpha1.AgentReport) findi
 	case agent == nil:
 		return finding{reason: v1alpha1.ReasonAgentSilent, message: fmt.Sprintf(
 			"the Pod is ready, but its process has not reported yet; if that stays, see `kubectl logs -n %s %s`", mp.Namespace, mp.Name)}
+	case agent.ObservedGeneration < mp.Generation && wasDraining(mp):
+		// Its seats are none until the process knows: it would turn calls away.
+		return finding{reason: v1alpha1.ReasonDraining, message: "the drain mark was taken back; calls are taken again when the process has seen that"}
 	}
 	return finding{ready: true, reason: v1alpha1.ReasonReady, message: "takes calls"}
+}
+
+func wasDraining(mp *v1alpha1.MediaPod) bool {
+	c := meta.FindStatusCondition(mp.Status.Conditions, v1alpha1.ConditionReady)
+	return c != nil && c.Reason == v1alpha1.ReasonDraining
 }
 
 func drainCause(mp *v1alpha1.MediaPod) string {
@@ -120,7 +128,7 @@ func drainCause(mp *v1alpha1.MediaPod) string {
 
 func stateOf(f facts, ready bool) v1alpha1.MediaPodState {
 	before := f.mediaPod.Status
-	wasReady := before.State == v1alpha1.MediaPodReady || before.State == v1alpha1.MediaPodNotReady
+	wasReady := before.State == v1alpha1.MediaPodReady || before.State == v1alpha1.MediaPodNotReady || before.State == v1alpha1.MediaPodDraining
 	switch {
 	case drain.Marked(f.mediaPod):
 		return v1alpha1.MediaPodDraining

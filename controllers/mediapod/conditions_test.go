@@ -162,6 +162,17 @@ func TestStatusOf(t *testing.T) {
 			agent().Draining(v1alpha1.DrainRollout, noon), runs(0), plan{endpoint: reached, certificate: finding{stalled: true, reason: "Expired"}},
 			"Draining", "False Draining: takes no new calls (Rollout): it is deleted when its last call has ended", "",
 		},
+		"was taken back, and its process has not seen it": {
+			agent().Generation(4).NotReady(v1alpha1.ReasonDraining, "takes no new calls").With(was("Draining")), runs(0), plan{endpoint: reached, certificate: issued},
+			"NotReady", "False Draining: the drain mark was taken back; calls are taken again when the process has seen that", "",
+		},
+		"was taken back, and its process has seen it": {
+			agent().Generation(4).Agent("i1", 4).NotReady(v1alpha1.ReasonDraining, "takes no new calls"), runs(0), plan{endpoint: reached, certificate: issued},
+			"Ready", "True Ready: takes calls", "",
+		},
+		"other changes are taken in without a pause": {
+			agent().Generation(4).Ready(), runs(0), plan{endpoint: reached, certificate: issued}, "Ready", "True Ready: takes calls", "",
+		},
 		"deleted": {
 			agent().Deleted(noon), runs(0), plan{endpoint: reached, certificate: issued},
 			"Draining", "False Draining: takes no new calls: it is deleted when its last call has ended", "",

@@ -248,7 +248,7 @@ func TestMediaPod(t *testing.T) {
 		t.Run(name, func(t *testing.T) { create(t, tc.pod.Object(), tc.want) })
 	}
 
-	const kept = "a drain mark cannot be taken back or changed"
+	const kept = "reason and since of a drain mark are fixed"
 	const configured = "the configuration is fixed at creation; change the CallingBot"
 	draining := func(p *v1alpha1.MediaPod) {
 		p.Spec.Drain = &v1alpha1.Drain{Reason: v1alpha1.DrainScaleIn, Since: metav1.NewTime(time.Unix(1_700_000_000, 0))}
@@ -266,8 +266,10 @@ func TestMediaPod(t *testing.T) {
 		"slot is fixed":     {serving, func(p *v1alpha1.MediaPod) { p.Spec.Slot = 77 }, fixed},
 		"revision is fixed": {serving, func(p *v1alpha1.MediaPod) { p.Spec.Revision = "r2" }, fixed},
 
-		"a drain mark is not taken back":    {draining, func(p *v1alpha1.MediaPod) { p.Spec.Drain = nil }, kept},
-		"a drain mark does not change":      {draining, func(p *v1alpha1.MediaPod) { p.Spec.Drain.Reason = v1alpha1.DrainRollout }, kept},
+		"a drain mark may be taken back":    {draining, func(p *v1alpha1.MediaPod) { p.Spec.Drain = nil }, accepted},
+		"its reason does not change":        {draining, func(p *v1alpha1.MediaPod) { p.Spec.Drain.Reason = v1alpha1.DrainRollout }, kept},
+		"nor its time":                      {draining, func(p *v1alpha1.MediaPod) { p.Spec.Drain.Since = metav1.NewTime(time.Unix(1_700_000_001, 0)) }, kept},
+		"but its deadline":                  {draining, func(p *v1alpha1.MediaPod) { p.Spec.Drain.HangUpAt = &p.Spec.Drain.Since }, accepted},
 		"a marked pod may change otherwise": {draining, func(p *v1alpha1.MediaPod) { p.Labels["a"] = "b" }, accepted},
 		"identity is fixed":                 {serving, func(p *v1alpha1.MediaPod) { p.Spec.Identity.Cloud = v1alpha1.CloudUSGov }, configured},
 		"hosting is fixed": {serving, func(p *v1alpha1.MediaPod) {
