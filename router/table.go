@@ -47,6 +47,7 @@ type pod struct {
 	open   bool // takes new calls
 	hosted bool // its calls outlive it
 	seats  callfleetv1.Seats
+	needs  int32 // seats that a new call takes at the least
 
 	// What this router saw itself since the report.
 	asking int32       // new calls under way to it
@@ -68,7 +69,8 @@ func NewTable() *Table { return &Table{clock: clock.RealClock{}, pods: map[Bot]m
 
 // Set takes over a version of a MediaPod.
 func (t *Table) Set(mp *callfleetv1.MediaPod) {
-	p := &pod{target: target{name: mp.Name}, uid: string(mp.UID), hosted: serviceHosted(mp), seats: mp.Status.Seats}
+	p := &pod{target: target{name: mp.Name}, uid: string(mp.UID), hosted: serviceHosted(mp), seats: mp.Status.Seats,
+		needs: callfleetv1.LeastIncomingSeats(&mp.Spec.Media, mp.Spec.Incoming)}
 	if ip, err := netip.ParseAddr(mp.Status.PodIP); err == nil {
 		p.addr = netip.AddrPortFrom(ip, signalingPort).String()
 	}
@@ -132,7 +134,7 @@ func (t *Table) serviceHosted(b Bot) bool {
 // withRoom are the pods a new call may go to, the one with the most free seats first. Routers do not talk to each other, so
 // equals come in random order.
 func (t *Table) withRoom(b Bot) []target {
-	return t.pick(b, func(p *pod, free int32) (rank int, ok bool) { return 0, p.open && free > 0 })
+	return t.pick(b, func(p *pod, free int32) (rank int, ok bool) { return 0, p.open && free >= p.needs })
 }
 
 // reachable are all pods that have an address: those that take new calls, the others after them.
@@ -181,7 +183,7 @@ func (t *Table) pick(b Bot, wanted func(p *pod, free int32) (rank int, ok bool))
 		if !ok {
 			continue
 		}
-		c := candidate{p.target, 0, rank, free - p.asking}
+		c := candidate{p.target, 0, rank, free - p.asking*p.needs}
 		if now.Before(p.avoid) {
 			c.avoid = 1
 		}
@@ -202,7 +204,7 @@ func (t *Table) pick(b Bot, wanted func(p *pod, free int32) (rank int, ok bool))
 // free seats: as reported, less the calls sent since that the report cannot know of. A call that a pod took and rejected, or
 // that is over, takes no seat; so each counts for a while only, however many come after it.
 func (p *pod) free(now time.Time) int32 {
-	return max(0, p.seats.Free-int32(len(p.unreported(now))))
+	return max(0, p.seats.Free-int32(len(p.unreported(now)))*p.needs)
 }
 
 // unreported is when those calls were sent.

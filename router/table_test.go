@@ -3,11 +3,14 @@
 package router
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	clocktesting "k8s.io/utils/clock/testing"
+
+	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
 )
 
 func names(targets []target) []string {
@@ -163,5 +166,22 @@ func BenchmarkTableWithRoom(b *testing.B) {
 		if len(table.withRoom(bot)) != 39 {
 			b.Fatal("pods are missing")
 		}
+	}
+}
+
+func TestCallsThatTakeMoreSeatsNeedPodsThatHaveThem(t *testing.T) {
+	recorded := func(mp *callfleetv1.MediaPod) {
+		mp.Spec.Incoming = []callfleetv1.IncomingRule{{Action: callfleetv1.IncomingAnswer, Behavior: &callfleetv1.Behavior{Recording: &callfleetv1.RecordingBehavior{}}}}
+	}
+	table := NewTable()
+	table.Set(mediaPod("reception-0", "10.0.0.1", 1, recorded))
+	table.Set(mediaPod("reception-1", "10.0.0.2", 3, recorded))
+	bot := Bot{"voice", "reception"}
+	if got := names(table.withRoom(bot)); !slices.Equal(got, []string{"reception-1"}) {
+		t.Errorf("asked: %v; a recorded call takes two seats", got)
+	}
+	table.asked(bot, table.withRoom(bot)[0], true)
+	if got := names(table.withRoom(bot)); len(got) != 0 {
+		t.Errorf("asked with one seat left: %v", got)
 	}
 }

@@ -53,6 +53,11 @@ type CallingBotSpec struct {
 	// +kubebuilder:validation:Maximum=1000
 	Replicas *int32 `json:"replicas,omitempty"`
 
+	// placement says which of several pods with free seats gets a session.
+	// +optional
+	// +default="Packed"
+	Placement Placement `json:"placement,omitempty"`
+
 	// rollout says how a changed configuration reaches the fleet.
 	// +optional
 	Rollout Rollout `json:"rollout,omitzero"`

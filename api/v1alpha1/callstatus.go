@@ -35,11 +35,11 @@ const (
 func (p CallPhase) Finished() bool { return p == PhaseCompleted || p == PhaseFailed }
 
 // CallStatus is the story of a call. The session controller writes phase (Pending, Scheduled, Assigned, Completed,
-// Failed), mediaPod, attempts, endReason and the conditions Assigned, NeedsAttention, Finished, Reconciling and Stalled;
+// Failed), mediaPod, seats, attempts, endReason and the conditions Assigned, NeedsAttention, Finished, Reconciling and Stalled;
 // the agent in the pod writes phase (Joining to Leaving), call, participants, media, what became of the spec's wishes
 // (recordingStatus, screenSharing, muted, invites), recordings and the conditions Connected, MediaFlowing, Recording and RecordingsStored, and, while
 // the call goes on, NeedsAttention with the reasons InviteFailed, Refused, RecordingFailed and NoEffect. Of a call that came in or is adopted without being
-// bound, it writes mediaPod too. Both add to the timeline. Every write carries the resourceVersion it was computed from.
+// bound, it writes mediaPod and seats too. Both add to the timeline. Every write carries the resourceVersion it was computed from.
 type CallStatus struct {
 	// observedGeneration is the generation the controller's part speaks of.
 	// +optional
@@ -52,6 +52,10 @@ type CallStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	MediaPod string `json:"mediaPod,omitempty"`
+
+	// seats that the call takes on the media pod, by what it used when it got there.
+	// +optional
+	Seats int32 `json:"seats,omitempty"`
 
 	// attempts counts joins begun, this one included.
 	// +optional

@@ -300,7 +300,8 @@ type SelfSignedCertificate struct{}
 
 // Capacity is how much one pod may carry.
 type Capacity struct {
-	// seats a pod has. An audio call takes one.
+	// seats a pod has. An audio call takes one; video, a shared screen and recording take one more each, and a recording
+	// with the speakers apart two.
 	// +optional
 	// +default=20
 	// +kubebuilder:validation:Minimum=1

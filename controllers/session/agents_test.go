@@ -39,7 +39,15 @@ func (a agents) pod(name string) *v1alpha1.MediaPod {
 	return pod
 }
 
-// held counts the calls that the process in a pod holds.
+// seatsTaken are those that a session takes in a pod.
+func seatsTaken(s *subject, pod *v1alpha1.MediaPod) int32 {
+	if s.status.Seats > 0 {
+		return s.status.Seats
+	}
+	return v1alpha1.SeatsOf(&pod.Spec.Media, s.spec)
+}
+
+// held counts the seats of the calls that the process in a pod holds.
 func (a agents) held(pod *v1alpha1.MediaPod) (n int32) {
 	for _, s := range a.store.sessions() {
 		call := s.status.Call
@@ -47,17 +55,24 @@ func (a agents) held(pod *v1alpha1.MediaPod) (n int32) {
 		case s.finished():
 		case call != nil && call.End == nil && s.status.MediaPod == pod.Name && call.ClaimedBy == pod.Status.Agent.Instance,
 			call == nil && s.object.GetAnnotations()[answeredBy] == pod.Status.Agent.Instance:
-			n++
+			n += seatsTaken(s, pod)
 		}
 	}
 	return n
 }
 
-func (a agents) full(pod *v1alpha1.MediaPod) bool { return a.held(pod) >= pod.Spec.Capacity.Seats }
+// full: the pod has not the seats that the session takes; an audio call for nil.
+func (a agents) full(pod *v1alpha1.MediaPod, s *subject) bool {
+	seats := int32(1)
+	if s != nil {
+		seats = seatsTaken(s, pod)
+	}
+	return a.held(pod)+seats > pod.Spec.Capacity.Seats
+}
 
 // answer a call that comes in, if the process has a seat.
 func (a agents) answer(pod *v1alpha1.MediaPod, name string) {
-	if pod == nil || pod.Status.Agent == nil || a.full(pod) {
+	if pod == nil || pod.Status.Agent == nil || a.full(pod, nil) {
 		return
 	}
 	c := controllertest.IncomingCall(simNamespace, name, simBot).Created(a.now()).Object()
@@ -67,7 +82,7 @@ func (a agents) answer(pod *v1alpha1.MediaPod, name string) {
 
 // callback reaches another pod than the one that held the call, which takes the call over.
 func (a agents) callback(s *subject, pod *v1alpha1.MediaPod) {
-	if !s.adoptable() || pod == nil || pod.Status.Agent == nil || a.full(pod) {
+	if !s.adoptable() || pod == nil || pod.Status.Agent == nil || a.full(pod, s) {
 		return
 	}
 	if holder := a.pod(s.status.MediaPod); holder != nil && holder.Status.Agent != nil && holder.Status.Agent.Instance == s.status.Call.ClaimedBy {
@@ -107,7 +122,7 @@ func (a agents) act(rng *rand.Rand, s *subject, willing bool) {
 	case call == nil || s.orphaned():
 		switch {
 		case told, leaving && call == nil:
-		case a.full(pod), !willing && rng.IntN(3) == 0:
+		case a.full(pod, s), !willing && rng.IntN(3) == 0:
 			a.refuse(s)
 		case call != nil:
 			a.adopt(s, pod)
@@ -118,7 +133,7 @@ func (a agents) act(rng *rand.Rand, s *subject, willing bool) {
 		}
 	case call.End != nil:
 	case s.adoptable() && call.ClaimedBy != instance:
-		if !a.full(pod) {
+		if !a.full(pod, s) {
 			a.adopt(s, pod)
 		}
 	case call.ClaimedBy != instance:
@@ -148,7 +163,7 @@ func (a agents) tell(s *subject) {
 		if pod.Status.Agent != nil && pod.Status.Agent.Instance == s.object.GetAnnotations()[answeredBy] && !s.finished() {
 			a.store.changeStatus(s, func(status *v1alpha1.CallStatus) {
 				at := metav1.NewMicroTime(a.now())
-				status.Phase, status.MediaPod = v1alpha1.PhaseEstablished, pod.Name
+				status.Phase, status.MediaPod, status.Seats = v1alpha1.PhaseEstablished, pod.Name, 1
 				status.Call = &v1alpha1.CallRecord{ClaimedBy: pod.Status.Agent.Instance, Hosting: hostingOf(s), ID: "call", EstablishedTime: &at}
 			})
 		}

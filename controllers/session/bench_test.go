@@ -20,14 +20,14 @@ func BenchmarkDecideAndApply(b *testing.B) {
 	ledger := placement.NewLedger()
 	f := facts{bot: botFacts{exists: true}}
 	for i := range 100 {
-		f.fleet = append(f.fleet, podFacts{name: podNamed(fmt.Sprintf("reception-%d", i)), ready: true, capacity: 2000})
+		f.fleet = append(f.fleet, podFacts{name: podNamed(fmt.Sprintf("reception-%d", i)), ready: true, capacity: 2000, media: &v1alpha1.Media{}})
 	}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		s := meetingSessions.subject(controllertest.Session("voice", "standup", "reception").UID(fmt.Sprint(i)).
 			JoinMeetingID(fmt.Sprint(100+i), "").Object())
 		d := decide(s, f, noon)
-		r, ok := ledger.Reserve(s.seeker(), d.candidates)
+		r, ok := ledger.Reserve(s.seeker(), d.candidates, placement.Packed)
 		if !ok {
 			b.Fatal("no seat")
 		}

@@ -18,9 +18,9 @@ import (
 func TestDecideAboutCalls(t *testing.T) {
 	type builder = *controllertest.CallBuilder
 	const app, service = v1alpha1.HostingApplication, v1alpha1.HostingService
-	ready := podFacts{name: podNamed("reception-0"), ready: true, capacity: 2, instance: "i"}
-	other := podFacts{name: podNamed("reception-1"), ready: true, capacity: 2, instance: "j"}
-	down := podFacts{name: podNamed("reception-0"), capacity: 2}
+	ready := podFacts{name: podNamed("reception-0"), ready: true, capacity: 2, media: &v1alpha1.Media{}, instance: "i"}
+	other := podFacts{name: podNamed("reception-1"), ready: true, capacity: 2, media: &v1alpha1.Media{}, instance: "j"}
+	down := podFacts{name: podNamed("reception-0"), capacity: 2, media: &v1alpha1.Media{}}
 	found := botFacts{exists: true}
 	out := func() builder { return controllertest.Call("voice", "lunch", "reception").UID("me").Created(noon) }
 	group := func(policy v1alpha1.RejoinPolicy) builder {
@@ -155,7 +155,7 @@ func TestDecideAboutCalls(t *testing.T) {
 			goesOn := s.adoptable()
 			if d.verdict == place {
 				d = decision{verdict: bind, pod: d.candidates[0].Name.Name, refused: d.refused, handOver: d.handOver}
-				tc.facts.holder = &podFacts{name: podNamed(d.pod), ready: true}
+				tc.facts.holder = &podFacts{name: podNamed(d.pod), ready: true, media: &v1alpha1.Media{}}
 			}
 			if d.refused != nil {
 				tc.facts.refusals = append(tc.facts.refusals, *d.refused)
@@ -185,7 +185,7 @@ func TestDecideAboutCalls(t *testing.T) {
 
 // A MeetingSession whose media the service handles is adopted too, and rejoins only when the service has given it up.
 func TestDecideAboutOrphanedSessions(t *testing.T) {
-	ready := podFacts{name: podNamed("reception-1"), ready: true, capacity: 2, instance: "j"}
+	ready := podFacts{name: podNamed("reception-1"), ready: true, capacity: 2, media: &v1alpha1.Media{}, instance: "j"}
 	session := func(claimedBy string) *subject {
 		return meetingSessions.subject(controllertest.Session("voice", "standup", "reception").UID("me").BoundTo("reception-0").
 			ClaimedBy(claimedBy).HostedBy(v1alpha1.HostingService).With(func(ms *v1alpha1.MeetingSession) {

@@ -61,15 +61,18 @@ type decision struct {
 	stalled bool
 	// attention is the reason somebody should look, and attentionMessage what to look for; empty if there is none.
 	attention, attentionMessage string
-	// candidates for place, and what to do if none of them has a seat.
+	// candidates for place, in which order they go, and what to do if none of them has room.
 	candidates []placement.Pod
+	order      placement.Order
 	orElse     *decision
 	// refused is the pod the session is taken away from because it did not take it.
 	refused *refusal
 	// handOver, if set, says why a call that goes on is taken from its process; with wait, place and bind.
 	handOver string
-	// pod of bind, and of keep once a process holds the call; reserved if the ledger holds the seat for this write.
+	// pod of bind, and of keep once a process holds the call; seats it takes there, for bind; reserved if the ledger holds them
+	// for this write.
 	pod      string
+	seats    int32
 	reserved bool
 	// end of the attempt, for rejoin and finish.
 	end *v1alpha1.CallEnd
@@ -210,7 +213,7 @@ func unclaimed(s *subject, f facts, now time.Time) decision {
 	}
 	if s.condition(v1alpha1.ConditionAssigned) == nil && f.holder != nil {
 		// Bound by something else than this controller; the pod is given its time from now on.
-		return decision{verdict: bind, pod: s.status.MediaPod}
+		return decision{verdict: bind, pod: s.status.MediaPod, seats: f.holder.seatsFor(s)}
 	}
 	no, deadline := refusedBy(s, f, now)
 	if no != nil {

@@ -23,8 +23,8 @@ func podNamed(name string) types.NamespacedName {
 
 func TestDecide(t *testing.T) {
 	type builder = *controllertest.SessionBuilder
-	ready := podFacts{name: podNamed("reception-0"), ready: true, capacity: 2, instance: "i"}
-	other := podFacts{name: podNamed("reception-1"), ready: true, capacity: 2, instance: "j"}
+	ready := podFacts{name: podNamed("reception-0"), ready: true, capacity: 2, media: &v1alpha1.Media{}, instance: "i"}
+	other := podFacts{name: podNamed("reception-1"), ready: true, capacity: 2, media: &v1alpha1.Media{}, instance: "j"}
 	found := botFacts{exists: true}
 	boundAt := func(b builder, at time.Time) builder {
 		return b.BoundTo("reception-0").With(func(ms *v1alpha1.MeetingSession) {
@@ -61,7 +61,7 @@ func TestDecide(t *testing.T) {
 		"a seat is looked for": {facts: facts{bot: found, fleet: []podFacts{ready}}, want: place},
 		"no pods":              {facts: facts{bot: found}, want: wait, reason: "NoSeat"},
 		"only pods that drain or are not ready": {
-			facts: facts{bot: found, fleet: []podFacts{{name: podNamed("a"), ready: true, leaving: true, capacity: 1}, {name: podNamed("b"), capacity: 1}}},
+			facts: facts{bot: found, fleet: []podFacts{{name: podNamed("a"), ready: true, leaving: true, capacity: 1, media: &v1alpha1.Media{}}, {name: podNamed("b"), capacity: 1, media: &v1alpha1.Media{}}}},
 			want:  wait, reason: "NoSeat",
 		},
 		"startTime is ahead": {
@@ -159,7 +159,7 @@ func TestDecide(t *testing.T) {
 			// What was decided holds: applied, and decided again at the same time, nothing changes any more.
 			if d.verdict == place {
 				d = decision{verdict: bind, pod: d.candidates[0].Name.Name, refused: d.refused}
-				tc.facts.holder = &podFacts{name: podNamed(d.pod), ready: true}
+				tc.facts.holder = &podFacts{name: podNamed(d.pod), ready: true, media: &v1alpha1.Media{}}
 			}
 			if d.refused != nil {
 				tc.facts.refusals = append(tc.facts.refusals, *d.refused)
@@ -216,9 +216,9 @@ func TestRivals(t *testing.T) {
 
 func TestMessagesOfAFleet(t *testing.T) {
 	down := func(name, reason, message string) podFacts {
-		return podFacts{name: podNamed(name), reason: reason, message: message, capacity: 20}
+		return podFacts{name: podNamed(name), reason: reason, message: message, capacity: 20, media: &v1alpha1.Media{}}
 	}
-	up := podFacts{name: podNamed("reception-0"), ready: true, capacity: 20}
+	up := podFacts{name: podNamed("reception-0"), ready: true, capacity: 20, media: &v1alpha1.Media{}}
 	cases := map[string]struct {
 		fleet []podFacts
 		want  string
@@ -227,7 +227,7 @@ func TestMessagesOfAFleet(t *testing.T) {
 		"full":      {[]podFacts{up}, "no free seat: reception has 1 of 1 pods ready and all of their 20 seats are taken. "},
 		"half down": {[]podFacts{up, down("reception-1", "CredentialsRejected", "expired")}, "1 of 2 pods ready and all of their 20 seats are taken; reception-1: CredentialsRejected (expired). "},
 		"many down": {[]podFacts{down("a", "", ""), down("b", "X", ""), down("c", "X", ""), down("d", "X", "")}, "0 of 4 pods ready; a: not reported yet; b: X; c: X; and 1 more. "},
-		"draining":  {[]podFacts{{name: podNamed("a"), ready: true, leaving: true, capacity: 9}}, "no media pods that take calls"},
+		"draining":  {[]podFacts{{name: podNamed("a"), ready: true, leaving: true, capacity: 9, media: &v1alpha1.Media{}}}, "no media pods that take calls"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

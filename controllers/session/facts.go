@@ -30,8 +30,25 @@ type facts struct {
 	holder *podFacts
 	// rival is the session that is in the same meeting, or has the older claim to it; empty if there is none.
 	rival string
+	// rules are how the bot wants its calls to be placed; looked at with the fleet.
+	rules rules
 	// refusals are the pods that are not to be asked again yet.
 	refusals []refusal
+}
+
+// rules are how a bot wants its calls to be placed.
+type rules struct {
+	// newest is the revision of the bot's present configuration; empty if it is not known yet.
+	newest string
+	spread bool
+}
+
+// order of the pods with room.
+func (r rules) order() placement.Order {
+	if r.spread {
+		return placement.Spread
+	}
+	return placement.Packed
 }
 
 type botFacts struct {
@@ -50,6 +67,9 @@ type podFacts struct {
 	reason, message string
 	capacity        int32
 	taken           int32
+	// revision of its configuration, and media, by which a call's seats are counted. Neither ever changes.
+	revision string
+	media    *v1alpha1.Media
 	// instance of the agent that reports; empty while none does.
 	instance string
 }
@@ -58,6 +78,20 @@ type podFacts struct {
 func (p podFacts) usable() bool { return p.ready && !p.leaving }
 
 func (p podFacts) free() int32 { return max(0, p.capacity-p.taken) }
+
+// seatsFor is how many seats a session takes on the pod: as many as it was given, while it is there.
+func (p podFacts) seatsFor(s *subject) int32 {
+	if s.status.Seats > 0 && s.status.MediaPod == p.name.Name {
+		return s.status.Seats
+	}
+	return v1alpha1.SeatsOf(p.media, s.spec)
+}
+
+// differs reports whether the pod has changed in anything that placement rests on.
+func (p podFacts) differs(from podFacts) bool {
+	p.media, from.media = nil, nil
+	return p != from
+}
 
 // observe gathers the facts about s.
 func (r *Reconciler) observe(ctx context.Context, s *subject, now time.Time) (facts, error) {
@@ -85,9 +119,21 @@ func (r *Reconciler) observe(ctx context.Context, s *subject, now time.Time) (fa
 			return f, err
 		}
 	}
-	f.fleet, err = r.observeFleet(ctx, s.bot())
+	if f.fleet, err = r.observeFleet(ctx, s.bot()); err != nil {
+		return f, err
+	}
+	f.rules, err = r.observeRules(ctx, s.bot())
 	f.refusals = r.refusals.of(s.uid(), now)
 	return f, err
+}
+
+// observeRules of a bot that is gone, or not known yet, are the usual ones.
+func (r *Reconciler) observeRules(ctx context.Context, key types.NamespacedName) (rules, error) {
+	var bot v1alpha1.CallingBot
+	if err := r.Client.Get(ctx, key, &bot); client.IgnoreNotFound(err) != nil {
+		return rules{}, fmt.Errorf("reading bot %s: %w", key, err)
+	}
+	return rules{newest: bot.Status.Rollout.Revision, spread: bot.Spec.Placement == v1alpha1.PlacementSpread}, nil
 }
 
 // observeHolder asks the API server itself before it says that a pod is gone, or that another process runs in it than the
@@ -163,6 +209,8 @@ func podFactsOf(mp *v1alpha1.MediaPod) podFacts {
 		name:     client.ObjectKeyFromObject(mp),
 		leaving:  mp.Spec.Drain != nil || mp.DeletionTimestamp != nil,
 		capacity: mp.Spec.Capacity.Seats,
+		revision: mp.Spec.Revision,
+		media:    &mp.Spec.Media,
 	}
 	if ready := meta.FindStatusCondition(mp.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
 		p.ready = ready.Status == "True" && mp.Status.Agent != nil

@@ -24,10 +24,10 @@ func (r *Reconciler) act(s *subject, d decision) decision {
 	if d.verdict != place {
 		return d
 	}
-	reservation, ok := r.ledger.Reserve(s.seeker(), d.candidates)
+	reservation, ok := r.ledger.Reserve(s.seeker(), d.candidates, d.order)
 	switch {
 	case ok:
-		return decision{verdict: bind, pod: reservation.Pod.Name, reserved: true, refused: d.refused, handOver: d.handOver}
+		return decision{verdict: bind, pod: reservation.Pod.Name, seats: reservation.Seats, reserved: true, refused: d.refused, handOver: d.handOver}
 	case reservation.Rival.Name != "":
 		return rivalled(*d.orElse, reservation.Rival.Name)
 	default:

@@ -36,7 +36,7 @@ func seek(s *subject, f facts, refused *refusal) decision {
 	}
 	waits := decision{
 		verdict: wait, phase: v1alpha1.PhasePending, reason: v1alpha1.ReasonNoSeat,
-		message: noSeatMessage(s, f.fleet), refused: refused, next: endOf(s),
+		message: noSeatMessage(s, f.fleet), refused: refused, next: endOf(s), stalled: tooBig(s, f.fleet),
 	}
 	var candidates []placement.Pod
 	shunned := false
@@ -44,12 +44,15 @@ func seek(s *subject, f facts, refused *refusal) decision {
 		switch {
 		case !p.usable():
 		case avoided(p):
-			shunned = shunned || p.free() > 0 || refused != nil && p.name == refused.pod
+			shunned = shunned || p.free() >= p.seatsFor(s) || refused != nil && p.name == refused.pod
 		default:
-			candidates = append(candidates, placement.Pod{Name: p.name, Capacity: p.capacity})
+			candidates = append(candidates, placement.Pod{
+				Name: p.name, Capacity: p.capacity, Cost: p.seatsFor(s), Newest: p.revision == f.rules.newest,
+			})
 		}
 	}
 	if shunned {
+		waits.stalled = false
 		waits.reason, waits.message = v1alpha1.ReasonPodRefused, refusedMessage(s, refusals[0])
 		for _, r := range refusals {
 			waits.next = soonest(waits.next, r.until)
@@ -59,7 +62,7 @@ func seek(s *subject, f facts, refused *refusal) decision {
 		return waits
 	}
 	// Whether one of them has a seat is for the ledger to say at the moment it is taken.
-	return decision{verdict: place, candidates: candidates, refused: refused, orElse: &waits}
+	return decision{verdict: place, candidates: candidates, order: f.rules.order(), refused: refused, orElse: &waits}
 }
 
 func refusedMessage(s *subject, r refusal) string {
@@ -78,6 +81,27 @@ func botMessage(s *subject, f botFacts) string {
 	default:
 		return fmt.Sprintf("there is no CallingBot %s in namespace %s. Create it, or make a new %s with the right botRef", bot.Name, bot.Namespace, noun)
 	}
+}
+
+// tooBig: there are pods, and none of them, however empty, has as many seats as the session takes.
+func tooBig(s *subject, fleet []podFacts) bool {
+	for _, p := range fleet {
+		if !p.leaving && p.capacity >= p.seatsFor(s) {
+			return false
+		}
+	}
+	return seatsIn(s, fleet) > 0
+}
+
+// seatsIn is how many seats the session would take in this fleet; 0 if there are no pods to tell by.
+func seatsIn(s *subject, fleet []podFacts) int32 {
+	most := int32(0)
+	for _, p := range fleet {
+		if !p.leaving {
+			most = max(most, p.seatsFor(s))
+		}
+	}
+	return most
 }
 
 // noSeatMessage tells the state of the fleet. It speaks of capacity and readiness only, not of single calls: the
@@ -105,6 +129,9 @@ func noSeatMessage(s *subject, fleet []podFacts) string {
 		fmt.Fprintf(&text, "no free seat: %s has no media pods that take calls", bot)
 	case ready == 0:
 		fmt.Fprintf(&text, "no free seat: %s has 0 of %d pods ready", bot, serving)
+	case seatsIn(s, fleet) > 1:
+		fmt.Fprintf(&text, "no free seats: %s has %d of %d pods ready with %d seats, and none has the %d left that this %s takes",
+			bot, ready, serving, seats, seatsIn(s, fleet), s.kind.noun)
 	default:
 		fmt.Fprintf(&text, "no free seat: %s has %d of %d pods ready and all of their %d seats are taken", bot, ready, serving, seats)
 	}
@@ -113,6 +140,10 @@ func noSeatMessage(s *subject, fleet []podFacts) string {
 	}
 	if more := serving - ready - len(unready); more > 0 {
 		fmt.Fprintf(&text, "; and %d more", more)
+	}
+	if tooBig(s, fleet) {
+		fmt.Fprintf(&text, ". No pod has as many, however empty: raise spec.capacity.seats of CallingBot %s, or let the %s use less", bot, s.kind.noun)
+		return text.String()
 	}
 	fmt.Fprintf(&text, ". The %s gets the next seat that is free; for more seats raise spec.replicas or spec.capacity.seats of CallingBot %s", s.kind.noun, bot)
 	if len(unready) > 0 {

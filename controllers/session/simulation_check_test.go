@@ -69,7 +69,7 @@ func (sim *simulation) check() {
 			continue
 		}
 		if !sim.byAgents[s.uid()] {
-			given[s.status.MediaPod]++
+			given[s.status.MediaPod] += max(1, s.status.Seats)
 		}
 		if s.meeting == "" {
 			continue
@@ -82,10 +82,10 @@ func (sim *simulation) check() {
 	for slot := range int32(3) {
 		name, capacity := fmt.Sprintf("%s-%d", simBot, slot), 2+slot
 		if given[name] > capacity {
-			sim.fail("pod %s was given %d sessions for %d seats", name, given[name], capacity)
+			sim.fail("pod %s was given sessions that take %d seats, and has %d", name, given[name], capacity)
 		}
 		if pod := sim.pod(name); pod != nil && pod.Status.Agent != nil && sim.held(pod) > capacity {
-			sim.fail("pod %s holds %d calls on %d seats", name, sim.held(pod), capacity)
+			sim.fail("pod %s holds calls that take %d seats, and has %d", name, sim.held(pod), capacity)
 		}
 	}
 }
@@ -93,11 +93,11 @@ func (sim *simulation) check() {
 // checkRest: nobody waits in vain, no seat is lost, nothing is left to write.
 func (sim *simulation) checkRest() {
 	sim.check()
-	taken, free := map[string]int32{}, int32(0)
+	taken, most := map[string]int32{}, int32(0)
 	all := sim.store.sessions()
 	for _, s := range all {
 		if b := s.binding(); b.Pod.Name != "" {
-			taken[b.Pod.Name]++
+			taken[b.Pod.Name] += max(1, b.Seats)
 		}
 		switch {
 		case s.finished() && s.finalized():
@@ -116,7 +116,7 @@ func (sim *simulation) checkRest() {
 		if load.Taken > p.Spec.Capacity.Seats {
 			sim.fail("%d seats of %d are taken on %s", load.Taken, p.Spec.Capacity.Seats, p.Name)
 		}
-		free += load.Free()
+		most = max(most, load.Free())
 	}
 	meetings := slices.DeleteFunc(slices.Clone(all), func(s *subject) bool { return s.meeting == "" })
 	for _, s := range all {
@@ -124,8 +124,8 @@ func (sim *simulation) checkRest() {
 			continue
 		}
 		same := slices.DeleteFunc(slices.Clone(meetings), func(o *subject) bool { return o.meeting != s.meeting })
-		if rival := rivalOf(s, same, sim.clock.Now()); rival == "" && free > 0 {
-			sim.fail("%s waits (%v) while %d seats are free", s.object.GetName(), s.status.Conditions, free)
+		if rival := rivalOf(s, same, sim.clock.Now()); rival == "" && most >= v1alpha1.SeatsOf(&v1alpha1.Media{}, s.spec) {
+			sim.fail("%s waits (%v) while a pod has %d seats free", s.object.GetName(), s.status.Conditions, most)
 		}
 	}
 	writes := sim.cache.writes

@@ -219,6 +219,9 @@ func (sim *simulation) step() {
 		s.JoinMeetingID(fmt.Sprint(meeting), "")
 		s.With(func(ms *v1alpha1.MeetingSession) {
 			ms.CreationTimestamp = metav1.NewTime(sim.clock.Now().Truncate(time.Second))
+			if pick(3) == 0 {
+				ms.Spec.Modalities = v1alpha1.Modalities{v1alpha1.ModalityAudio, v1alpha1.ModalityVideo}
+			}
 		})
 		sim.store.create(s.Object())
 	case p < 88:

@@ -43,12 +43,12 @@ func apply(s *subject, d decision, now time.Time) {
 
 	switch {
 	case d.verdict == wait && orphaned:
-		status.MediaPod = ""
+		status.MediaPod, status.Seats = "", 0
 	case d.verdict == bind && orphaned:
-		status.MediaPod = d.pod
+		status.MediaPod, status.Seats = d.pod, d.seats
 		note(now, eventAssigned, d.pod)
 	case d.verdict == wait:
-		status.Phase, status.MediaPod, status.Call, status.Attempts = d.phase, "", nil, attempts
+		status.Phase, status.MediaPod, status.Seats, status.Call, status.Attempts = d.phase, "", 0, nil, attempts
 		if before == nil || before.Reason != d.reason {
 			note(now, waitEvent(d), waitDetail(d))
 		}
@@ -56,11 +56,11 @@ func apply(s *subject, d decision, now time.Time) {
 		if len(status.Timeline) == 0 {
 			note(s.object.GetCreationTimestamp().Time, eventPending, "created")
 		}
-		status.Phase, status.MediaPod, status.Call, status.Attempts = v1alpha1.PhaseAssigned, d.pod, nil, attempts+1
+		status.Phase, status.MediaPod, status.Seats, status.Call, status.Attempts = v1alpha1.PhaseAssigned, d.pod, d.seats, nil, attempts+1
 		note(now, eventAssigned, d.pod)
 	case d.verdict == rejoin:
 		note(now, eventRejoining, fmt.Sprintf("attempt %d of %d ended: %s", status.Attempts, s.spec.Rejoin.MaxAttempts, d.end.Reason))
-		status.Phase, status.MediaPod = d.phase, ""
+		status.Phase, status.MediaPod, status.Seats = d.phase, "", 0
 		status.Call, status.Participants, status.Media = nil, nil, nil
 	case d.verdict == finish:
 		applyEnd(s, d.end, now)

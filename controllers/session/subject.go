@@ -128,7 +128,7 @@ func (s *subject) seeker() placement.Session {
 func (s *subject) binding() placement.Binding {
 	b := placement.Binding{Session: s.seeker(), Version: s.object.GetResourceVersion(), Inside: s.orphaned()}
 	if s.bound() && !s.finished() {
-		b.Pod = types.NamespacedName{Namespace: s.object.GetNamespace(), Name: s.status.MediaPod}
+		b.Pod, b.Seats = types.NamespacedName{Namespace: s.object.GetNamespace(), Name: s.status.MediaPod}, s.status.Seats
 	}
 	return b
 }

@@ -77,7 +77,7 @@ func (w podWatch) Create(ctx context.Context, e event.CreateEvent, q workQueue) 
 
 func (w podWatch) Update(ctx context.Context, e event.UpdateEvent, q workQueue) {
 	before, after := podFactsOf(e.ObjectOld.(*v1alpha1.MediaPod)), podFactsOf(e.ObjectNew.(*v1alpha1.MediaPod))
-	if before != after {
+	if after.differs(before) {
 		w.wakeFleet(ctx, e.ObjectNew.(*v1alpha1.MediaPod), q)
 	}
 	if before.instance != after.instance {

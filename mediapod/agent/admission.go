@@ -57,7 +57,7 @@ func (a *Agent) judge(s *subject) verdict {
 	case s.deleted(), s.spec.DesiredState == callfleetv1.DesiredEnded, a.tooLate(s):
 		return verdictDecline
 	}
-	if ok, _ := a.admits(); !ok {
+	if ok, _ := a.admits(seatsOf(a.pod, s)); !ok {
 		return verdictRefuse
 	}
 	return verdictClaim
@@ -69,14 +69,27 @@ func (a *Agent) judgeAdoption(s *subject) verdict {
 	switch {
 	case refused(s):
 		return verdictIgnore
-	case !a.seatFree():
+	case !a.seatFree(s):
 		return verdictRefuse
 	}
 	return verdictAdopt
 }
 
-// seatFree: the process stays, and has a seat for a call that goes on. The caller holds a.mu.
-func (a *Agent) seatFree() bool { return !a.stopped && a.pod != nil && a.taken() < a.capacity() }
+// seatFree: the process stays, and has seats for a call that goes on. The caller holds a.mu.
+func (a *Agent) seatFree(s *subject) bool {
+	return !a.stopped && a.pod != nil && a.taken()+seatsOf(a.pod, s) <= a.capacity()
+}
+
+// seatsOf is how many seats a call takes in the pod: as many as whoever bound it counted, or, if nobody did, by what it uses.
+func seatsOf(pod *callfleetv1.MediaPod, s *subject) int32 {
+	switch {
+	case s.status.Seats > 0:
+		return s.status.Seats
+	case pod == nil:
+		return 1
+	}
+	return callfleetv1.SeatsOf(&pod.Spec.Media, s.spec)
+}
 
 // adoptable: the service has the call's media, so that any process can go on with it.
 func adoptable(s *subject) bool {
@@ -105,9 +118,9 @@ func refused(s *subject) bool {
 	return c != nil && c.Status == metav1.ConditionFalse && c.Reason == callfleetv1.ReasonPodRefused
 }
 
-// admits is the final admission. The controller counts seats too; this is where a stale count is caught. The caller
-// holds a.mu.
-func (a *Agent) admits() (bool, string) {
+// admits is the final admission of a call that takes so many seats. The controller counts seats too; this is where a stale
+// count is caught. The caller holds a.mu.
+func (a *Agent) admits(seats int32) (bool, string) {
 	switch {
 	case a.stopped:
 		return false, "the pod is stopping"
@@ -116,8 +129,12 @@ func (a *Agent) admits() (bool, string) {
 	case draining(a.pod):
 		return false, "the pod is draining"
 	}
-	if a.taken() >= a.capacity() {
+	switch free := a.capacity() - a.taken(); {
+	case free >= seats:
+	case free <= 0:
 		return false, fmt.Sprintf("all %d seats are taken", a.capacity())
+	default:
+		return false, fmt.Sprintf("the call takes %d seats, and %d of %d are free", seats, free, a.capacity())
 	}
 	if a.strained() {
 		_, why := loadOf(a.load)
@@ -127,21 +144,28 @@ func (a *Agent) admits() (bool, string) {
 }
 
 // taken counts the seats in use and those held for decisions that are being written. The caller holds a.mu.
-func (a *Agent) taken() int { return a.used() + len(a.pending) }
+func (a *Agent) taken() int32 { return a.used() + a.reserved() }
+
+// reserved counts the seats of calls whose decision is being written. The caller holds a.mu.
+func (a *Agent) reserved() (seats int32) {
+	for _, p := range a.pending {
+		seats += p.seats
+	}
+	return seats
+}
 
 // used counts the seats of calls. One that came in and is over before the API server heard of it has none, as nobody else
 // counts one for it: while the API server is away, such calls would fill the pod. The caller holds a.mu.
-func (a *Agent) used() int {
-	n := len(a.runners)
+func (a *Agent) used() (seats int32) {
 	for _, r := range a.runners {
-		if r.spent() {
-			n--
+		if !r.spent() {
+			seats += r.seats
 		}
 	}
-	return n
+	return seats
 }
 
-func (a *Agent) capacity() int { return int(a.pod.Spec.Capacity.Seats) }
+func (a *Agent) capacity() int32 { return a.pod.Spec.Capacity.Seats }
 
 // act carries a verdict out against the API server. For a claim or an adoption it returns the runner of the call.
 func (a *Agent) act(s *subject, what verdict) *runner {
@@ -159,7 +183,7 @@ func (a *Agent) act(s *subject, what verdict) *runner {
 	case verdictAdopt, verdictTakeOver:
 		return a.adopt(s, what, log)
 	case verdictRefuse:
-		why := a.refusal()
+		why := a.refusal(s)
 		a.metrics.admissions.WithLabelValues("refused").Inc()
 		log.Info("binding refused", "why", why)
 		_, _ = a.settle(s, what, func(st *callfleetv1.CallStatus) { refuse(st, now, why, s.generation()) })
@@ -236,10 +260,14 @@ func (a *Agent) rejudge(before, s *subject, want verdict) verdict {
 }
 
 // refusal is why the pod says no.
-func (a *Agent) refusal() string {
+func (a *Agent) refusal(s *subject) string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if ok, why := a.admits(); !ok {
+	if own := a.pending[s.uid]; own != nil { // what is held for it is no reason against it
+		delete(a.pending, s.uid)
+		defer func() { a.pending[s.uid] = own }()
+	}
+	if ok, why := a.admits(seatsOf(a.pod, s)); !ok {
 		return why
 	}
 	return "the pod was not ready a moment ago"

@@ -61,6 +61,7 @@ type Agent struct {
 // pending remembers what the watch brought while a decision on the object was being written.
 type pending struct {
 	newest *subject
+	seats  int32 // held for it
 	gone   bool
 	done   chan struct{} // closed when the decision was carried out; a call adopted is held from then on
 }
@@ -191,7 +192,7 @@ func (a *Agent) synced(k *kind) {
 
 // carry acts on a verdict and, for a claim or an adoption, runs the call to its end. The caller holds a.mu.
 func (a *Agent) carry(s *subject, what verdict) {
-	p := &pending{newest: s, done: make(chan struct{})}
+	p := &pending{newest: s, seats: seatsOf(a.pod, s), done: make(chan struct{})}
 	a.pending[s.uid] = p
 	go func() {
 		r := a.act(s, what)

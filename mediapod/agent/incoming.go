@@ -27,18 +27,16 @@ const defaultTTL = 3600
 func (a *Agent) full() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.takesNone() != ""
+	return a.book == nil || a.takesNone(callfleetv1.LeastIncomingSeats(&a.pod.Spec.Media, a.book.rules)) != ""
 }
 
-// takesNone is why no incoming call can be taken, or "". The caller holds a.mu.
-func (a *Agent) takesNone() string {
-	if ok, why := a.admits(); !ok {
+// takesNone is why no incoming call can be taken that takes so many seats, or "". The rules are prepared. The caller holds
+// a.mu.
+func (a *Agent) takesNone(seats int32) string {
+	if ok, why := a.admits(seats); !ok {
 		return why
 	}
-	switch {
-	case a.book == nil:
-		return "the rules for incoming calls are being prepared"
-	case !a.listed[meetingSessions] || !a.listed[calls]:
+	if !a.listed[meetingSessions] || !a.listed[calls] {
 		// Calls of the process before this one may have every seat.
 		return "the calls bound to the pod are not known yet"
 	}
@@ -66,7 +64,7 @@ func (a *Agent) decideLocked(in signaling.Incoming) (decision signaling.Decision
 	verdict := rules.Decide(a.book.rules, call)
 	switch verdict.Action {
 	case callfleetv1.IncomingAnswer:
-		if why := a.takesNone(); why != "" {
+		if why := a.takesNone(callfleetv1.SeatsOfIncoming(&a.pod.Spec.Media, &a.book.rules[verdict.Rule])); why != "" {
 			return signaling.Decision{Full: true}, "full"
 		}
 		return a.answer(in, call.From, verdict.Rule)
@@ -160,7 +158,7 @@ func incomingRunner(object *subject, a *Agent, scenario string, in signaling.Inc
 	r := bareRunner(object, a, a.pod, scenario)
 	r.writer = newMakingWriter(object, a.objects, a.clock, r.log, a.metrics)
 	now := a.clock.Now()
-	r.story.Created, r.story.Taken = now, &story.Taken{MediaPod: a.name}
+	r.story.Created, r.story.Taken = now, &story.Taken{MediaPod: a.name, Seats: r.seats}
 	r.story.Signal = signaling.Snapshot{Phase: signaling.PhaseJoining, CallID: in.CallID, ChainID: in.ChainID, TenantID: in.TenantID}
 	r.story.Note(story.Event(now, "Claimed", "by %s", a.name))
 	return r

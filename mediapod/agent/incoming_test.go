@@ -94,8 +94,8 @@ func TestAnIncomingCallIsAnsweredAndTold(t *testing.T) {
 	if want := []graph.Modality{graph.ModalityAudio, graph.ModalityVideo}; !slices.Equal(d.Answer.Modalities, want) {
 		t.Errorf("answers with %v, want those of the bot: %v", d.Answer.Modalities, want)
 	}
-	if before, after := a.reportNow(); after.Status.Seats.Used != 1 {
-		t.Errorf("no seat is taken: %+v, before %+v", after.Status.Seats, before.Status.Seats)
+	if before, after := a.reportNow(); after.Status.Seats.Used != 2 {
+		t.Errorf("a call with video takes two seats: %+v, before %+v", after.Status.Seats, before.Status.Seats)
 	}
 	call := calls.answer(in, d)
 	a.runners[d.Answer.UID].starts <- call

@@ -101,7 +101,7 @@ func (a *Agent) rescue(ctx context.Context, s *subject, what verdict) signaling.
 	if a.runners[s.uid] == nil && a.pending[s.uid] == nil {
 		// That its last pod refused it does not matter: the service has something to say about it, now. But a pod that has
 		// said it takes no more calls is held to it: its MediaPod may be deleted on the strength of that.
-		if !a.seatFree() || what == verdictTakeOver && draining(a.pod) {
+		if !a.seatFree(s) || what == verdictTakeOver && draining(a.pod) {
 			a.mu.Unlock()
 			return signaling.Orphan{Later: true}
 		}

@@ -347,7 +347,7 @@ func TestAnOldVersionOfThePodUndoesNothing(t *testing.T) {
 	a.podChanged(late)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if ok, _ := a.admits(); ok {
+	if ok, _ := a.admits(1); ok {
 		t.Error("a pod that drains admits a call after a late version of it came")
 	}
 }

@@ -90,7 +90,7 @@ func (a *Agent) reportNow() (before, after *callfleetv1.MediaPod) {
 		return nil, nil
 	}
 	after = a.pod.DeepCopy()
-	capacity, used, reserved := after.Spec.Capacity.Seats, int32(a.used()), int32(len(a.pending))
+	capacity, used, reserved := after.Spec.Capacity.Seats, a.used(), a.reserved()
 	after.Status.Calls = int32(len(a.runners)) // the pod stays until their last word is written
 	after.Status.Seats = callfleetv1.Seats{Capacity: capacity, Used: used, Reserved: reserved, Free: max(0, capacity-used-reserved)}
 	after.Status.PendingUploads = a.uploads.pending()

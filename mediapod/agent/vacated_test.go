@@ -9,7 +9,7 @@ import "testing"
 func TestASeatGivenAwayIsNotTakenBack(t *testing.T) {
 	for name, tc := range map[string]struct {
 		steps func(*runner, *Agent)
-		want  int
+		want  int32
 	}{
 		"goes on":           {func(*runner, *Agent) {}, 1},
 		"over, unheard of":  {func(r *runner, _ *Agent) { r.over = true }, 0},
@@ -21,7 +21,7 @@ func TestASeatGivenAwayIsNotTakenBack(t *testing.T) {
 		}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &runner{writer: &statusWriter{}}
+			r := &runner{writer: &statusWriter{}, seats: 1}
 			a := &Agent{runners: map[string]*runner{"call": r}}
 			tc.steps(r, a)
 			if got := a.used(); got != tc.want {

@@ -74,6 +74,8 @@ type Story struct {
 // Taken is a call that came in, seen by the pod that has it.
 type Taken struct {
 	MediaPod string
+	// Seats it takes there.
+	Seats int32
 }
 
 // Asked is what the spec asks for.
@@ -94,7 +96,7 @@ func (s Story) Tell(st *v1alpha1.CallStatus, generation int64) {
 		st.Call = &v1alpha1.CallRecord{}
 	}
 	if s.Taken != nil {
-		st.MediaPod, st.Attempts = s.Taken.MediaPod, 1
+		st.MediaPod, st.Seats, st.Attempts = s.Taken.MediaPod, s.Taken.Seats, 1
 	}
 	s.tellCall(st.Call)
 	st.Timeline = Merge(st.Timeline, s.Events())

@@ -14,7 +14,13 @@ import (
 type Pod struct {
 	Name     types.NamespacedName
 	Capacity int32
+	// Cost is how many of its seats the call takes, which depends on what calls of this pod use by default; 0 counts as one.
+	Cost int32
+	// Newest: it has the bot's present configuration. Such pods go first, so that the others run empty.
+	Newest bool
 }
+
+func (p Pod) cost() int32 { return max(1, p.Cost) }
 
 // Load is a pod and the seats taken on it.
 type Load struct {
@@ -25,15 +31,24 @@ type Load struct {
 // Free seats; never negative, though a pod may be over its capacity after the capacity was lowered.
 func (l Load) Free() int32 { return max(0, l.Capacity-l.Taken) }
 
-// Packed picks the fullest pod that still has a seat, so that lightly used pods run empty and can be scaled in. Pods
-// that are equally full are ordered by name: a decision can then be repeated.
-func Packed(loads []Load) (Pod, bool) {
+// Order tells which of two pods with room is the better place.
+type Order func(a, b Load) int
+
+// Packed fills the fullest pod that still has room, so that lightly used pods run empty and can be scaled in. It compares
+// what is left rather than what is used: with unequal pods it is the smallest gap that packing closes.
+func Packed(a, b Load) int { return cmp.Compare(a.Free(), b.Free()) }
+
+// Spread takes the pod with the most room, so that the loss of one costs the fewest calls.
+func Spread(a, b Load) int { return cmp.Compare(b.Free(), a.Free()) }
+
+// Choose picks the best pod that has room. Equals are ordered by name: a decision can then be repeated.
+func Choose(loads []Load, order Order) (Pod, bool) {
 	best := -1
 	for i, l := range loads {
-		if l.Free() == 0 {
+		if l.Free() < l.cost() {
 			continue
 		}
-		if best < 0 || fuller(l, loads[best]) {
+		if best < 0 || better(l, loads[best], order) {
 			best = i
 		}
 	}
@@ -43,10 +58,12 @@ func Packed(loads []Load) (Pod, bool) {
 	return loads[best].Pod, true
 }
 
-// fuller compares what is left rather than what is used: with unequal pods it is the smallest gap that packing closes.
-func fuller(a, b Load) bool {
+func better(a, b Load, order Order) bool {
+	if a.Newest != b.Newest {
+		return a.Newest
+	}
 	return cmp.Or(
-		cmp.Compare(a.Free(), b.Free()),
+		order(a, b),
 		cmp.Compare(a.Name.Namespace, b.Name.Namespace),
 		cmp.Compare(a.Name.Name, b.Name.Name),
 	) < 0

@@ -26,6 +26,8 @@ type Binding struct {
 	Version string
 	// Pod is zero while the session is unbound, and once it is finished.
 	Pod types.NamespacedName
+	// Seats it takes there; 0 counts as one.
+	Seats int32
 	// Inside: the session is in the meeting even while it is unbound, because its call goes on without a pod.
 	Inside bool
 }
@@ -39,15 +41,23 @@ type Binding struct {
 type Ledger struct {
 	mu       sync.Mutex
 	sessions map[types.UID]*entry
-	seats    map[types.NamespacedName]map[types.UID]struct{}
+	// seats by pod and session, and taken, their sum by pod.
+	seats    map[types.NamespacedName]map[types.UID]int32
+	taken    map[types.NamespacedName]int32
 	meetings map[string]map[types.UID]struct{}
 	gone     tombstones
 }
 
+// hold is a number of seats on a pod.
+type hold struct {
+	pod   types.NamespacedName
+	seats int32
+}
+
 type entry struct {
 	Binding
-	// inFlight is a seat held for a write whose answer is awaited. Only the writer ends it.
-	inFlight types.NamespacedName
+	// inFlight are seats held for a write whose answer is awaited. Only the writer ends it.
+	inFlight hold
 	// doubts are seats whose write went unanswered: it may have happened, or may yet.
 	doubts []doubt
 }
@@ -55,7 +65,7 @@ type entry struct {
 // doubt is settled by any version after base: writes carry the version they were computed from, so once the session
 // has moved on from base the write has either been the one that moved it, or can never succeed.
 type doubt struct {
-	pod  types.NamespacedName
+	hold
 	base string
 }
 
@@ -64,7 +74,8 @@ type doubt struct {
 func NewLedger() *Ledger {
 	return &Ledger{
 		sessions: map[types.UID]*entry{},
-		seats:    map[types.NamespacedName]map[types.UID]struct{}{},
+		seats:    map[types.NamespacedName]map[types.UID]int32{},
+		taken:    map[types.NamespacedName]int32{},
 		meetings: map[string]map[types.UID]struct{}{},
 	}
 }
@@ -138,31 +149,36 @@ func (l *Ledger) Holds(uid types.UID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e, ok := l.sessions[uid]
-	return ok && len(e.pods()) > 0
+	return ok && len(e.holds()) > 0
 }
 
 // Loads tells how full the pods are.
 func (l *Ledger) Loads(pods []Pod) []Load {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.loads(pods)
+}
+
+func (l *Ledger) loads(pods []Pod) []Load {
 	loads := make([]Load, len(pods))
 	for i, p := range pods {
-		loads[i] = Load{Pod: p, Taken: int32(len(l.seats[p.Name]))}
+		loads[i] = Load{Pod: p, Taken: l.taken[p.Name]}
 	}
 	return loads
 }
 
 // Reservation is the answer to Reserve.
 type Reservation struct {
-	// Pod that has the seat; zero if there is none.
-	Pod types.NamespacedName
+	// Pod that has the seats, and how many they are; zero if there are none.
+	Pod   types.NamespacedName
+	Seats int32
 	// Rival is the session that is in the meeting already, if that is why there is no seat.
 	Rival types.NamespacedName
 }
 
-// Reserve takes a seat for the session on one of the pods. A reservation must be ended by exactly one of Confirm,
+// Reserve takes the seats that the session needs on one of the pods. A reservation must be ended by exactly one of Confirm,
 // Release and Doubt.
-func (l *Ledger) Reserve(s Session, pods []Pod) (Reservation, bool) {
+func (l *Ledger) Reserve(s Session, pods []Pod, order Order) (Reservation, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.gone.has(s.UID) {
@@ -175,33 +191,28 @@ func (l *Ledger) Reserve(s Session, pods []Pod) (Reservation, bool) {
 	if !known {
 		e = &entry{}
 	}
-	pod, ok := l.pick(e, pods)
+	pod, ok := l.pick(e, pods, order)
 	if !ok {
 		return Reservation{}, false
 	}
 	l.unlink(e)
 	e.Session = s
-	e.inFlight = pod
+	e.inFlight = hold{pod.Name, pod.cost()}
 	l.sessions[s.UID] = e
 	l.link(e)
-	return Reservation{Pod: pod}, true
+	return Reservation{Pod: pod.Name, Seats: pod.cost()}, true
 }
 
-// pick prefers a pod a write in doubt has named: the seat is taken anyway, and doing the same again cannot bind twice.
-func (l *Ledger) pick(e *entry, pods []Pod) (types.NamespacedName, bool) {
+// pick prefers a pod a write in doubt has named: the seats are taken anyway, and doing the same again cannot bind twice.
+func (l *Ledger) pick(e *entry, pods []Pod, order Order) (Pod, bool) {
 	for _, d := range e.doubts {
 		for _, p := range pods {
-			if p.Name == d.pod {
-				return p.Name, true
+			if p.Name == d.pod && p.cost() <= d.seats {
+				return p, true
 			}
 		}
 	}
-	loads := make([]Load, len(pods))
-	for i, p := range pods {
-		loads[i] = Load{Pod: p, Taken: int32(len(l.seats[p.Name]))}
-	}
-	p, ok := Packed(loads)
-	return p.Name, ok
+	return Choose(l.loads(pods), order)
 }
 
 // rival finds who holds the meeting.
@@ -238,16 +249,16 @@ func (l *Ledger) Doubt(uid types.UID, base string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e, ok := l.sessions[uid]
-	if !ok || e.inFlight.Name == "" {
+	if !ok || e.inFlight.pod.Name == "" {
 		return
 	}
-	pod := e.inFlight
+	held := e.inFlight
 	l.land(uid)
 	if compare(e.Version, base) > 0 {
 		return // it has moved on already, and the watch has told whether by this write
 	}
 	l.unlink(e)
-	e.doubts = append(e.doubts, doubt{pod: pod, base: base})
+	e.doubts = append(e.doubts, doubt{hold: held, base: base})
 	l.link(e)
 }
 
@@ -257,38 +268,53 @@ func (l *Ledger) land(uid types.UID) {
 		return
 	}
 	l.unlink(e)
-	e.inFlight = types.NamespacedName{}
+	e.inFlight = hold{}
 	l.link(e)
 }
 
-// pods on which the session has, or may have, a seat.
-func (e *entry) pods() []types.NamespacedName {
-	var pods []types.NamespacedName
+// holds are the seats that the session has, or may have.
+func (e *entry) holds() []hold {
+	var holds []hold
 	if e.Pod.Name != "" {
-		pods = append(pods, e.Pod)
+		holds = append(holds, hold{e.Pod, max(1, e.Seats)})
 	}
-	if e.inFlight.Name != "" {
-		pods = append(pods, e.inFlight)
+	if e.inFlight.pod.Name != "" {
+		holds = append(holds, e.inFlight)
 	}
 	for _, d := range e.doubts {
-		pods = append(pods, d.pod)
+		holds = append(holds, d.hold)
 	}
-	return pods
+	return holds
 }
 
 func (l *Ledger) link(e *entry) {
-	pods := e.pods()
-	for _, p := range pods {
-		add(l.seats, p, e.UID)
+	holds := e.holds()
+	for _, h := range holds {
+		// Several of them on one pod are the same seats: however many writes there were, one of them holds in the end.
+		if had := l.seats[h.pod][e.UID]; h.seats > had {
+			if l.seats[h.pod] == nil {
+				l.seats[h.pod] = map[types.UID]int32{}
+			}
+			l.seats[h.pod][e.UID] = h.seats
+			l.taken[h.pod] += h.seats - had
+		}
 	}
-	if (len(pods) > 0 || e.Inside) && e.Meeting != "" {
+	if (len(holds) > 0 || e.Inside) && e.Meeting != "" {
 		add(l.meetings, e.Meeting, e.UID)
 	}
 }
 
 func (l *Ledger) unlink(e *entry) {
-	for _, p := range e.pods() {
-		remove(l.seats, p, e.UID)
+	for _, h := range e.holds() {
+		had, ok := l.seats[h.pod][e.UID]
+		if !ok {
+			continue
+		}
+		l.taken[h.pod] -= had
+		if delete(l.seats[h.pod], e.UID); len(l.seats[h.pod]) == 0 {
+			delete(l.seats, h.pod)
+			delete(l.taken, h.pod)
+		}
 	}
 	if e.Meeting != "" {
 		remove(l.meetings, e.Meeting, e.UID)

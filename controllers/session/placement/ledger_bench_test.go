@@ -30,7 +30,7 @@ func BenchmarkReserve(b *testing.B) {
 			l.Forget(uids[i-live])
 		}
 		s := Session{UID: uids[i], Name: pod("s")}
-		r, ok := l.Reserve(s, pods)
+		r, ok := l.Reserve(s, pods, Packed)
 		if !ok {
 			b.Fatal("no seat")
 		}

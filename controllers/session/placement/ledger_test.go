@@ -44,7 +44,7 @@ func TestPackedPicksTheFullestPodThatStillFits(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got, ok := Packed(tc.loads)
+			got, ok := Choose(tc.loads, Packed)
 			if ok != (tc.want != "") || got.Name.Name != tc.want {
 				t.Errorf("got %q (%t), want %q", got.Name.Name, ok, tc.want)
 			}
@@ -57,7 +57,7 @@ func TestLedgerCounts(t *testing.T) {
 	one := []Pod{{Name: pod("a"), Capacity: 2}}
 	reserve := func(t *testing.T, l *Ledger, uid string) {
 		t.Helper()
-		if _, ok := l.Reserve(session(uid), one); !ok {
+		if _, ok := l.Reserve(session(uid), one, Packed); !ok {
 			t.Fatalf("no seat for %s", uid)
 		}
 	}
@@ -147,9 +147,9 @@ func TestReserveRepeatsTheWriteInDoubt(t *testing.T) {
 	l := NewLedger()
 	pods := []Pod{{Name: pod("a"), Capacity: 1}, {Name: pod("b"), Capacity: 1}}
 	l.Observe(bound("s", "5", ""))
-	first, _ := l.Reserve(session("s"), pods)
+	first, _ := l.Reserve(session("s"), pods, Packed)
 	l.Doubt("s", "5")
-	again, ok := l.Reserve(session("s"), pods)
+	again, ok := l.Reserve(session("s"), pods, Packed)
 	if !ok || again != first {
 		t.Errorf("got %v (%t) after doubt about %v: a second seat was taken", again, ok, first)
 	}
@@ -163,19 +163,19 @@ func TestOneSessionOfABotInAMeeting(t *testing.T) {
 		return s
 	}
 	l := NewLedger()
-	if _, ok := l.Reserve(in("first", false), pods); !ok {
+	if _, ok := l.Reserve(in("first", false), pods, Packed); !ok {
 		t.Fatal("the first found no seat")
 	}
-	got, ok := l.Reserve(in("second", false), pods)
+	got, ok := l.Reserve(in("second", false), pods, Packed)
 	if diff := cmp.Diff(Reservation{Rival: in("first", false).Name}, got); ok || diff != "" {
 		t.Errorf("the second got in (%t): %s", ok, diff)
 	}
-	if _, ok := l.Reserve(in("third", true), pods); !ok {
+	if _, ok := l.Reserve(in("third", true), pods, Packed); !ok {
 		t.Error("one that allows duplicates did not get in")
 	}
 	l.Release("first")
 	l.Release("third")
-	if _, ok := l.Reserve(in("second", false), pods); !ok {
+	if _, ok := l.Reserve(in("second", false), pods, Packed); !ok {
 		t.Error("the second did not get in when the others had left")
 	}
 }
@@ -186,19 +186,19 @@ func TestACallWithoutPodKeepsTheMeeting(t *testing.T) {
 	first, second := session("first"), session("second")
 	first.Meeting, second.Meeting = "standup", "standup"
 	l.Observe(Binding{Session: first, Version: "1", Inside: true})
-	if _, ok := l.Reserve(second, pods); ok {
+	if _, ok := l.Reserve(second, pods, Packed); ok {
 		t.Error("the second got in while the first's call goes on")
 	}
 	first.Shared = true
-	if _, ok := l.Reserve(first, pods); !ok {
+	if _, ok := l.Reserve(first, pods, Packed); !ok {
 		t.Fatal("the first found no pod to go on in")
 	}
 	l.Release("first")
-	if _, ok := l.Reserve(second, pods); ok {
+	if _, ok := l.Reserve(second, pods, Packed); ok {
 		t.Error("the second got in because the first found no pod")
 	}
 	l.Observe(Binding{Session: first, Version: "2"})
-	if _, ok := l.Reserve(second, pods); !ok {
+	if _, ok := l.Reserve(second, pods, Packed); !ok {
 		t.Error("the second did not get in when the first's call was over")
 	}
 }
@@ -237,7 +237,7 @@ func TestConcurrentReservationsNeverOversell(t *testing.T) {
 	for i := range 200 {
 		wg.Go(func() {
 			uid := fmt.Sprintf("s%d", i)
-			if r, ok := l.Reserve(session(uid), pods); ok {
+			if r, ok := l.Reserve(session(uid), pods, Packed); ok {
 				l.Confirm(bound(uid, "1", r.Pod.Name))
 				won <- uid
 			}
