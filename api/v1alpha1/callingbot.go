@@ -13,7 +13,7 @@ import (
 // +kubebuilder:subresource:status
 // +kubebuilder:subresource:scale:specpath=.spec.replicas,statuspath=.status.replicas,selectorpath=.status.selector
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
-// +kubebuilder:printcolumn:name="Desired",type=integer,JSONPath=`.spec.replicas`
+// +kubebuilder:printcolumn:name="Desired",type=integer,JSONPath=`.status.desiredReplicas`
 // +kubebuilder:printcolumn:name="Serving",type=integer,JSONPath=`.status.readyReplicas`
 // +kubebuilder:printcolumn:name="Draining",type=integer,JSONPath=`.status.drainingReplicas`
 // +kubebuilder:printcolumn:name="Calls",type=integer,JSONPath=`.status.calls`
@@ -46,12 +46,16 @@ type CallingBotList struct {
 type CallingBotSpec struct {
 	FleetConfig `json:",inline"`
 
-	// replicas is how many media pods serve. Draining pods come on top.
+	// replicas is how many media pods serve. Draining pods come on top. Absent: autoscaling decides, or, without it, one serves.
+	// Setting it, as kubectl scale and other autoscalers do, takes over from autoscaling until it is removed.
 	// +optional
-	// +default=1
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000
 	Replicas *int32 `json:"replicas,omitempty"`
+
+	// autoscaling has the operator choose how many media pods serve, while replicas is absent.
+	// +optional
+	Autoscaling *Autoscaling `json:"autoscaling,omitempty"`
 
 	// placement says which of several pods with free seats gets a session.
 	// +optional
@@ -75,6 +79,10 @@ type CallingBotStatus struct {
 	// observedGeneration is the generation this status speaks of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// desiredReplicas is how many media pods should serve.
+	// +optional
+	DesiredReplicas int32 `json:"desiredReplicas"`
 
 	// replicas counts the media pods that serve or start; draining ones are left out.
 	// +optional
@@ -105,7 +113,11 @@ type CallingBotStatus struct {
 	// +optional
 	Rollout RolloutStatus `json:"rollout,omitzero"`
 
-	// conditions: Ready and RolloutComplete always; Reconciling and Stalled only while true.
+	// autoscaling is what it goes by; absent while replicas is set.
+	// +optional
+	Autoscaling *AutoscalingStatus `json:"autoscaling,omitempty"`
+
+	// conditions: Ready and RolloutComplete always; Autoscaling with spec.autoscaling; Reconciling and Stalled only while true.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -142,6 +142,10 @@ type MediaPodStatus struct {
 	// +kubebuilder:validation:MaxLength=253
 	NodeName string `json:"nodeName,omitempty"`
 
+	// readyTime is when the pod was Ready for the first time.
+	// +optional
+	ReadyTime *metav1.Time `json:"readyTime,omitempty"`
+
 	// endpoint is where the far side reaches the media port, once known.
 	// +optional
 	Endpoint *Endpoint `json:"endpoint,omitempty"`

@@ -86,6 +86,27 @@ func readiness(f facts) metav1.Condition {
 	}
 }
 
+// scalingConditions is the condition Autoscaling, if the bot asks for it.
+func scalingConditions(seen *observation) []metav1.Condition {
+	is := func(status metav1.ConditionStatus, reason, message string) []metav1.Condition {
+		return []metav1.Condition{{Type: v1alpha1.ConditionAutoscaling, Status: status, Reason: reason, Message: message}}
+	}
+	bot := seen.bot
+	switch {
+	case bot.Spec.Autoscaling == nil || !bot.DeletionTimestamp.IsZero():
+		return nil
+	case seen.scaling == nil:
+		return is(metav1.ConditionFalse, v1alpha1.ReasonReplicasSet, "spec.replicas is set, which takes over; remove it to have autoscaling decide")
+	case seen.scaling.invalid != nil:
+		return is(metav1.ConditionFalse, v1alpha1.ReasonScheduleInvalid, shorten.Bytes(seen.scaling.invalid.Error()+"; correct it, the rest of autoscaling holds meanwhile", shorten.Note))
+	case seen.scaling.short > 0:
+		return is(metav1.ConditionTrue, v1alpha1.ReasonMaxReached, fmt.Sprintf(
+			"as many pods serve as autoscaling.max allows, %d; for the seats that are asked for %d more are needed", bot.Spec.Autoscaling.Max, seen.scaling.short))
+	default:
+		return is(metav1.ConditionTrue, v1alpha1.ReasonFollowingDemand, "as many pods serve as the calls, the sessions ahead and the free seats need")
+	}
+}
+
 // complaint is what a pod that is not ready says.
 type complaint struct {
 	pod, reason, message string
@@ -172,7 +193,7 @@ func count(n int, noun string) string {
 
 // own are the conditions this controller writes; others are the preflight's.
 var own = []string{
-	v1alpha1.ConditionReady, v1alpha1.ConditionRolloutComplete, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled,
+	v1alpha1.ConditionReady, v1alpha1.ConditionRolloutComplete, v1alpha1.ConditionAutoscaling, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled,
 }
 
 // settle merges the computed conditions into those there are: times change with status only, and what was not computed

@@ -212,10 +212,11 @@ func TestStatusCountsTheFleet(t *testing.T) {
 	got.Conditions = nil
 	want := v1alpha1.CallingBotStatus{
 		ObservedGeneration: 7, Replicas: 3, ReadyReplicas: 2, DrainingReplicas: 1,
-		Selector: "callfleet.dev/bot=b,callfleet.dev/state=serving",
-		Seats:    v1alpha1.Seats{Capacity: 30, Used: 3, Reserved: 1, Free: 26},
-		Rollout:  v1alpha1.RolloutStatus{Revision: newRevision, UpdatedReplicas: 2, OldPods: 1, OldCalls: 1},
-		Calls:    7,
+		Selector:        "callfleet.dev/bot=b,callfleet.dev/state=serving",
+		DesiredReplicas: 3,
+		Seats:           v1alpha1.Seats{Capacity: 30, Used: 3, Reserved: 1, Free: 26},
+		Rollout:         v1alpha1.RolloutStatus{Revision: newRevision, UpdatedReplicas: 2, OldPods: 1, OldCalls: 1},
+		Calls:           7,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)

@@ -59,7 +59,7 @@ func TestFleetComesUp(t *testing.T) {
 	}
 	bot.Status.Conditions = nil
 	want := v1alpha1.CallingBotStatus{
-		ObservedGeneration: 1, Replicas: 2, ReadyReplicas: 2, Calls: 3,
+		ObservedGeneration: 1, DesiredReplicas: 2, Replicas: 2, ReadyReplicas: 2, Calls: 3,
 		Rollout:  v1alpha1.RolloutStatus{Revision: first.Spec.Revision, UpdatedReplicas: 2},
 		Selector: "callfleet.dev/bot=reception,callfleet.dev/state=serving",
 		Seats:    v1alpha1.Seats{Capacity: 40, Used: 3, Free: 37},

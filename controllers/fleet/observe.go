@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
@@ -19,6 +20,7 @@ const (
 	botOfMediaPod  = "spec.botRef.name"
 	cachedBotOfPod = "fleet/mediapod-bot"
 	botOfBound     = "fleet/bound-call-bot"
+	botOfAhead     = "fleet/session-ahead-bot"
 )
 
 // observation is everything one pass judges by. Acting keeps it up to date, so that what is published is what is.
@@ -30,6 +32,13 @@ type observation struct {
 	pods []v1alpha1.MediaPod
 	// bound are the unfinished sessions and calls bound to each MediaPod, by its name.
 	bound map[string][]string
+	// boundSeats are the seats that these take, and bounded those of them whose end is known.
+	boundSeats map[string]int32
+	bounded    []demand
+	// ahead are the sessions that have no pod yet: they wait, or begin later.
+	ahead []demand
+	// scaling is what autoscaling wants; nil if it has no say.
+	scaling *scaling
 	// problem keeps new pods from being made; nil if there is none.
 	problem *problem
 }
@@ -46,13 +55,20 @@ func (r *Reconciler) observe(ctx context.Context, pods client.Reader, bot *v1alp
 	if err != nil {
 		return nil, err
 	}
-	seen := &observation{bot: bot, revision: revision, bound: map[string][]string{}}
+	seen := &observation{bot: bot, revision: revision, bound: map[string][]string{}, boundSeats: map[string]int32{}}
 
 	if seen.pods, err = r.podsOf(ctx, pods, bot); err != nil {
 		return nil, err
 	}
 	if err := r.observeBound(ctx, seen); err != nil {
 		return nil, err
+	}
+	if err := r.observeAhead(ctx, seen); err != nil {
+		return nil, err
+	}
+	if autoscaled(bot) {
+		wants := scale(seen, r.Clock.Now())
+		seen.scaling = &wants
 	}
 	if bot.DeletionTimestamp.IsZero() {
 		seen.problem, err = r.missing(ctx, bot)
@@ -61,17 +77,28 @@ func (r *Reconciler) observe(ctx context.Context, pods client.Reader, bot *v1alp
 }
 
 func (r *Reconciler) observeBound(ctx context.Context, seen *observation) error {
-	of := []client.ListOption{client.InNamespace(seen.bot.Namespace), client.MatchingFields{botOfBound: seen.bot.Name}}
-	note := func(call v1alpha1.AnyCall) {
+	of := []client.ListOption{client.InNamespace(seen.bot.Namespace), client.MatchingFields{botOfBound: seen.bot.Name}, client.UnsafeDisableDeepCopy}
+	media := &seen.bot.Spec.Media
+	note := func(call v1alpha1.AnyCall) int32 {
 		pod := drain.BoundTo(call)
+		spec, status := call.CallParts()
+		seats := status.Seats
+		if seats == 0 {
+			seats = v1alpha1.SeatsOf(media, spec)
+		}
 		seen.bound[pod] = append(seen.bound[pod], call.GetName())
+		seen.boundSeats[pod] += seats
+		return seats
 	}
 	var sessions v1alpha1.MeetingSessionList
 	if err := r.client.List(ctx, &sessions, of...); err != nil {
 		return fmt.Errorf("listing sessions: %w", err)
 	}
 	for i := range sessions.Items {
-		note(&sessions.Items[i])
+		seats := note(&sessions.Items[i])
+		if end := sessions.Items[i].Spec.EndTime; end != nil {
+			seen.bounded = append(seen.bounded, demand{end: end.Time, seats: seats})
+		}
 	}
 	var calls v1alpha1.CallList
 	if err := r.client.List(ctx, &calls, of...); err != nil {
@@ -81,6 +108,51 @@ func (r *Reconciler) observeBound(ctx context.Context, seen *observation) error 
 		note(&calls.Items[i])
 	}
 	return nil
+}
+
+// observeAhead lists the sessions and calls that have no pod yet. One that takes more seats than a pod has gets none, ever.
+func (r *Reconciler) observeAhead(ctx context.Context, seen *observation) error {
+	of := []client.ListOption{client.InNamespace(seen.bot.Namespace), client.MatchingFields{botOfAhead: seen.bot.Name}, client.UnsafeDisableDeepCopy}
+	note := func(d demand, spec *v1alpha1.CallSpec) {
+		if d.seats = v1alpha1.SeatsOf(&seen.bot.Spec.Media, spec); d.seats <= seen.bot.Spec.Capacity.Seats {
+			seen.ahead = append(seen.ahead, d)
+		}
+	}
+	var sessions v1alpha1.MeetingSessionList
+	if err := r.client.List(ctx, &sessions, of...); err != nil {
+		return fmt.Errorf("listing sessions that are ahead: %w", err)
+	}
+	for i := range sessions.Items {
+		session := &sessions.Items[i]
+		d := demand{session: session}
+		if start := session.Spec.StartTime; start != nil {
+			d.start = start.Time
+		}
+		if end := session.Spec.EndTime; end != nil {
+			d.end = end.Time
+		}
+		note(d, &session.Spec.CallSpec)
+	}
+	var calls v1alpha1.CallList
+	if err := r.client.List(ctx, &calls, of...); err != nil {
+		return fmt.Errorf("listing calls that are ahead: %w", err)
+	}
+	for i := range calls.Items {
+		note(demand{}, &calls.Items[i].Spec.CallSpec)
+	}
+	return nil
+}
+
+// isAhead: the session or call wants a pod, now or later, and has none.
+func isAhead(call v1alpha1.AnyCall) bool {
+	if c, ok := call.(*v1alpha1.Call); ok && c.Spec.Incoming != nil {
+		return false // its pod has yet to tell of it
+	}
+	spec, status := call.CallParts()
+	if c := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionAssigned); c != nil && c.Reason == v1alpha1.ReasonAlreadyInMeeting {
+		return false // a seat is not what it lacks
+	}
+	return status.MediaPod == "" && !status.Phase.Finished() && call.GetDeletionTimestamp().IsZero() && spec.DesiredState != v1alpha1.DesiredEnded
 }
 
 // podsOf lists the bot's fleet by slot.

@@ -56,17 +56,13 @@ type deletion struct {
 	why string
 }
 
-// again is when to plan anew without being told to; zero for never.
-func (p *plan) again(now time.Time) time.Duration {
-	var soonest time.Duration
+// until is when a wait is over by itself; zero for never.
+func (p *plan) until() time.Time {
+	var next time.Time
 	for _, w := range p.waits {
-		if until := w.verdict.Until; !until.IsZero() {
-			if in := max(until.Sub(now), time.Millisecond); soonest == 0 || in < soonest {
-				soonest = in
-			}
-		}
+		next = soonest(next, w.verdict.Until)
 	}
-	return soonest
+	return next
 }
 
 type wait struct {
@@ -80,7 +76,7 @@ type wait struct {
 // those that serve already; the older ones serve on until as many new ones are ready, so a rollout needs no capacity taken
 // away. Only pods that are marked and known to be empty are deleted.
 func makePlan(seen *observation, now time.Time) plan {
-	p := plan{wanted: wantedPods(seen.bot)}
+	p := plan{wanted: wantedPods(seen)}
 	fleet := divide(seen)
 	p.undrains = takeBack(seen, fleet, p.wanted, now)
 	fleet = fleet.withReturned(p.undrains)
@@ -131,19 +127,27 @@ func follow(pod *v1alpha1.MediaPod, bot *v1alpha1.CallingBot) {
 	pod.Spec.Incoming, pod.Spec.Signaling.Redirects = now.Spec.Incoming, now.Spec.Signaling.Redirects
 }
 
-// wantedPods is what the user wants; of a bot that is being deleted, none.
-func wantedPods(bot *v1alpha1.CallingBot) int {
-	if !bot.DeletionTimestamp.IsZero() {
+// wantedPods is what the user wants, or autoscaling; of a bot that is being deleted, none.
+func wantedPods(seen *observation) int {
+	switch bot := seen.bot; {
+	case !bot.DeletionTimestamp.IsZero():
 		return 0
+	case seen.scaling != nil:
+		return seen.scaling.wanted
+	default:
+		return int(ptr.Deref(bot.Spec.Replicas, 1))
 	}
-	return int(ptr.Deref(bot.Spec.Replicas, 1))
 }
 
-func whyFewer(bot *v1alpha1.CallingBot, wanted int) string {
-	if !bot.DeletionTimestamp.IsZero() {
+func whyFewer(seen *observation, wanted int) string {
+	switch {
+	case !seen.bot.DeletionTimestamp.IsZero():
 		return "the bot is being deleted"
+	case seen.scaling != nil:
+		return fmt.Sprintf("autoscaling wants %s: %s", count(wanted, "pod"), seen.scaling.why)
+	default:
+		return fmt.Sprintf("replicas is %d", wanted)
 	}
-	return fmt.Sprintf("replicas is %d", wanted)
 }
 
 // surplus are the serving pods beyond what is wanted: those of the present revision, or, while the rollout is paused, any.
@@ -152,7 +156,7 @@ func surplus(seen *observation, fleet division, wanted int, now time.Time) []mar
 	if paused(seen.bot) {
 		from = fleet.serving()
 	}
-	return mark(victims(seen, from, len(from)-wanted), v1alpha1.DrainScaleIn, now, whyFewer(seen.bot, wanted))
+	return mark(victims(seen, from, len(from)-wanted), v1alpha1.DrainScaleIn, now, whyFewer(seen, wanted))
 }
 
 // creations are the pods that are missing.
@@ -178,6 +182,9 @@ func creations(seen *observation, fleet division, wanted int) []creation {
 		why += "; the rollout is paused, so it is made with revision " + like.Spec.Revision
 	case len(fleet.old) > 0:
 		why += " with revision " + seen.revision
+	}
+	if seen.scaling != nil {
+		why += "; autoscaling: " + seen.scaling.why
 	}
 	taken := make(map[int32]bool, len(seen.pods))
 	for i := range seen.pods {

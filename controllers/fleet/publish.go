@@ -63,7 +63,11 @@ func statusOf(seen *observation, now time.Time) v1alpha1.CallingBotStatus {
 			status.Calls += seen.pods[i].Status.Calls
 		}
 	}
-	wanted := wantedPods(bot)
+	wanted := wantedPods(seen)
+	status.DesiredReplicas = int32(wanted)
+	if seen.scaling != nil {
+		status.Autoscaling = &seen.scaling.status
+	}
 	progress := rolloutOf(seen, fleet, wanted, now)
 	status.Rollout = v1alpha1.RolloutStatus{
 		Revision: seen.revision, UpdatedReplicas: int32(progress.current),
@@ -77,7 +81,7 @@ func statusOf(seen *observation, now time.Time) v1alpha1.CallingBotStatus {
 		deleting:  !bot.DeletionTimestamp.IsZero(),
 		problem:   problemOf(seen, wanted),
 		complaint: mostTelling(serving),
-	}), progress.complete()), bot.Generation, now)
+	}), append(scalingConditions(seen), progress.complete())...), bot.Generation, now)
 	return status
 }
 

@@ -52,6 +52,7 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=callfleet.dev,resources=callingbots/status,verbs=patch
 // +kubebuilder:rbac:groups=callfleet.dev,resources=mediapods,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=callfleet.dev,resources=meetingsessions;calls,verbs=get;list;watch
+// +kubebuilder:rbac:groups=callfleet.dev,resources=meetingsessions/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=secrets;configmaps,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
@@ -83,11 +84,35 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err = r.act(ctx, seen, next); err != nil && seen.problem == nil {
 		seen.problem = refusalOf(err)
 	}
-	result, err := quietly(ctx, errors.Join(err, r.publish(ctx, seen)))
-	if err == nil && result.IsZero() {
-		result.RequeueAfter = next.again(r.Clock.Now())
+	err = errors.Join(err, r.publish(ctx, seen))
+	more, failed := r.reserve(ctx, seen)
+	result, err := quietly(ctx, errors.Join(err, failed))
+	if err == nil && result.RequeueAfter == 0 {
+		result.RequeueAfter = r.lookAgain(seen, &next, more)
 	}
 	return result, err
+}
+
+// lookAgain is when a pass is due though nothing has changed; 0 for never.
+func (r *Reconciler) lookAgain(seen *observation, done *plan, more bool) time.Duration {
+	now := r.Clock.Now()
+	next := soonest(nextDeadline(seen, now), done.until())
+	if seen.scaling != nil {
+		next = soonest(next, seen.scaling.next)
+	}
+	for _, d := range seen.ahead {
+		if d.start.After(now) { // what it can count on changes with what starts, and with what does not
+			next = soonest(next, now.Add(time.Minute))
+		}
+	}
+	switch {
+	case more:
+		return time.Second
+	case next.IsZero():
+		return 0
+	default:
+		return max(next.Sub(now), time.Millisecond)
+	}
 }
 
 // observeLive reads the bot and its pods from the API server.
@@ -116,8 +141,8 @@ func (r *Reconciler) clearAway(ctx context.Context, name types.NamespacedName) (
 	}
 	next := makePlan(seen, r.Clock.Now())
 	result, err := quietly(ctx, r.act(ctx, seen, next))
-	if err == nil && result.IsZero() {
-		result.RequeueAfter = next.again(r.Clock.Now())
+	if err == nil && result.RequeueAfter == 0 {
+		result.RequeueAfter = r.lookAgain(seen, &next, false)
 	}
 	return result, err
 }

@@ -55,7 +55,7 @@ func relieved(fleet division) []*v1alpha1.MediaPod {
 func superseded(seen *observation, fleet division, wanted int, now time.Time) []marking {
 	bot := seen.bot
 	if wanted == 0 {
-		return mark(victims(seen, fleet.old, len(fleet.old)), v1alpha1.DrainScaleIn, now, whyFewer(bot, wanted))
+		return mark(victims(seen, fleet.old, len(fleet.old)), v1alpha1.DrainScaleIn, now, whyFewer(seen, wanted))
 	}
 	if paused(bot) {
 		return nil
@@ -123,6 +123,19 @@ func remark(bot *v1alpha1.CallingBot, pod *v1alpha1.MediaPod) (m marking, change
 		why = fmt.Sprintf("calls that are left are hung up at %s: rollout.drainDeadline is %s", mark.HangUpAt.UTC().Format(time.RFC3339), bot.Spec.Rollout.DrainDeadline)
 	}
 	return marking{pod: pod, drain: *mark, why: why}, true
+}
+
+// nextDeadline is when the next of the deadlines comes that only tell.
+func nextDeadline(seen *observation, now time.Time) time.Time {
+	var next time.Time
+	for i := range seen.pods {
+		if mark := seen.pods[i].Spec.Drain; mark != nil {
+			if at := deadlineOf(seen.bot, mark); at.After(now) {
+				next = soonest(next, at)
+			}
+		}
+	}
+	return next
 }
 
 // rollout is how far the present configuration has got.

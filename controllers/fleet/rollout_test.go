@@ -225,7 +225,7 @@ func TestRolloutComplete(t *testing.T) {
 			for _, pod := range tc.pods {
 				seen.pods = append(seen.pods, *pod.Object())
 			}
-			progress := rolloutOf(seen, divide(seen), wantedPods(seen.bot), noon)
+			progress := rolloutOf(seen, divide(seen), wantedPods(seen), noon)
 			c := progress.complete()
 			if got := fmt.Sprintf("%s/%s: %s", c.Status, c.Reason, c.Message); got != tc.want {
 				t.Errorf("condition\n got %s\nwant %s", got, tc.want)

@@ -5,11 +5,13 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -59,6 +61,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(labelledOnly())).
 		Watches(&policyv1.PodDisruptionBudget{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(budgetChanged())).
 		Watches(&v1alpha1.MeetingSession{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(bindingChanged())).
+		Watches(&v1alpha1.MeetingSession{}, unhurried(), builder.WithPredicates(aheadChanged())).
+		Watches(&v1alpha1.Call{}, unhurried(), builder.WithPredicates(aheadChanged())).
 		Watches(&v1alpha1.Call{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(bindingChanged())).
 		Watches(&corev1.Secret{}, ofSecret, builder.OnlyMetadata).
 		Watches(&corev1.ConfigMap{}, ofConfigMap, builder.OnlyMetadata).
@@ -77,6 +81,8 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		}},
 		{&v1alpha1.MeetingSession{}, botOfBound, boundBot},
 		{&v1alpha1.Call{}, botOfBound, boundBot},
+		{&v1alpha1.MeetingSession{}, botOfAhead, aheadBot},
+		{&v1alpha1.Call{}, botOfAhead, aheadBot},
 	} {
 		if err := indexer.IndexField(ctx, index.obj, index.name, index.value); err != nil {
 			return fmt.Errorf("adding index %s: %w", index.name, err)
@@ -89,6 +95,16 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 func boundBot(o client.Object) []string {
 	call := o.(v1alpha1.AnyCall)
 	if drain.BoundTo(call) == "" {
+		return nil
+	}
+	spec, _ := call.CallParts()
+	return []string{spec.BotRef.Name}
+}
+
+// aheadBot is the bot of a session or call that wants a media pod.
+func aheadBot(o client.Object) []string {
+	call := o.(v1alpha1.AnyCall)
+	if !isAhead(call) {
 		return nil
 	}
 	spec, _ := call.CallParts()
@@ -118,6 +134,49 @@ func bindingChanged() predicate.Predicate {
 		UpdateFunc:  func(e ctrlevent.UpdateEvent) bool { return bound(e.ObjectOld) != bound(e.ObjectNew) },
 		DeleteFunc:  func(e ctrlevent.DeleteEvent) bool { return bound(e.Object) != "" },
 		GenericFunc: func(ctrlevent.GenericEvent) bool { return false },
+	}
+}
+
+// aheadChanged passes what changes the sessions that have no pod yet.
+func aheadChanged() predicate.Predicate {
+	type wish struct {
+		ahead      bool
+		generation int64
+	}
+	of := func(o client.Object) wish {
+		return wish{isAhead(o.(v1alpha1.AnyCall)), o.GetGeneration()}
+	}
+	return predicate.Funcs{
+		CreateFunc: func(e ctrlevent.CreateEvent) bool { return of(e.Object).ahead },
+		UpdateFunc: func(e ctrlevent.UpdateEvent) bool {
+			return of(e.ObjectOld) != of(e.ObjectNew) && (of(e.ObjectOld).ahead || of(e.ObjectNew).ahead)
+		},
+		DeleteFunc:  func(e ctrlevent.DeleteEvent) bool { return of(e.Object).ahead },
+		GenericFunc: func(ctrlevent.GenericEvent) bool { return false },
+	}
+}
+
+// gatherFor is how long sessions that come and go are gathered before the fleet is looked at for them: hundreds may be made
+// in a second, and pods take minutes.
+const gatherFor = 500 * time.Millisecond
+
+// unhurried looks at the bot a little later, once for all that happens meanwhile.
+func unhurried() handler.EventHandler {
+	add := func(ctx context.Context, o client.Object, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+		for _, request := range botOf(ctx, o) {
+			q.AddAfter(request, gatherFor)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e ctrlevent.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			add(ctx, e.Object, q)
+		},
+		UpdateFunc: func(ctx context.Context, e ctrlevent.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			add(ctx, e.ObjectNew, q)
+		},
+		DeleteFunc: func(ctx context.Context, e ctrlevent.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			add(ctx, e.Object, q)
+		},
 	}
 }
 

@@ -176,8 +176,8 @@ func (w *world) pass() {
 		}
 	}
 	if _, limited := portsOf(w.bot); rollouts > 0 && !limited {
-		if after := w.readyServing(); after < min(readyBefore, wantedPods(w.bot)) {
-			w.fail("a rollout left %d ready pods of %d, %d are wanted", after, readyBefore, wantedPods(w.bot))
+		if after := w.readyServing(); after < min(readyBefore, wantedPods(w.observe(nil))) {
+			w.fail("a rollout left %d ready pods of %d, %d are wanted", after, readyBefore, wantedPods(w.observe(nil)))
 		}
 	}
 	for _, u := range p.undrains {
@@ -363,7 +363,7 @@ func (w *world) settle() string {
 	if p := makePlan(w.observe(w.cache), time.Now()); len(p.creates)+len(p.drains)+len(p.deletes)+len(p.waits) > 0 {
 		return fmt.Sprint("still planned: ", describe(w.observe(w.cache), p))
 	}
-	want := wantedPods(w.bot)
+	want := wantedPods(w.observe(nil))
 	if ports, limited := portsOf(w.bot); limited {
 		want = min(want, ports)
 	}

@@ -21,11 +21,11 @@ func TestAnEmptyPodWaitsForItsRecordings(t *testing.T) {
 	}).Object()
 	seen := &observation{bot: controllertest.Bot("voice", "b").Replicas(0).Object(), revision: newRevision, pods: []v1alpha1.MediaPod{*pod}}
 	p := makePlan(seen, noon.Add(10*time.Minute))
-	if len(p.deletes) != 0 || len(p.waits) != 1 || p.again(noon.Add(10*time.Minute)) != 20*time.Minute {
-		t.Errorf("plan %v, again in %s", describe(seen, p), p.again(noon.Add(10*time.Minute)))
+	if len(p.deletes) != 0 || len(p.waits) != 1 || !p.until().Equal(noon.Add(30*time.Minute)) {
+		t.Errorf("plan %v, again at %s", describe(seen, p), p.until())
 	}
 	p = makePlan(seen, noon.Add(30*time.Minute))
-	if len(p.deletes) != 1 || !strings.Contains(p.deletes[0].why, "standup-1") || p.again(noon) != 0 {
+	if len(p.deletes) != 1 || !strings.Contains(p.deletes[0].why, "standup-1") || !p.until().IsZero() {
 		t.Errorf("plan %v", describe(seen, p))
 	}
 }

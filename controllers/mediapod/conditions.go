@@ -52,6 +52,11 @@ func statusOf(f facts, p plan) v1alpha1.MediaPodStatus {
 	set(v1alpha1.ConditionPodReady, p.pod.ready, p.pod.reason, p.pod.message)
 	ready := readiness(mp, p, status.Agent)
 	set(v1alpha1.ConditionReady, ready.ready, ready.reason, ready.message)
+	if ready.ready && status.ReadyTime == nil {
+		// How long pods take to start is told by this, and planned by.
+		now := metav1.NewTime(f.now).Rfc3339Copy()
+		status.ReadyTime = &now
+	}
 
 	waiting := !ready.ready && !drain.Marked(mp)
 	stalled := waiting && ready.stalled

@@ -48,7 +48,8 @@ func conditionsAfter(d decision, noun string) (set []metav1.Condition, remove []
 		isNot(v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled)
 	case bind:
 		is(v1alpha1.ConditionAssigned, metav1.ConditionTrue, v1alpha1.ReasonBound, fmt.Sprintf("the %s has a seat in media pod %s", noun, d.pod))
-		isNot(v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled)
+		// What the fleet controller said of seats to come has come true, or not.
+		isNot(v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled, v1alpha1.ConditionCapacityReserved)
 	case rejoin:
 		is(v1alpha1.ConditionAssigned, metav1.ConditionFalse, d.reason, d.message)
 		is(v1alpha1.ConditionReconciling, metav1.ConditionTrue, d.reason, d.message)
@@ -58,7 +59,7 @@ func conditionsAfter(d decision, noun string) (set []metav1.Condition, remove []
 		is(v1alpha1.ConditionAssigned, metav1.ConditionFalse, v1alpha1.ReasonFinished, fmt.Sprintf("the %s is over", noun))
 		is(v1alpha1.ConditionConnected, metav1.ConditionFalse, v1alpha1.ReasonEnded, fmt.Sprintf("the %s is over", noun))
 		is(v1alpha1.ConditionFinished, metav1.ConditionTrue, string(d.end.Reason), d.end.Message)
-		isNot(v1alpha1.ConditionReconciling, v1alpha1.ConditionMediaFlowing)
+		isNot(v1alpha1.ConditionReconciling, v1alpha1.ConditionMediaFlowing, v1alpha1.ConditionCapacityReserved)
 		if d.end.Failed {
 			is(v1alpha1.ConditionStalled, metav1.ConditionTrue, string(d.end.Reason), d.end.Message)
 		} else {

@@ -122,3 +122,22 @@ func TestThoseAreWokenWhomThereIsRoomFor(t *testing.T) {
 		t.Errorf("%d pods still have room", len(r))
 	}
 }
+
+func TestWhatWasSaidOfSeatsToComeGoesWithThem(t *testing.T) {
+	for name, d := range map[string]decision{
+		"bound":    {verdict: bind, pod: "a", seats: 1},
+		"finished": {verdict: finish, end: &v1alpha1.CallEnd{Reason: v1alpha1.EndSessionDeleted}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := meetingSessions.subject(controllertest.Session("voice", "s", "reception").
+				Condition(v1alpha1.ConditionCapacityReserved, "True", v1alpha1.ReasonPlanned, "").Object())
+			apply(s, decision{verdict: wait, phase: v1alpha1.PhaseScheduled, reason: v1alpha1.ReasonScheduled}, noon)
+			if s.condition(v1alpha1.ConditionCapacityReserved) == nil {
+				t.Error("gone while the session is scheduled")
+			}
+			if apply(s, d, noon); s.condition(v1alpha1.ConditionCapacityReserved) != nil {
+				t.Error("still there")
+			}
+		})
+	}
+}

@@ -197,9 +197,10 @@ spec:
 	}
 	bot := controllertest.Bot(obj.GetNamespace(), "reception").Object()
 	want := bot.Spec
+	want.Replicas = nil // absent is not 1: autoscaling may decide
 	controllertest.Await(t, cluster.Client, bot, "exist", func(*v1alpha1.CallingBot) error { return nil })
 	if diff := cmp.Diff(want, bot.Spec); diff != "" {
-		t.Errorf("defaults: 1 replica, 20 seats, cloud Public, hosting Application (-want +got):\n%s", diff)
+		t.Errorf("defaults: 20 seats, placement Packed, cloud Public, hosting Application (-want +got):\n%s", diff)
 	}
 }
 
@@ -223,6 +224,26 @@ func TestCallingBotScales(t *testing.T) {
 	controllertest.Await(t, cluster.Client, bot, "exist", func(*v1alpha1.CallingBot) error { return nil })
 	if got := ptr.Deref(bot.Spec.Replicas, -1); got != 3 {
 		t.Errorf("replicas is %d after kubectl scale --replicas=3", got)
+	}
+}
+
+// Scaling takes over from autoscaling, and from nothing.
+func TestABotWithoutReplicasCanBeScaled(t *testing.T) {
+	cluster := controllertest.Start(t)
+	bot := controllertest.Create(t, cluster.Client, controllertest.Bot(cluster.Namespace(t), "reception").With(func(b *v1alpha1.CallingBot) {
+		b.Spec.Replicas, b.Spec.Autoscaling = nil, &v1alpha1.Autoscaling{Max: 9}
+		b.Status.Replicas, b.Status.Selector = 4, "callfleet.dev/bot=reception"
+	}).Object())
+	// An autoscaler that reads before it writes has to be given a number to begin with: docs/fleet.md says so.
+	if err := cluster.Client.SubResource("scale").Get(context.Background(), bot, &autoscalingv1.Scale{}); err == nil || !strings.Contains(err.Error(), "does not exist") {
+		t.Errorf("reading /scale of a bot without replicas: %v", err)
+	}
+	if out, err := cluster.Kubectl(t, "scale", "cb/reception", "-n", bot.Namespace, "--replicas=3"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	controllertest.Await(t, cluster.Client, bot, "exist", func(*v1alpha1.CallingBot) error { return nil })
+	if got := ptr.Deref(bot.Spec.Replicas, -1); got != 3 || bot.Spec.Autoscaling == nil {
+		t.Errorf("replicas is %d after kubectl scale --replicas=3, autoscaling %+v", got, bot.Spec.Autoscaling)
 	}
 }
 
