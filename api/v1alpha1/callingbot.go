@@ -66,6 +66,12 @@ type CallingBotSpec struct {
 	// +optional
 	Rollout Rollout `json:"rollout,omitzero"`
 
+	// deletionPolicy says what becomes of live calls when the bot is deleted: Drain waits until they are over; Force has the bot
+	// leave them. It may be changed while the deletion waits.
+	// +optional
+	// +default="Drain"
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+
 	// incoming says what happens to calls that come in; the first rule that matches decides, and a call that none matches
 	// is rejected as Forbidden. Changing it does not replace pods.
 	// +optional
@@ -95,6 +101,11 @@ type CallingBotStatus struct {
 	// drainingReplicas counts the media pods that only finish their calls.
 	// +optional
 	DrainingReplicas int32 `json:"drainingReplicas"`
+
+	// unavailableReplicas counts the media pods on nodes that nobody hears of. They are replaced meanwhile, and not deleted: their
+	// calls may go on.
+	// +optional
+	UnavailableReplicas int32 `json:"unavailableReplicas,omitempty"`
 
 	// selector matches the pods that serve, for autoscalers.
 	// +optional

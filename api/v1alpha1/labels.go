@@ -36,3 +36,8 @@ const AnnotationExpires = "callfleet.dev/expires"
 // AnnotationAllowDisruption on a Pod, with the value "true", gives the calls in it up: nothing protects the Pod from being
 // evicted or deleted any more.
 const AnnotationAllowDisruption = "callfleet.dev/allow-disruption"
+
+// AnnotationLost, set to "true" on a MediaPod, says that a person knows its process to be gone for good, with whatever calls it
+// had: the node does not come back, for instance. The operator never takes that for granted. It has no effect while the
+// Pod is ready.
+const AnnotationLost = "callfleet.dev/lost"

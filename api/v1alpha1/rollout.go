@@ -68,7 +68,7 @@ type RolloutStatus struct {
 type Drain struct {
 	// reason in one word.
 	// +required
-	// +kubebuilder:validation:Enum=ScaleIn;Rollout
+	// +kubebuilder:validation:Enum=ScaleIn;Rollout;NodeDraining;Lost
 	Reason string `json:"reason"`
 
 	// message says what led to it.
@@ -88,6 +88,21 @@ type Drain struct {
 const (
 	DrainScaleIn = "ScaleIn"
 	DrainRollout = "Rollout"
+	// DrainNode: the node is about to go, or to be worked on.
+	DrainNode = "NodeDraining"
+	// DrainLost: a person said that the process is gone (AnnotationLost).
+	DrainLost = "Lost"
+)
+
+// DeletionPolicy says what becomes of the calls of a bot that is deleted.
+// +kubebuilder:validation:Enum=Drain;Force
+type DeletionPolicy string
+
+const (
+	// DeletionDrain waits for them.
+	DeletionDrain DeletionPolicy = "Drain"
+	// DeletionForce has the bot leave them.
+	DeletionForce DeletionPolicy = "Force"
 )
 
 // Condition and reasons of a rollout.

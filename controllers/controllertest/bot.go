@@ -29,7 +29,7 @@ type BotBuilder struct{ bot v1alpha1.CallingBot }
 func Bot(namespace, name string) *BotBuilder {
 	return &BotBuilder{v1alpha1.CallingBot{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-		Spec:       v1alpha1.CallingBotSpec{FleetConfig: FleetConfig(name), Replicas: ptr.To[int32](1), Placement: v1alpha1.PlacementPacked},
+		Spec:       v1alpha1.CallingBotSpec{FleetConfig: FleetConfig(name), Replicas: ptr.To[int32](1), Placement: v1alpha1.PlacementPacked, DeletionPolicy: v1alpha1.DeletionDrain},
 	}}
 }
 

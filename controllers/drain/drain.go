@@ -24,6 +24,7 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
@@ -66,14 +67,22 @@ const (
 	ReasonSessionsBound = "SessionsBound"
 )
 
-// ReasonEmpty is the reason of an allowed deletion.
-const ReasonEmpty = "Empty"
+// Reasons of an allowed deletion.
+const (
+	// ReasonEmpty: it is known that no call can be there.
+	ReasonEmpty = "Empty"
+	// ReasonGivenUp: a person said that the process is gone, with whatever calls it had.
+	ReasonGivenUp = "GivenUp"
+)
 
 // A check answers with the reason against, or with "" for none.
 type check func(Facts) (reason, message string)
 
 // MayDelete asks every check in turn; the first objection is the answer.
 func MayDelete(facts Facts) Verdict {
+	if Marked(facts.MediaPod) && GivenUp(facts.MediaPod) {
+		return Verdict{Allowed: true, Reason: ReasonGivenUp, Message: "somebody said that its process is gone (annotation " + v1alpha1.AnnotationLost + ")"}
+	}
 	for _, objects := range []check{notMarked, processUnknown, notAcknowledged, liveCalls, reserved, sessionsBound, uploadsPending} {
 		if reason, message := objects(facts); reason != "" {
 			v := Verdict{Reason: reason, Message: message}
@@ -89,6 +98,11 @@ func MayDelete(facts Facts) Verdict {
 // Marked reports whether the pod is to be emptied: by a drain mark, or because somebody deleted the MediaPod.
 func Marked(pod *v1alpha1.MediaPod) bool {
 	return pod.Spec.Drain != nil || !pod.DeletionTimestamp.IsZero()
+}
+
+// GivenUp reports whether a person gave the pod up. That of a pod that is ready is a mistake, and changes nothing.
+func GivenUp(pod *v1alpha1.MediaPod) bool {
+	return pod.Annotations[v1alpha1.AnnotationLost] == "true" && !meta.IsStatusConditionTrue(pod.Status.Conditions, v1alpha1.ConditionPodReady)
 }
 
 // BoundTo is the media pod that a session or call counts on; "" if it counts on none.
@@ -124,7 +138,7 @@ func processUnknown(f Facts) (string, string) {
 	}
 	if status.PodUID != "" && status.Seats.Capacity > 0 {
 		return ReasonAgentSilent, fmt.Sprintf(
-			"the pod's process stopped and has not reported since; if it cannot start, see `kubectl logs %s`, or delete the Pod to give it up", f.MediaPod.Name)
+			"the pod's process stopped and has not reported since; if it cannot start, see `kubectl logs %s`, or delete the Pod to give it up; if its node does not come back, annotate the MediaPod with %s=true", f.MediaPod.Name, v1alpha1.AnnotationLost)
 	}
 	return "", ""
 }

@@ -4,6 +4,7 @@ package drain_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,14 @@ func waiting(after time.Duration, names ...string) *controllertest.MediaPodBuild
 	})
 }
 
+// lost is what a person says.
+func lost(b *controllertest.MediaPodBuilder) *controllertest.MediaPodBuilder {
+	return b.With(func(p *v1alpha1.MediaPod) { p.Annotations = map[string]string{v1alpha1.AnnotationLost: "true"} })
+}
+
+// allowing are the reasons for a yes.
+var allowing = []string{drain.ReasonEmpty, drain.ReasonRecordingsLost, drain.ReasonGivenUp}
+
 func TestMayDelete(t *testing.T) {
 	cases := map[string]struct {
 		pod      *controllertest.MediaPodBuilder
@@ -64,6 +73,22 @@ func TestMayDelete(t *testing.T) {
 		"a bound session":                {pod: drained(), sessions: []string{"standup"}, reason: drain.ReasonSessionsBound, says: "standup"},
 		"many bound sessions": {
 			pod: drained(), sessions: []string{"a", "b", "c", "d"}, reason: drain.ReasonSessionsBound, says: "4 sessions and calls are bound to the pod, a, b, c among them",
+		},
+		"given up by a person, whatever it last said": {
+			pod:      lost(drained().Agent("i1", 1).Seats(20, 3, 1).Calls(3)),
+			sessions: []string{"standup"}, reason: drain.ReasonGivenUp,
+		},
+		"given up, but not marked": {
+			pod:    lost(drained()).With(func(p *v1alpha1.MediaPod) { p.Spec.Drain = nil }),
+			reason: drain.ReasonNotDraining,
+		},
+		"given up by mistake: its Pod is ready": {
+			pod:    lost(drained().Calls(3)).Condition(v1alpha1.ConditionPodReady, "True", v1alpha1.ReasonReady, ""),
+			reason: drain.ReasonLiveCalls,
+		},
+		"given up in other words": {
+			pod:    drained().Calls(3).With(func(p *v1alpha1.MediaPod) { p.Annotations = map[string]string{v1alpha1.AnnotationLost: "maybe"} }),
+			reason: drain.ReasonLiveCalls,
 		},
 		"no Pod was ever made": {
 			pod:    controllertest.MediaPod("voice", "reception", 0).Draining(v1alpha1.DrainScaleIn, since),
@@ -126,7 +151,7 @@ func TestMayDelete(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			got := drain.MayDelete(drain.Facts{MediaPod: tc.pod.Object(), Sessions: tc.sessions, Now: since.Add(tc.later)})
-			if got.Reason != tc.reason || got.Allowed != (tc.reason == drain.ReasonEmpty || tc.reason == drain.ReasonRecordingsLost) {
+			if got.Reason != tc.reason || got.Allowed != slices.Contains(allowing, tc.reason) {
 				t.Errorf("got %+v, want reason %s", got, tc.reason)
 			}
 			if !strings.Contains(got.Message, tc.says) || got.Message == "" {

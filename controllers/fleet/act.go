@@ -28,6 +28,9 @@ func (r *Reconciler) act(ctx context.Context, seen *observation, next plan) erro
 	for _, d := range next.remarks {
 		failures = append(failures, r.drain(ctx, seen, d, mediaPodDeadline))
 	}
+	for _, pod := range next.giveUps {
+		failures = append(failures, r.giveUp(ctx, seen, pod))
+	}
 	for _, u := range next.undrains {
 		failures = append(failures, r.undrain(ctx, seen, u))
 	}
@@ -108,6 +111,21 @@ func (r *Reconciler) undrain(ctx context.Context, seen *observation, u undrain) 
 	}
 	undrained.WithLabelValues(u.pod.Namespace, seen.bot.Name).Inc()
 	r.record(seen.bot, mediaPodTakenBack(u.pod, u.why))
+	return nil
+}
+
+// giveUp says in the user's name that a pod is lost, who wants the bot deleted by force.
+func (r *Reconciler) giveUp(ctx context.Context, seen *observation, pod *v1alpha1.MediaPod) error {
+	if pod.Annotations[v1alpha1.AnnotationLost] == "true" {
+		return nil
+	}
+	before := pod.DeepCopy()
+	metav1.SetMetaDataAnnotation(&pod.ObjectMeta, v1alpha1.AnnotationLost, "true")
+	if err := r.client.Patch(ctx, pod, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldOwner); err != nil {
+		before.DeepCopyInto(pod)
+		return fmt.Errorf("giving media pod %s up: %w", pod.Name, err)
+	}
+	r.record(seen.bot, mediaPodGivenUp(pod))
 	return nil
 }
 

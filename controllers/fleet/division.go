@@ -20,6 +20,10 @@ type division struct {
 	old []*v1alpha1.MediaPod
 	// draining pods only finish their calls.
 	draining []*v1alpha1.MediaPod
+	// doomed pods are about to be marked, because of where they run, or because somebody gave them up.
+	doomed []*v1alpha1.MediaPod
+	// away pods are on nodes that nobody hears of. Their calls may go on: they are neither counted on nor touched.
+	away []*v1alpha1.MediaPod
 	// returned are those of the current ones whose mark is about to be taken back: their processes have yet to see that.
 	returned []*v1alpha1.MediaPod
 }
@@ -31,6 +35,10 @@ func divide(seen *observation) division {
 		switch {
 		case drain.Marked(pod):
 			d.draining = append(d.draining, pod)
+		case drain.GivenUp(pod), seen.nodes[pod.Status.NodeName].doomed != "":
+			d.doomed = append(d.doomed, pod)
+		case seen.nodes[pod.Status.NodeName].gone:
+			d.away = append(d.away, pod)
 		case pod.Spec.Revision == seen.revision:
 			d.current = append(d.current, pod)
 		default:

@@ -33,6 +33,11 @@ func mediaPodDeadline(pod *v1alpha1.MediaPod, why string) event {
 	return event{pod, corev1.EventTypeNormal, "MediaPodDeadline", "Drain", "media pod " + pod.Name + ": " + why}
 }
 
+func mediaPodGivenUp(pod *v1alpha1.MediaPod) event {
+	return event{pod, corev1.EventTypeWarning, "MediaPodGivenUp", "GiveUp",
+		"media pod " + pod.Name + " is given up: its process does not report, the bot is being deleted, and its deletionPolicy is Force"}
+}
+
 func mediaPodTakenBack(pod *v1alpha1.MediaPod, why string) event {
 	return event{pod, corev1.EventTypeNormal, "MediaPodTakenBack", "Undrain", "media pod " + pod.Name + " takes calls again: " + why}
 }

@@ -21,6 +21,7 @@ const (
 	cachedBotOfPod = "fleet/mediapod-bot"
 	botOfBound     = "fleet/bound-call-bot"
 	botOfAhead     = "fleet/session-ahead-bot"
+	nodeOfPod      = "fleet/mediapod-node"
 )
 
 // observation is everything one pass judges by. Acting keeps it up to date, so that what is published is what is.
@@ -37,6 +38,8 @@ type observation struct {
 	bounded    []demand
 	// ahead are the sessions that have no pod yet: they wait, or begin later.
 	ahead []demand
+	// nodes that the pods run on, by name.
+	nodes map[string]nodeFacts
 	// scaling is what autoscaling wants; nil if it has no say.
 	scaling *scaling
 	// problem keeps new pods from being made; nil if there is none.
@@ -58,6 +61,9 @@ func (r *Reconciler) observe(ctx context.Context, pods client.Reader, bot *v1alp
 	seen := &observation{bot: bot, revision: revision, bound: map[string][]string{}, boundSeats: map[string]int32{}}
 
 	if seen.pods, err = r.podsOf(ctx, pods, bot); err != nil {
+		return nil, err
+	}
+	if err := r.observeNodes(ctx, seen); err != nil {
 		return nil, err
 	}
 	if err := r.observeBound(ctx, seen); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/controllers/drain"
+	"github.com/callfleet/callfleet/controllers/shorten"
 )
 
 // plan is what a pass will do, each item with its reason.
@@ -26,6 +27,8 @@ type plan struct {
 	undrains []undrain
 	// remarks are draining pods whose deadline changes.
 	remarks []marking
+	// giveUps are silent pods of a bot that is to be deleted whatever becomes of its calls.
+	giveUps []*v1alpha1.MediaPod
 	deletes []deletion
 	// follows are the pods that get the bot's present rules for incoming calls, and redirects.
 	follows []*v1alpha1.MediaPod
@@ -78,6 +81,7 @@ type wait struct {
 func makePlan(seen *observation, now time.Time) plan {
 	p := plan{wanted: wantedPods(seen)}
 	fleet := divide(seen)
+	doomed := leaving(seen, fleet, now)
 	p.undrains = takeBack(seen, fleet, p.wanted, now)
 	fleet = fleet.withReturned(p.undrains)
 
@@ -91,6 +95,10 @@ func makePlan(seen *observation, now time.Time) plan {
 			continue
 		}
 		p.waits = append(p.waits, wait{pod: pod, verdict: verdict})
+		if forced(seen.bot) && verdict.Reason == drain.ReasonAgentSilent {
+			p.giveUps = append(p.giveUps, pod)
+			continue
+		}
 		if m, changed := remark(seen.bot, pod); changed {
 			p.remarks = append(p.remarks, m)
 		}
@@ -99,7 +107,7 @@ func makePlan(seen *observation, now time.Time) plan {
 	p.drains = surplus(seen, fleet, p.wanted, now)
 	fleet = fleet.without(p.drains)
 	relieved := superseded(seen, fleet, p.wanted, now)
-	p.drains = append(p.drains, relieved...)
+	p.drains = slices.Concat(doomed, p.drains, relieved)
 	if seen.problem == nil {
 		p.creates = creations(seen, fleet, p.wanted)
 	}
@@ -150,13 +158,27 @@ func whyFewer(seen *observation, wanted int) string {
 	}
 }
 
+// leaving are the pods that have to go wherever they are in the plan: their node is about to, or somebody gave them up.
+func leaving(seen *observation, fleet division, now time.Time) []marking {
+	var list []marking
+	for _, pod := range fleet.doomed {
+		reason, why := v1alpha1.DrainNode, seen.nodes[pod.Status.NodeName].doomed+": "+pod.Status.NodeName
+		if drain.GivenUp(pod) {
+			reason, why = v1alpha1.DrainLost, "somebody said that its process is gone (annotation "+v1alpha1.AnnotationLost+")"
+		}
+		list = append(list, mark(seen.bot, []*v1alpha1.MediaPod{pod}, reason, now, why)...)
+	}
+	return list
+}
+
 // surplus are the serving pods beyond what is wanted: those of the present revision, or, while the rollout is paused, any.
 func surplus(seen *observation, fleet division, wanted int, now time.Time) []marking {
 	from := fleet.current
 	if paused(seen.bot) {
 		from = fleet.serving()
 	}
-	return mark(victims(seen, from, len(from)-wanted), v1alpha1.DrainScaleIn, now, whyFewer(seen, wanted))
+	staying := slices.DeleteFunc(slices.Clone(from), func(pod *v1alpha1.MediaPod) bool { return slices.Contains(fleet.returned, pod) })
+	return mark(seen.bot, victims(seen, staying, len(from)-wanted), v1alpha1.DrainScaleIn, now, whyFewer(seen, wanted))
 }
 
 // creations are the pods that are missing.
@@ -183,6 +205,9 @@ func creations(seen *observation, fleet division, wanted int) []creation {
 	case len(fleet.old) > 0:
 		why += " with revision " + seen.revision
 	}
+	if n := len(fleet.away); n > 0 {
+		why += fmt.Sprintf(", and nobody hears of the node of %s", count(n, "other"))
+	}
 	if seen.scaling != nil {
 		why += "; autoscaling: " + seen.scaling.why
 	}
@@ -208,26 +233,34 @@ func takeBack(seen *observation, fleet division, wanted int, now time.Time) []un
 	if paused(seen.bot) {
 		missing = wanted - len(fleet.serving())
 	}
-	if missing <= 0 {
-		return nil
-	}
-	var fit []*v1alpha1.MediaPod
+	var fit, back []*v1alpha1.MediaPod
 	for _, pod := range fleet.draining {
-		if mayReturn(seen, pod, now) {
+		switch {
+		case !mayReturn(seen, pod, now):
+		case pod.Spec.Drain.Reason == v1alpha1.DrainNode:
+			back = append(back, pod)
+		default:
 			fit = append(fit, pod)
 		}
 	}
-	why := fmt.Sprintf("%d of %d pods exist, and it has the present configuration", len(fleet.current), wanted)
 	var list []undrain
-	for _, pod := range returning(seen, fit, missing) {
-		list = append(list, undrain{pod: pod, why: why})
+	take := func(pods []*v1alpha1.MediaPod, n int, why string) {
+		for _, pod := range returning(seen, pods, n) {
+			list = append(list, undrain{pod: pod, why: why})
+		}
 	}
+	// Who comes back before the replacement is ready is worth more than that: it has its calls.
+	take(back, wanted-countReady(fleet.current), "its node stays, and it has the present configuration")
+	take(fit, missing-len(list), fmt.Sprintf("%d of %d pods exist, and it has the present configuration", len(fleet.current), wanted))
 	return list
 }
 
 // mayReturn: the pod could serve again. One that is to hang up by now has begun to.
 func mayReturn(seen *observation, pod *v1alpha1.MediaPod, now time.Time) bool {
-	mark := pod.Spec.Drain
+	mark, node := pod.Spec.Drain, seen.nodes[pod.Status.NodeName]
+	if node.doomed != "" || !node.away.IsZero() || drain.GivenUp(pod) {
+		return false
+	}
 	return pod.DeletionTimestamp.IsZero() && mark != nil && pod.Spec.Revision == seen.revision && pod.Status.Agent != nil &&
 		(mark.HangUpAt == nil || now.Before(mark.HangUpAt.Time))
 }
@@ -236,11 +269,12 @@ func returned(undrains []undrain, pod *v1alpha1.MediaPod) bool {
 	return slices.ContainsFunc(undrains, func(u undrain) bool { return u.pod == pod })
 }
 
-func mark(pods []*v1alpha1.MediaPod, reason string, now time.Time, why string) []marking {
+func mark(bot *v1alpha1.CallingBot, pods []*v1alpha1.MediaPod, reason string, now time.Time, why string) []marking {
 	list := make([]marking, 0, len(pods))
 	for _, pod := range pods {
-		list = append(list, marking{pod: pod, why: why, drain: v1alpha1.Drain{
-			Reason: reason, Message: why, Since: metav1.NewTime(now).Rfc3339Copy()}})
+		d := v1alpha1.Drain{Reason: reason, Message: shorten.Bytes(why, 512), Since: metav1.NewTime(now).Rfc3339Copy()}
+		d.HangUpAt = hangUpAt(bot, &d)
+		list = append(list, marking{pod: pod, why: why, drain: d})
 	}
 	return list
 }

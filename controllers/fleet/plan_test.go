@@ -235,6 +235,9 @@ func describe(seen *observation, p plan) []string {
 	for _, m := range p.remarks {
 		say("remark %s%s: %s", m.pod.Name, until(m.drain), m.why)
 	}
+	for _, pod := range p.giveUps {
+		say("give up %s", pod.Name)
+	}
 	for _, u := range p.undrains {
 		say("undrain %s: %s", u.pod.Name, u.why)
 	}

@@ -47,7 +47,9 @@ func statusOf(seen *observation, now time.Time) v1alpha1.CallingBotStatus {
 		Replicas:           int32(len(serving)),
 		ReadyReplicas:      int32(countReady(serving)),
 		DrainingReplicas:   int32(len(fleet.draining)),
-		Selector:           selectorOf(bot),
+
+		UnavailableReplicas: int32(len(fleet.away)),
+		Selector:            selectorOf(bot),
 	}
 	for _, pod := range serving {
 		// The counts of a process that is gone are its last words, not seats.

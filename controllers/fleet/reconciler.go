@@ -53,6 +53,7 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=callfleet.dev,resources=mediapods,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=callfleet.dev,resources=meetingsessions;calls,verbs=get;list;watch
 // +kubebuilder:rbac:groups=callfleet.dev,resources=meetingsessions/status,verbs=patch
+// +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=secrets;configmaps,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
@@ -96,7 +97,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 // lookAgain is when a pass is due though nothing has changed; 0 for never.
 func (r *Reconciler) lookAgain(seen *observation, done *plan, more bool) time.Duration {
 	now := r.Clock.Now()
-	next := soonest(nextDeadline(seen, now), done.until())
+	next := soonest(nextDeadline(seen, now), nextAway(seen), done.until())
 	if seen.scaling != nil {
 		next = soonest(next, seen.scaling.next)
 	}

@@ -55,7 +55,7 @@ func relieved(fleet division) []*v1alpha1.MediaPod {
 func superseded(seen *observation, fleet division, wanted int, now time.Time) []marking {
 	bot := seen.bot
 	if wanted == 0 {
-		return mark(victims(seen, fleet.old, len(fleet.old)), v1alpha1.DrainScaleIn, now, whyFewer(seen, wanted))
+		return mark(bot, victims(seen, fleet.old, len(fleet.old)), v1alpha1.DrainScaleIn, now, whyFewer(seen, wanted))
 	}
 	if paused(bot) {
 		return nil
@@ -67,11 +67,7 @@ func superseded(seen *observation, fleet division, wanted int, now time.Time) []
 		// The port range has no room for a new pod beside the old ones: one has to make room.
 		excess, why = 1, "no port is free for a pod of revision "+seen.revision
 	}
-	list := mark(victims(seen, fleet.old, excess), v1alpha1.DrainRollout, now, why)
-	for i := range list {
-		list[i].drain.HangUpAt = hangUpAt(bot, &list[i].drain)
-	}
-	return list
+	return mark(bot, victims(seen, fleet.old, excess), v1alpha1.DrainRollout, now, why)
 }
 
 // stuckForPorts: a new pod is wanted, no port is free for it, and none is about to be.
@@ -103,8 +99,16 @@ func deadlineOf(bot *v1alpha1.CallingBot, mark *v1alpha1.Drain) time.Time {
 	return mark.Since.Add(deadline)
 }
 
+// forced: the bot is to be deleted, whatever becomes of its calls.
+func forced(bot *v1alpha1.CallingBot) bool {
+	return !bot.DeletionTimestamp.IsZero() && bot.Spec.DeletionPolicy == v1alpha1.DeletionForce
+}
+
 // hangUpAt is when the pod has to leave its calls, if the bot's user wants that.
 func hangUpAt(bot *v1alpha1.CallingBot, mark *v1alpha1.Drain) *metav1.Time {
+	if forced(bot) {
+		return bot.DeletionTimestamp
+	}
 	if at := deadlineOf(bot, mark); !at.IsZero() && bot.Spec.Rollout.OnDeadline == v1alpha1.DeadlineHangUp {
 		return &metav1.Time{Time: at}
 	}
@@ -119,7 +123,10 @@ func remark(bot *v1alpha1.CallingBot, pod *v1alpha1.MediaPod) (m marking, change
 		return marking{}, false
 	}
 	why := "its calls have all the time they take"
-	if mark.HangUpAt != nil {
+	switch {
+	case forced(bot):
+		why = "calls that are left are hung up: the bot is being deleted, and its deletionPolicy is Force"
+	case mark.HangUpAt != nil:
 		why = fmt.Sprintf("calls that are left are hung up at %s: rollout.drainDeadline is %s", mark.HangUpAt.UTC().Format(time.RFC3339), bot.Spec.Rollout.DrainDeadline)
 	}
 	return marking{pod: pod, drain: *mark, why: why}, true

@@ -64,6 +64,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.MeetingSession{}, unhurried(), builder.WithPredicates(aheadChanged())).
 		Watches(&v1alpha1.Call{}, unhurried(), builder.WithPredicates(aheadChanged())).
 		Watches(&v1alpha1.Call{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(bindingChanged())).
+		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(r.botsOnNode), builder.WithPredicates(nodeChanged())).
 		Watches(&corev1.Secret{}, ofSecret, builder.OnlyMetadata).
 		Watches(&corev1.ConfigMap{}, ofConfigMap, builder.OnlyMetadata).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency}).
@@ -78,6 +79,9 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	}{
 		{&v1alpha1.MediaPod{}, cachedBotOfPod, func(o client.Object) []string {
 			return []string{o.(*v1alpha1.MediaPod).Spec.BotRef.Name}
+		}},
+		{&v1alpha1.MediaPod{}, nodeOfPod, func(o client.Object) []string {
+			return []string{o.(*v1alpha1.MediaPod).Status.NodeName}
 		}},
 		{&v1alpha1.MeetingSession{}, botOfBound, boundBot},
 		{&v1alpha1.Call{}, botOfBound, boundBot},

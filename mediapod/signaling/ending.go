@@ -82,8 +82,8 @@ var endReasons = map[EndReason]struct {
 		failed:   true, retryable: true,
 	},
 	EndDrainDeadlineReached: {
-		sentence: "The bot left the meeting because its media pod had to be empty by now: it drained until its deadline.",
-		remedy:   "Give rollout.drainDeadline of the CallingBot more time, or set rollout.onDeadline to Keep, if calls should not be cut.",
+		sentence: "The bot left the meeting because its media pod had to be empty by now: it drained until its deadline, or its bot was deleted by force.",
+		remedy:   "If calls should not be cut, give rollout.drainDeadline of the CallingBot more time, set rollout.onDeadline to Keep, and its deletionPolicy to Drain.",
 		failed:   true, retryable: true,
 	},
 	EndMediaLost: {

@@ -200,7 +200,7 @@ spec:
 	want.Replicas = nil // absent is not 1: autoscaling may decide
 	controllertest.Await(t, cluster.Client, bot, "exist", func(*v1alpha1.CallingBot) error { return nil })
 	if diff := cmp.Diff(want, bot.Spec); diff != "" {
-		t.Errorf("defaults: 20 seats, placement Packed, cloud Public, hosting Application (-want +got):\n%s", diff)
+		t.Errorf("defaults: 20 seats, placement Packed, deletionPolicy Drain, cloud Public, hosting Application (-want +got):\n%s", diff)
 	}
 }
 

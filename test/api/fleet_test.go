@@ -77,6 +77,7 @@ func TestAutoscaling(t *testing.T) {
 		"with a zone of its own":  {at(v1alpha1.CapacitySchedule{Cron: "TZ=UTC 8 * * *", FreeSeats: seats}), cron},
 		"in words":                {at(v1alpha1.CapacitySchedule{Cron: "@daily", FreeSeats: seats}), cron},
 		"in a zone that is none":  {at(v1alpha1.CapacitySchedule{Cron: "0 8 * * *", TimeZone: "../etc", FreeSeats: seats}), "spec.autoscaling.schedules[0].timeZone in body should match"},
+		"deletion by some policy": {controllertest.Bot(ns, "reception").With(func(b *v1alpha1.CallingBot) { b.Spec.DeletionPolicy = "Hope" }), `Unsupported value: "Hope"`},
 		"placement by some order": {controllertest.Bot(ns, "reception").With(func(b *v1alpha1.CallingBot) { b.Spec.Placement = "Random" }), `Unsupported value: "Random"`},
 	}
 	for name, tc := range cases {
