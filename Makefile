@@ -63,7 +63,7 @@ demo-down: ## End a demo that was left running
 .PHONY: test
 test: ## Run everything: verify, vet, unit, API server, fuzz and end-to-end tests, and two of nine rounds of the fault matrix
 	@began=$$(date +%s); \
-	if $(MAKE) verify vet test-unit fuzz-wire e2e && $(MAKE) faults FAULTS="$(ROUNDS)"; then \
+	if $(MAKE) verify vet test-unit test-gitops fuzz-wire e2e && $(MAKE) faults FAULTS="$(ROUNDS)"; then \
 		echo "==> make test: everything passed, after $$(( $$(date +%s) - began )) s"; \
 	else \
 		echo "==> make test: FAILED, after $$(( $$(date +%s) - began )) s; the first error is above" >&2; exit 1; \
@@ -137,6 +137,16 @@ e2e: ## Run the end-to-end tests on a dev cluster
 	@$(GO) run ./hack/devcluster assets >/dev/null
 	@echo "==> end-to-end tests"
 	@$(GO) test ./test/e2e/... -count=1 -v -timeout 20m
+
+.PHONY: sim
+sim: ## Play ten thousand random fleets in simulated time, which takes an hour (SEEDS="-from 7 -seeds 1" plays one of them)
+	@echo "==> simulated fleets"
+	@$(GO) test ./test/sim -count=1 -v -timeout 10h -run TestWhateverHappens $(or $(SEEDS),-seeds 10000)
+
+.PHONY: test-gitops
+test-gitops: ## Have kstatus and Argo CD's health scripts judge what the controllers write; a Go module of its own
+	@echo "==> what GitOps tools make of the statuses"
+	@cd test/gitops && $(GO) test ./...
 
 .PHONY: fuzz-wire
 fuzz-wire: ## Fuzz what comes from outside, notifications, join links, tokens and their claims, for WIREFUZZTIME each

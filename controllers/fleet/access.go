@@ -31,7 +31,7 @@ func (r *Reconciler) hold(ctx context.Context, bot *v1alpha1.CallingBot) error {
 	if !controllerutil.AddFinalizer(bot, v1alpha1.FinalizerDrain) {
 		return nil
 	}
-	if err := r.client.Patch(ctx, bot, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldOwner); err != nil {
+	if err := r.Client.Patch(ctx, bot, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldOwner); err != nil {
 		return fmt.Errorf("adding the finalizer: %w", err)
 	}
 	return nil
@@ -39,7 +39,7 @@ func (r *Reconciler) hold(ctx context.Context, bot *v1alpha1.CallingBot) error {
 
 // letGo takes the bot's access away and removes the finalizer, once no pod is left.
 func (r *Reconciler) letGo(ctx context.Context, bot *v1alpha1.CallingBot) error {
-	if left, err := r.podsOf(ctx, r.live, bot); err != nil || len(left) > 0 {
+	if left, err := r.podsOf(ctx, r.APIReader, bot); err != nil || len(left) > 0 {
 		return err
 	}
 	name := metav1.ObjectMeta{Namespace: bot.Namespace, Name: podspec.ServiceAccountName(bot.Name)}
@@ -54,7 +54,7 @@ func (r *Reconciler) letGo(ctx context.Context, bot *v1alpha1.CallingBot) error 
 	if !controllerutil.RemoveFinalizer(bot, v1alpha1.FinalizerDrain) {
 		return nil
 	}
-	if err := r.client.Patch(ctx, bot, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldOwner); client.IgnoreNotFound(err) != nil {
+	if err := r.Client.Patch(ctx, bot, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldOwner); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("removing the finalizer: %w", err)
 	}
 	return nil
@@ -62,10 +62,10 @@ func (r *Reconciler) letGo(ctx context.Context, bot *v1alpha1.CallingBot) error 
 
 // deleteOwn deletes an object if it is there and the bot's.
 func (r *Reconciler) deleteOwn(ctx context.Context, bot *v1alpha1.CallingBot, obj client.Object) error {
-	if err := r.client.Get(ctx, client.ObjectKeyFromObject(obj), obj); err != nil || obj.GetLabels()[v1alpha1.LabelBot] != bot.Name {
+	if err := r.Client.Get(ctx, client.ObjectKeyFromObject(obj), obj); err != nil || obj.GetLabels()[v1alpha1.LabelBot] != bot.Name {
 		return client.IgnoreNotFound(err)
 	}
-	return client.IgnoreNotFound(r.client.Delete(ctx, obj, client.Preconditions{UID: ptr.To(obj.GetUID())}))
+	return client.IgnoreNotFound(r.Client.Delete(ctx, obj, client.Preconditions{UID: ptr.To(obj.GetUID())}))
 }
 
 // grantAccess keeps the account that the bot's media pods run as, its binding to the media pods' role, and the budget that
@@ -95,11 +95,11 @@ func (r *Reconciler) keepAccess(ctx context.Context, bot *v1alpha1.CallingBot) e
 
 func (r *Reconciler) applyServiceAccount(ctx context.Context, bot *v1alpha1.CallingBot, name string) error {
 	var account corev1.ServiceAccount
-	err := r.client.Get(ctx, client.ObjectKey{Namespace: bot.Namespace, Name: name}, &account)
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: bot.Namespace, Name: name}, &account)
 	if client.IgnoreNotFound(err) != nil || (err == nil && account.Labels[v1alpha1.LabelBot] == bot.Name) {
 		return err
 	}
-	return r.client.Apply(ctx, applycorev1.ServiceAccount(name, bot.Namespace).
+	return r.Client.Apply(ctx, applycorev1.ServiceAccount(name, bot.Namespace).
 		WithLabels(map[string]string{v1alpha1.LabelBot: bot.Name}), fieldOwner, client.ForceOwnership)
 }
 
@@ -108,19 +108,19 @@ func (r *Reconciler) applyRoleBinding(ctx context.Context, bot *v1alpha1.Calling
 	subjects := []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: name, Namespace: bot.Namespace}}
 
 	var binding rbacv1.RoleBinding
-	err := r.client.Get(ctx, client.ObjectKey{Namespace: bot.Namespace, Name: name}, &binding)
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: bot.Namespace, Name: name}, &binding)
 	if client.IgnoreNotFound(err) != nil {
 		return err
 	}
 	if err == nil && binding.RoleRef != role {
 		// The role of a binding cannot be changed.
-		if err := r.client.Delete(ctx, &binding, client.Preconditions{UID: &binding.UID}); client.IgnoreNotFound(err) != nil {
+		if err := r.Client.Delete(ctx, &binding, client.Preconditions{UID: &binding.UID}); client.IgnoreNotFound(err) != nil {
 			return err
 		}
 	} else if err == nil && binding.Labels[v1alpha1.LabelBot] == bot.Name && apiequality.Semantic.DeepEqual(binding.Subjects, subjects) {
 		return nil
 	}
-	return r.client.Apply(ctx, applyrbacv1.RoleBinding(name, bot.Namespace).
+	return r.Client.Apply(ctx, applyrbacv1.RoleBinding(name, bot.Namespace).
 		WithLabels(map[string]string{v1alpha1.LabelBot: bot.Name}).
 		WithRoleRef(applyrbacv1.RoleRef().WithAPIGroup(role.APIGroup).WithKind(role.Kind).WithName(role.Name)).
 		WithSubjects(applyrbacv1.Subject().WithKind(subjects[0].Kind).WithName(name).WithNamespace(bot.Namespace)),

@@ -61,7 +61,7 @@ func (r *Reconciler) act(ctx context.Context, seen *observation, next plan) erro
 
 func (r *Reconciler) create(ctx context.Context, seen *observation, c creation) error {
 	pod := newMediaPod(seen, c)
-	if err := r.client.Create(ctx, pod, fieldOwner); err != nil {
+	if err := r.Client.Create(ctx, pod, fieldOwner); err != nil {
 		if apierrors.IsAlreadyExists(err) {
 			return r.whoHas(ctx, pod, err)
 		}
@@ -76,7 +76,7 @@ func (r *Reconciler) create(ctx context.Context, seen *observation, c creation) 
 // whoHas tells a pod that the cache has yet to show, which is a conflict like any other, from one in the way.
 func (r *Reconciler) whoHas(ctx context.Context, pod *v1alpha1.MediaPod, exists error) error {
 	var there v1alpha1.MediaPod
-	if err := r.live.Get(ctx, client.ObjectKeyFromObject(pod), &there); err != nil {
+	if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(pod), &there); err != nil {
 		return fmt.Errorf("reading media pod %s: %w", pod.Name, err)
 	}
 	if there.Spec.BotRef == pod.Spec.BotRef && there.Spec.Slot == pod.Spec.Slot {
@@ -89,7 +89,7 @@ func (r *Reconciler) whoHas(ctx context.Context, pod *v1alpha1.MediaPod, exists 
 func (r *Reconciler) drain(ctx context.Context, seen *observation, m marking, tell func(*v1alpha1.MediaPod, string) event) error {
 	before := m.pod.DeepCopy()
 	m.pod.Spec.Drain = &m.drain
-	if err := r.client.Patch(ctx, m.pod, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldOwner); err != nil {
+	if err := r.Client.Patch(ctx, m.pod, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldOwner); err != nil {
 		before.DeepCopyInto(m.pod)
 		return fmt.Errorf("draining media pod %s: %w", m.pod.Name, err)
 	}
@@ -105,7 +105,7 @@ func (r *Reconciler) undrain(ctx context.Context, seen *observation, u undrain) 
 	before := u.pod.DeepCopy()
 	u.pod.Spec.Drain = nil
 	follow(u.pod, seen.bot)
-	if err := r.client.Patch(ctx, u.pod, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldOwner); err != nil {
+	if err := r.Client.Patch(ctx, u.pod, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldOwner); err != nil {
 		before.DeepCopyInto(u.pod)
 		return fmt.Errorf("taking media pod %s back: %w", u.pod.Name, err)
 	}
@@ -121,7 +121,7 @@ func (r *Reconciler) giveUp(ctx context.Context, seen *observation, pod *v1alpha
 	}
 	before := pod.DeepCopy()
 	metav1.SetMetaDataAnnotation(&pod.ObjectMeta, v1alpha1.AnnotationLost, "true")
-	if err := r.client.Patch(ctx, pod, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldOwner); err != nil {
+	if err := r.Client.Patch(ctx, pod, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldOwner); err != nil {
 		before.DeepCopyInto(pod)
 		return fmt.Errorf("giving media pod %s up: %w", pod.Name, err)
 	}
@@ -132,7 +132,7 @@ func (r *Reconciler) giveUp(ctx context.Context, seen *observation, pod *v1alpha
 func (r *Reconciler) follow(ctx context.Context, seen *observation, pod *v1alpha1.MediaPod) error {
 	before := pod.DeepCopy()
 	follow(pod, seen.bot)
-	if err := r.client.Patch(ctx, pod, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldOwner); err != nil {
+	if err := r.Client.Patch(ctx, pod, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldOwner); err != nil {
 		before.DeepCopyInto(pod)
 		return fmt.Errorf("giving media pod %s the bot's rules for incoming calls: %w", pod.Name, err)
 	}
@@ -140,7 +140,7 @@ func (r *Reconciler) follow(ctx context.Context, seen *observation, pod *v1alpha
 }
 
 func (r *Reconciler) delete(ctx context.Context, seen *observation, d deletion) error {
-	if err := r.client.Delete(ctx, d.pod, drain.Preconditions(d.pod)); err != nil {
+	if err := r.Client.Delete(ctx, d.pod, drain.Preconditions(d.pod)); err != nil {
 		if apierrors.IsNotFound(err) {
 			return nil
 		}

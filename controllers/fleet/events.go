@@ -59,8 +59,8 @@ func stalled(reason, message string) event {
 // record tells of it where people look: at the bot, and at the pod it happened to as long as that is there.
 func (r *Reconciler) record(bot *v1alpha1.CallingBot, e event) {
 	note := shorten.Bytes(e.note, shorten.Note)
-	r.recorder.Eventf(bot, e.related, e.kind, e.reason, e.action, "%s", note)
+	r.Recorder.Eventf(bot, e.related, e.kind, e.reason, e.action, "%s", note)
 	if pod, ok := e.related.(*v1alpha1.MediaPod); ok && e.action != "Delete" {
-		r.recorder.Eventf(pod, bot, e.kind, e.reason, e.action, "%s", note)
+		r.Recorder.Eventf(pod, bot, e.kind, e.reason, e.action, "%s", note)
 	}
 }

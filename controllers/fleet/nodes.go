@@ -95,7 +95,7 @@ func (r *Reconciler) observeNodes(ctx context.Context, seen *observation) error 
 			continue
 		}
 		var node corev1.Node
-		switch err := r.client.Get(ctx, types.NamespacedName{Name: name}, &node); {
+		switch err := r.Client.Get(ctx, types.NamespacedName{Name: name}, &node); {
 		case apierrors.IsNotFound(err):
 		case err != nil:
 			return fmt.Errorf("reading node %s: %w", name, err)
@@ -109,7 +109,7 @@ func (r *Reconciler) observeNodes(ctx context.Context, seen *observation) error 
 // botsOnNode are the bots that have a pod on a node.
 func (r *Reconciler) botsOnNode(ctx context.Context, node client.Object) []reconcile.Request {
 	var pods v1alpha1.MediaPodList
-	if err := r.client.List(ctx, &pods, client.MatchingFields{nodeOfPod: node.GetName()}, client.UnsafeDisableDeepCopy); err != nil {
+	if err := r.Client.List(ctx, &pods, client.MatchingFields{nodeOfPod: node.GetName()}, client.UnsafeDisableDeepCopy); err != nil {
 		log.FromContext(ctx).Error(err, "the bots on node "+node.GetName()+" were not looked at")
 		return nil
 	}

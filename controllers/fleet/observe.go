@@ -97,7 +97,7 @@ func (r *Reconciler) observeBound(ctx context.Context, seen *observation) error 
 		return seats
 	}
 	var sessions v1alpha1.MeetingSessionList
-	if err := r.client.List(ctx, &sessions, of...); err != nil {
+	if err := r.Client.List(ctx, &sessions, of...); err != nil {
 		return fmt.Errorf("listing sessions: %w", err)
 	}
 	for i := range sessions.Items {
@@ -107,7 +107,7 @@ func (r *Reconciler) observeBound(ctx context.Context, seen *observation) error 
 		}
 	}
 	var calls v1alpha1.CallList
-	if err := r.client.List(ctx, &calls, of...); err != nil {
+	if err := r.Client.List(ctx, &calls, of...); err != nil {
 		return fmt.Errorf("listing calls: %w", err)
 	}
 	for i := range calls.Items {
@@ -125,7 +125,7 @@ func (r *Reconciler) observeAhead(ctx context.Context, seen *observation) error 
 		}
 	}
 	var sessions v1alpha1.MeetingSessionList
-	if err := r.client.List(ctx, &sessions, of...); err != nil {
+	if err := r.Client.List(ctx, &sessions, of...); err != nil {
 		return fmt.Errorf("listing sessions that are ahead: %w", err)
 	}
 	for i := range sessions.Items {
@@ -140,7 +140,7 @@ func (r *Reconciler) observeAhead(ctx context.Context, seen *observation) error 
 		note(d, &session.Spec.CallSpec)
 	}
 	var calls v1alpha1.CallList
-	if err := r.client.List(ctx, &calls, of...); err != nil {
+	if err := r.Client.List(ctx, &calls, of...); err != nil {
 		return fmt.Errorf("listing calls that are ahead: %w", err)
 	}
 	for i := range calls.Items {
@@ -164,7 +164,7 @@ func isAhead(call v1alpha1.AnyCall) bool {
 // podsOf lists the bot's fleet by slot.
 func (r *Reconciler) podsOf(ctx context.Context, reader client.Reader, bot *v1alpha1.CallingBot) ([]v1alpha1.MediaPod, error) {
 	field := cachedBotOfPod
-	if reader == r.live {
+	if reader == r.APIReader {
 		field = botOfMediaPod
 	}
 	var list v1alpha1.MediaPodList

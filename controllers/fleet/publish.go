@@ -25,7 +25,7 @@ func (r *Reconciler) publish(ctx context.Context, seen *observation) error {
 	}
 	after := seen.bot.DeepCopy()
 	after.Status = status
-	err := r.client.Status().Patch(ctx, after, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldOwner)
+	err := r.Client.Status().Patch(ctx, after, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldOwner)
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing the status: %w", err)
 	}

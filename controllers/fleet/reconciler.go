@@ -35,17 +35,19 @@ const DefaultMediaPodRole = "callfleet-mediapod"
 // conflictDelay is how long a pass that met somebody else's write waits for the cache to show it.
 const conflictDelay = 100 * time.Millisecond
 
-// Reconciler is the fleet controller. The fields are its settings; SetupWithManager gives it the rest.
+// Reconciler is the fleet controller. The fields are its settings; what is left out is taken from the manager, or as said.
 type Reconciler struct {
 	// MediaPodRole is the ClusterRole that media pods are bound to; empty: DefaultMediaPodRole.
 	MediaPodRole string
 	// Clock gives drain marks and transitions their time; nil: the real one.
 	Clock clock.PassiveClock
 
-	client   client.Client
-	live     client.Reader
-	keys     *keyring
-	recorder events.EventRecorder
+	// Client reads from the cache and writes; APIReader reads from the API server itself, where the cache may be too old.
+	Client    client.Client
+	APIReader client.Reader
+	Recorder  events.EventRecorder
+
+	keys *keyring
 }
 
 // +kubebuilder:rbac:groups=callfleet.dev,resources=callingbots,verbs=get;list;watch;patch
@@ -64,12 +66,12 @@ type Reconciler struct {
 // Reconcile makes one pass over one CallingBot.
 func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	bot := &v1alpha1.CallingBot{}
-	if err := r.client.Get(ctx, request.NamespacedName, bot); apierrors.IsNotFound(err) {
+	if err := r.Client.Get(ctx, request.NamespacedName, bot); apierrors.IsNotFound(err) {
 		return r.clearAway(ctx, request.NamespacedName)
 	} else if err != nil {
 		return reconcile.Result{}, fmt.Errorf("reading the bot: %w", err)
 	}
-	seen, err := r.observe(ctx, r.client, bot)
+	seen, err := r.observe(ctx, r.Client, bot)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
@@ -119,10 +121,10 @@ func (r *Reconciler) lookAgain(seen *observation, done *plan, more bool) time.Du
 // observeLive reads the bot and its pods from the API server.
 func (r *Reconciler) observeLive(ctx context.Context, bot *v1alpha1.CallingBot) (*observation, error) {
 	now := &v1alpha1.CallingBot{}
-	if err := r.live.Get(ctx, client.ObjectKeyFromObject(bot), now); err != nil {
+	if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(bot), now); err != nil {
 		return nil, fmt.Errorf("reading the bot anew: %w", err)
 	}
-	return r.observe(ctx, r.live, now)
+	return r.observe(ctx, r.APIReader, now)
 }
 
 // clearAway empties the fleet of a bot that is gone although it should have waited, because somebody took its finalizer
@@ -130,13 +132,13 @@ func (r *Reconciler) observeLive(ctx context.Context, bot *v1alpha1.CallingBot) 
 func (r *Reconciler) clearAway(ctx context.Context, name types.NamespacedName) (reconcile.Result, error) {
 	forget(name)
 	bot := &v1alpha1.CallingBot{}
-	if err := r.live.Get(ctx, name, bot); err == nil {
+	if err := r.APIReader.Get(ctx, name, bot); err == nil {
 		return reconcile.Result{RequeueAfter: conflictDelay}, nil // the cache has yet to show it
 	} else if !apierrors.IsNotFound(err) {
 		return reconcile.Result{}, fmt.Errorf("making sure that the bot is gone: %w", err)
 	}
 	bot.Namespace, bot.Name, bot.DeletionTimestamp = name.Namespace, name.Name, ptr.To(metav1.NewTime(r.Clock.Now()))
-	seen, err := r.observe(ctx, r.live, bot)
+	seen, err := r.observe(ctx, r.APIReader, bot)
 	if err != nil {
 		return reconcile.Result{}, err
 	}

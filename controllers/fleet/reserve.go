@@ -125,7 +125,7 @@ func (r *Reconciler) reserve(ctx context.Context, seen *observation) (more bool,
 		before, after := p.session, p.session.DeepCopy()
 		p.c.LastTransitionTime = metav1.NewTime(r.Clock.Now()).Rfc3339Copy()
 		meta.SetStatusCondition(&after.Status.Conditions, p.c)
-		err := r.client.Status().Patch(ctx, after, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldOwner)
+		err := r.Client.Status().Patch(ctx, after, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldOwner)
 		if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) { // what met another writer is looked at with what that one wrote
 			failures = append(failures, fmt.Errorf("telling session %s of its seats: %w", p.session.Name, err))
 		}

@@ -33,19 +33,20 @@ const concurrency = 4
 
 // SetupWithManager adds the controller to the manager.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	r.client, r.live = mgr.GetClient(), mgr.GetAPIReader()
-	r.keys = newKeyring(mgr.GetCache(), mgr.GetAPIReader())
-	r.recorder = mgr.GetEventRecorder("callfleet-fleet")
-	if r.Clock == nil {
-		r.Clock = clock.RealClock{}
+	if r.Client == nil {
+		r.Client = mgr.GetClient()
 	}
-	if r.MediaPodRole == "" {
-		r.MediaPodRole = DefaultMediaPodRole
+	if r.APIReader == nil {
+		r.APIReader = mgr.GetAPIReader()
 	}
+	if r.Recorder == nil {
+		r.Recorder = mgr.GetEventRecorder("callfleet-fleet")
+	}
+	r.Prepare(mgr.GetCache())
 	if err := register(metrics.Registry); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
-	if err := addIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {
+	if err := AddIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
 	ofSecret, ofConfigMap, err := dependents.Handlers(context.Background(), mgr, "fleet")
@@ -71,7 +72,20 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+// Prepare gives the reconciler what it needs besides the clients. Metadata are read by it without contents: those of Secrets
+// are not kept in memory. SetupWithManager calls it; who drives the reconciler without a manager has to.
+func (r *Reconciler) Prepare(metadata client.Reader) {
+	r.keys = newKeyring(metadata, r.APIReader)
+	if r.Clock == nil {
+		r.Clock = clock.RealClock{}
+	}
+	if r.MediaPodRole == "" {
+		r.MediaPodRole = DefaultMediaPodRole
+	}
+}
+
+// AddIndexes adds those that the reconciler lists by.
+func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	for _, index := range []struct {
 		obj   client.Object
 		name  string

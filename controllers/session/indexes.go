@@ -38,7 +38,8 @@ func nonEmpty(value string) []string {
 	return []string{value}
 }
 
-func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+// AddIndexes adds those that the reconciler lists by.
+func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	for _, k := range kinds {
 		for name, extract := range sessionIndexes(k) {
 			if err := indexer.IndexField(ctx, k.new(), name, extract); err != nil {

@@ -98,22 +98,38 @@ func (r *Reconciler) builder(mgr ctrl.Manager) (*builder.TypedBuilder[request], 
 	if r.Registerer == nil {
 		r.Registerer = ctrlmetrics.Registry
 	}
-	if err := r.prepare(); err != nil {
+	if err := r.Prepare(); err != nil {
 		return nil, err
 	}
-	if err := addIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {
+	if err := AddIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {
 		return nil, err
 	}
 	b := builder.TypedControllerManagedBy[request](mgr).
 		Named("session").
 		WithOptions(controller.TypedOptions[request]{MaxConcurrentReconciles: workers}).
-		WithLogConstructor(logOf(mgr.GetLogger())).
-		Watches(&v1alpha1.MediaPod{}, unhurried(podWatch{r})).
-		Watches(&v1alpha1.CallingBot{}, unhurried(botWatch{r}))
-	for _, k := range kinds {
-		b.Watches(k.new(), unhurried(sessionWatch{r, k}))
+		WithLogConstructor(logOf(mgr.GetLogger()))
+	for _, w := range r.Watches() {
+		b.Watches(w.Object, unhurried(w.Handler))
 	}
 	return b, nil
+}
+
+// Watch is what is done when an object of a kind changes.
+type Watch struct {
+	Object  client.Object
+	Handler handler.TypedEventHandler[client.Object, Request]
+}
+
+// Request names a session or call.
+type Request = request
+
+// Watches are those that the reconciler lives by.
+func (r *Reconciler) Watches() []Watch {
+	watches := []Watch{{&v1alpha1.MediaPod{}, podWatch{r}}, {&v1alpha1.CallingBot{}, botWatch{r}}}
+	for _, k := range kinds {
+		watches = append(watches, Watch{k.new(), sessionWatch{r, k}})
+	}
+	return watches
 }
 
 // unhurried lets changes go before what a watch only repeats.
@@ -131,7 +147,9 @@ func logOf(log logr.Logger) func(*request) logr.Logger {
 	}
 }
 
-func (r *Reconciler) prepare() (err error) {
+// Prepare gives the reconciler its memory. SetupWithManager calls it; who drives the reconciler without a manager has to, and
+// tells it what the watches bring through Watches.
+func (r *Reconciler) Prepare() (err error) {
 	if r.Clock == nil {
 		r.Clock = clock.RealClock{}
 	}

@@ -106,7 +106,7 @@ func (sim *simulation) elect() {
 		Client: sim.cache, APIReader: live{sim.store}, Recorder: &events.FakeRecorder{},
 		Clock: sim.clock, Registerer: prometheus.NewRegistry(),
 	}
-	if err := sim.leader.prepare(); err != nil {
+	if err := sim.leader.Prepare(); err != nil {
 		sim.t.Fatal(err)
 	}
 	lag := sim.rng.IntN(10)

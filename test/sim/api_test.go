@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/callfleet/callfleet/api/v1alpha1"
+)
+
+// An API server in memory, as far as the two controllers use one: versions, generations, finalizers, preconditions, indexes,
+// and caches that lag behind.
+
+type key struct {
+	kind string
+	types.NamespacedName
+}
+
+func kindOf(o any) string { return reflect.TypeOf(o).Elem().Name() }
+func keyOf(o client.Object) key {
+	return key{kindOf(o), client.ObjectKeyFromObject(o)}
+}
+
+// change of an object; before or after is nil.
+type change struct {
+	key           key
+	before, after client.Object
+}
+
+// objects by key, and by what they are listed by.
+type objects struct {
+	byKey   map[key]client.Object
+	indexes *indexes
+	listed  map[string]map[key]bool // by kind, field and value
+}
+
+// indexes are what the controllers asked for, and the selectable fields.
+type indexes struct {
+	extract map[string]map[string]client.IndexerFunc // by kind and field
+}
+
+func newIndexes() *indexes {
+	botOf := func(o client.Object) []string { return []string{o.(*v1alpha1.MediaPod).Spec.BotRef.Name} }
+	return &indexes{extract: map[string]map[string]client.IndexerFunc{"MediaPod": {"spec.botRef.name": botOf}}}
+}
+
+// IndexField implements client.FieldIndexer.
+func (x *indexes) IndexField(_ context.Context, o client.Object, field string, f client.IndexerFunc) error {
+	if x.extract[kindOf(o)] == nil {
+		x.extract[kindOf(o)] = map[string]client.IndexerFunc{}
+	}
+	x.extract[kindOf(o)][field] = f
+	return nil
+}
+
+func newObjects(x *indexes) objects {
+	return objects{byKey: map[key]client.Object{}, indexes: x, listed: map[string]map[key]bool{}}
+}
+
+func (s *objects) places(k key, o client.Object) []string {
+	places := []string{k.kind}
+	for field, extract := range s.indexes.extract[k.kind] {
+		for _, value := range extract(o) {
+			places = append(places, k.kind+" "+field+"="+value)
+		}
+	}
+	return places
+}
+
+// put replaces an object; nil removes it.
+func (s *objects) put(k key, o client.Object) {
+	if old := s.byKey[k]; old != nil {
+		for _, place := range s.places(k, old) {
+			delete(s.listed[place], k)
+		}
+	}
+	if o == nil {
+		delete(s.byKey, k)
+		return
+	}
+	s.byKey[k] = o
+	for _, place := range s.places(k, o) {
+		if s.listed[place] == nil {
+			s.listed[place] = map[key]bool{}
+		}
+		s.listed[place][k] = true
+	}
+}
+
+// find gives the objects in an order that does not depend on the maps'.
+func (s *objects) find(place string) []client.Object {
+	found := make([]client.Object, 0, len(s.listed[place]))
+	for k := range s.listed[place] {
+		found = append(found, s.byKey[k])
+	}
+	slices.SortFunc(found, func(a, b client.Object) int { return strings.Compare(a.GetName(), b.GetName()) })
+	return found
+}
+
+func (s *objects) Get(_ context.Context, name client.ObjectKey, o client.Object, _ ...client.GetOption) error {
+	kind := kindOf(o)
+	if m, ok := o.(*metav1.PartialObjectMetadata); ok {
+		kind = m.Kind
+	}
+	found := s.byKey[key{kind, name}]
+	if found == nil {
+		return apierrors.NewNotFound(schema.GroupResource{Resource: kind}, name.Name)
+	}
+	if m, ok := o.(*metav1.PartialObjectMetadata); ok {
+		m.Name, m.Namespace, m.ResourceVersion = found.GetName(), found.GetNamespace(), found.GetResourceVersion()
+		return nil
+	}
+	copyInto(found.DeepCopyObject().(client.Object), o)
+	return nil
+}
+
+func (s *objects) List(_ context.Context, list client.ObjectList, options ...client.ListOption) error {
+	var o client.ListOptions
+	o.ApplyOptions(options)
+	kind := strings.TrimSuffix(kindOf(list), "List")
+	place := kind
+	if o.FieldSelector != nil {
+		for _, r := range o.FieldSelector.Requirements() {
+			if s.indexes.extract[kind][r.Field] == nil {
+				return fmt.Errorf("%ss are not indexed by %s", kind, r.Field)
+			}
+			place = kind + " " + r.Field + "=" + r.Value
+		}
+	}
+	items := reflect.ValueOf(list).Elem().FieldByName("Items")
+	found := s.find(place)
+	all := reflect.MakeSlice(items.Type(), 0, len(found))
+	for _, f := range found {
+		if o.UnsafeDisableDeepCopy == nil || !*o.UnsafeDisableDeepCopy {
+			f = f.DeepCopyObject().(client.Object)
+		}
+		all = reflect.Append(all, reflect.ValueOf(f).Elem())
+	}
+	items.Set(all)
+	return nil
+}
+
+func copyInto(from, to client.Object) { reflect.ValueOf(to).Elem().Set(reflect.ValueOf(from).Elem()) }
+
+// server is the truth.
+type server struct {
+	objects
+	now     func() time.Time
+	version int
+	log     []change
+	// judge is asked before every write, and told tells of every change.
+	judge func(before, after client.Object)
+	tell  func(change)
+}
+
+func (s *server) record(c change) {
+	s.judge(c.before, c.after)
+	s.put(c.key, c.after)
+	s.log = append(s.log, c)
+	s.tell(c)
+}
+
+func (s *server) create(o client.Object) error {
+	k := keyOf(o)
+	if s.byKey[k] != nil {
+		return apierrors.NewAlreadyExists(schema.GroupResource{Resource: k.kind}, k.Name)
+	}
+	s.version++
+	o.SetResourceVersion(fmt.Sprint(s.version))
+	o.SetUID(types.UID(fmt.Sprint("uid-", s.version)))
+	o.SetGeneration(1)
+	o.SetCreationTimestamp(metav1.NewTime(s.now().Truncate(time.Second)))
+	s.record(change{key: k, after: o.DeepCopyObject().(client.Object)})
+	return nil
+}
+
+var errConflict = errors.New("the object has been modified")
+
+// write takes the object's status, or everything else, if it was computed from the version there is.
+func (s *server) write(o client.Object, status bool) error {
+	k := keyOf(o)
+	before := s.byKey[k]
+	switch {
+	case before == nil:
+		return apierrors.NewNotFound(schema.GroupResource{Resource: k.kind}, k.Name)
+	case before.GetResourceVersion() != o.GetResourceVersion() || before.GetUID() != o.GetUID():
+		return apierrors.NewConflict(schema.GroupResource{Resource: k.kind}, k.Name, errConflict)
+	}
+	after := o.DeepCopyObject().(client.Object)
+	other := before.DeepCopyObject().(client.Object)
+	if status {
+		setPart(other, after, "Status")
+		after = other
+	} else {
+		setPart(after, other, "Status")
+		after.SetGeneration(before.GetGeneration())
+		if !samePart(before, after, "Spec") {
+			after.SetGeneration(before.GetGeneration() + 1)
+		}
+	}
+	if !apiequality.Semantic.DeepEqual(before, after) {
+		s.commit(k, before, after)
+	}
+	copyInto(after.DeepCopyObject().(client.Object), o)
+	return nil
+}
+
+func (s *server) commit(k key, before, after client.Object) {
+	s.version++
+	after.SetResourceVersion(fmt.Sprint(s.version))
+	if after.GetDeletionTimestamp() != nil && len(after.GetFinalizers()) == 0 {
+		s.record(change{key: k, before: before})
+		return
+	}
+	s.record(change{k, before, after})
+}
+
+func (s *server) delete(k key, preconditions client.DeleteOptions) error {
+	before := s.byKey[k]
+	if before == nil {
+		return apierrors.NewNotFound(schema.GroupResource{Resource: k.kind}, k.Name)
+	}
+	if p := preconditions.Preconditions; p != nil {
+		if p.UID != nil && *p.UID != before.GetUID() || p.ResourceVersion != nil && *p.ResourceVersion != before.GetResourceVersion() {
+			return apierrors.NewConflict(schema.GroupResource{Resource: k.kind}, k.Name, errConflict)
+		}
+	}
+	if before.GetDeletionTimestamp() != nil {
+		return nil
+	}
+	after := before.DeepCopyObject().(client.Object)
+	after.SetDeletionTimestamp(ptr.To(metav1.NewTime(s.now().Truncate(time.Second))))
+	after.SetGeneration(before.GetGeneration() + 1)
+	s.commit(k, before, after)
+	return nil
+}
+
+func setPart(to, from client.Object, part string) {
+	if f := reflect.ValueOf(to).Elem().FieldByName(part); f.IsValid() {
+		f.Set(reflect.ValueOf(from).Elem().FieldByName(part))
+	}
+}
+
+func samePart(a, b client.Object, part string) bool {
+	f := reflect.ValueOf(a).Elem().FieldByName(part)
+	return !f.IsValid() || apiequality.Semantic.DeepEqual(f.Interface(), reflect.ValueOf(b).Elem().FieldByName(part).Interface())
+}
+
+// change does what somebody outside the controllers does, who reads and writes at once.
+func (s *server) change(k key, status bool, f func(client.Object)) {
+	if s.byKey[k] == nil {
+		return
+	}
+	o := s.byKey[k].DeepCopyObject().(client.Object)
+	f(o)
+	if err := s.write(o, status); err != nil {
+		panic(err)
+	}
+}
+
+func (s *server) pod(name string) *v1alpha1.MediaPod {
+	pod, _ := s.byKey[key{"MediaPod", types.NamespacedName{Namespace: namespace, Name: name}}].(*v1alpha1.MediaPod)
+	return pod
+}
+
+func (s *server) pods() []client.Object     { return s.find("MediaPod") }
+func (s *server) sessions() []client.Object { return s.find("MeetingSession") }
+func (s *server) bot() *v1alpha1.CallingBot {
+	return s.byKey[key{"CallingBot", types.NamespacedName{Namespace: namespace, Name: botName}}].(*v1alpha1.CallingBot)
+}
+
+func (s *server) node(name string) *corev1.Node {
+	return s.byKey[key{"Node", types.NamespacedName{Name: name}}].(*corev1.Node)
+}
+
+// cached is a controller's client: it reads what the server had some changes ago, and its writes may go wrong.
+type cached struct {
+	client.Client
+	objects
+	server *server
+	seen   int // changes of the server's log
+	fault  func() fault
+	// writes that were tried, and patches among them.
+	writes, patches int
+	// late are writes that the server gets when land is called, if the version still fits.
+	late []func()
+}
+
+type fault int
+
+const (
+	none fault = iota
+	// lostRequest: nothing is written, and there is no answer; lostAnswer: it is written, and there is none; lateRequest: it
+	// is written later.
+	lostRequest
+	lostAnswer
+	lateRequest
+)
+
+var errNoAnswer = errors.New("connection lost")
+
+func (c *cached) Get(ctx context.Context, name client.ObjectKey, o client.Object, options ...client.GetOption) error {
+	return c.objects.Get(ctx, name, o, options...)
+}
+
+func (c *cached) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	return c.objects.List(ctx, list, options...)
+}
+
+// do a write that may go wrong.
+func (c *cached) do(o client.Object, write func(client.Object) error) error {
+	switch c.fault() {
+	case lostRequest:
+		return errNoAnswer
+	case lostAnswer:
+		_ = write(o.DeepCopyObject().(client.Object))
+		return errNoAnswer
+	case lateRequest:
+		wanted := o.DeepCopyObject().(client.Object)
+		c.late = append(c.late, func() { _ = write(wanted) })
+		return errNoAnswer
+	}
+	c.writes++
+	return write(o)
+}
+
+func (c *cached) land() {
+	for _, write := range c.late {
+		write()
+	}
+	c.late = nil
+}
+
+func (c *cached) Create(_ context.Context, o client.Object, _ ...client.CreateOption) error {
+	return c.do(o, c.server.create)
+}
+
+func (c *cached) Patch(_ context.Context, o client.Object, patch client.Patch, _ ...client.PatchOption) error {
+	return c.patch(o, patch, false)
+}
+
+func (c *cached) patch(o client.Object, patch client.Patch, status bool) error {
+	if c.patches++; c.patches%10 == 1 { // making the patch is dear, and the code that does is the same each time
+		if data, err := patch.Data(o); err != nil || !strings.Contains(string(data), `"resourceVersion"`) {
+			return fmt.Errorf("a patch without optimistic lock: %s %w", data, err)
+		}
+	}
+	return c.do(o, func(o client.Object) error { return c.server.write(o, status) })
+}
+
+func (c *cached) Delete(_ context.Context, o client.Object, options ...client.DeleteOption) error {
+	var d client.DeleteOptions
+	d.ApplyOptions(options)
+	return c.do(o, func(o client.Object) error { return c.server.delete(keyOf(o), d) })
+}
+
+func (c *cached) Status() client.SubResourceWriter { return statusWriter{cached: c} }
+
+type statusWriter struct {
+	client.SubResourceWriter
+	*cached
+}
+
+func (w statusWriter) Patch(_ context.Context, o client.Object, patch client.Patch, _ ...client.SubResourcePatchOption) error {
+	return w.cached.patch(o, patch, true)
+}
+
+func (statusWriter) Create(context.Context, client.Object, client.Object, ...client.SubResourceCreateOption) error {
+	panic("not used")
+}
+
+func (statusWriter) Update(context.Context, client.Object, ...client.SubResourceUpdateOption) error {
+	panic("not used")
+}
