@@ -27,7 +27,9 @@ type CallingBot struct {
 
 	// +required
 	Spec CallingBotSpec `json:"spec"`
+	// A bot that no controller has looked at yet says so: tools that wait (kstatus) would take it for ready otherwise.
 	// +optional
+	// +default={"observedGeneration": -1}
 	Status CallingBotStatus `json:"status,omitzero"`
 }
 
