@@ -119,7 +119,7 @@ func (r *Reconciler) observeSecrets(ctx context.Context, f *facts) (err error) {
 }
 
 func (r *Reconciler) observeSessions(ctx context.Context, f *facts) error {
-	if !drain.Marked(f.mediaPod) && (f.pod == nil || reportsCalls(f.mediaPod)) {
+	if !drain.Marked(f.mediaPod) && (f.pod == nil || reportsCalls(*f)) {
 		return nil
 	}
 	bound := []client.ListOption{client.InNamespace(f.mediaPod.Namespace), client.MatchingFields{indexMediaPod: f.mediaPod.Name}}

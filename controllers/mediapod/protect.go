@@ -28,14 +28,14 @@ func busy(f facts) bool {
 	if f.pod.Annotations[v1alpha1.AnnotationAllowDisruption] == "true" {
 		return false // somebody has given them up
 	}
-	return len(f.sessions) > 0 || lost(f.mediaPod.Status.Agent, f.pod) == "" && reportsCalls(f.mediaPod)
+	return len(f.sessions) > 0 || reportsCalls(f)
 }
 
-// reportsCalls: the agent says that it has calls, or seats reserved for some. Without its report the counts are the last words of
-// a process that is gone.
-func reportsCalls(mp *v1alpha1.MediaPod) bool {
-	status := &mp.Status
-	return status.Agent != nil && (status.Calls > 0 || status.Seats.Used > 0 || status.Seats.Reserved > 0)
+// reportsCalls: the agent says that it has calls, or seats reserved for some. Without its report, the counts are the last words
+// of a process that is gone.
+func reportsCalls(f facts) bool {
+	status := &f.mediaPod.Status
+	return status.Agent != nil && lost(status.Agent, f.pod) == "" && (status.Calls > 0 || status.Seats.Used > 0 || status.Seats.Reserved > 0)
 }
 
 func marked(f facts) bool {

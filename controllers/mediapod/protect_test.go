@@ -5,7 +5,9 @@ package mediapod
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
+	"time"
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -79,6 +81,30 @@ func TestAPodIsMarkedByWhatIsBoundAlreadyWhenTheManagerStarts(t *testing.T) {
 	controllertest.UpdateStatus(t, w.client, session, func(s *v1alpha1.MeetingSession) { s.Status.MediaPod, s.Status.Phase = mp.Name, v1alpha1.PhaseAssigned })
 	w.manager = w.cluster.StartManager(t, w.namespace, (&Reconciler{MediaPodImage: image}).SetupWithManager)
 	w.awaitMarks(pod, "active")
+}
+
+// TestARestartUnmarksNoPodThatASessionCountsOn: the process that had the call is gone, and the one that follows takes the session on.
+func TestARestartUnmarksNoPodThatASessionCountsOn(t *testing.T) {
+	s := newStepper(t)
+	mp := s.mediaPod(0)
+	s.settle(mp)
+	pod := s.awaitPod(mp)
+	s.schedule(pod, "n1")
+	pod = s.kubelet(pod, running(time.Now().Add(-time.Minute), true))
+	session := controllertest.Create(t, s.client, controllertest.Session(s.namespace, "standup", "reception").Object())
+	controllertest.UpdateStatus(t, s.client, session, func(ms *v1alpha1.MeetingSession) {
+		ms.Status.MediaPod, ms.Status.Phase = mp.Name, v1alpha1.PhaseEstablished
+	})
+	s.agent(mp, pod, "i1", calls(1))
+	s.settle(mp)
+	s.awaitMarks(pod, "active")
+	s.kubelet(pod, running(time.Now().Add(time.Minute), true))
+	for _, pass := range s.settle(mp) {
+		if slices.Contains(pass, "patch Pod") {
+			t.Errorf("the Pod was marked otherwise: %v", pass)
+		}
+	}
+	s.awaitMarks(pod, "active")
 }
 
 // TestAPodOfAnotherOperatorVersionLosesItsAnnotation: those made before carry one that nobody took away.
