@@ -38,7 +38,7 @@ GOLANGCI_LINT  = $(GO) tool -modfile=hack/tools/lint/go.mod golangci-lint
 # Packages with tests, in two lots: those that start an API server take the cores they get, one package after the
 # other; all the rest run side by side. Of test/faults, what needs no cluster runs with the first lot: it is what judges.
 TESTED = $(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}{{end}}' ./... \
-	| grep -v '/test/\(e2e\|faults\|load\) '
+	| grep -v '/test/\(e2e\|faults\|load\|windows\) '
 SERVERS = controllers/controllertest|hack/devcluster/cluster|hack/devcluster/plane|controller-runtime/pkg/envtest
 FAST   = $(TESTED) | grep -Ev '$(SERVERS)' | cut -d' ' -f1
 SLOW   = $(TESTED) | grep -E '$(SERVERS)' | cut -d' ' -f1
@@ -147,6 +147,13 @@ sim: ## Play ten thousand random fleets in simulated time, which takes an hour (
 test-gitops: ## Have kstatus and Argo CD's health scripts judge what the controllers write; a Go module of its own
 	@echo "==> what GitOps tools make of the statuses"
 	@cd test/gitops && $(GO) test ./...
+
+.PHONY: test-windows
+test-windows: ## Have the Windows binary of the media pod hold a call, under wine; says what to install if that is missing
+	@echo "==> binaries of the dev cluster, built once per machine"
+	@$(GO) run ./hack/devcluster assets >/dev/null
+	@echo "==> the media pod for Windows"
+	@$(GO) test ./test/windows -count=1 -v -timeout 20m
 
 .PHONY: fuzz-wire
 fuzz-wire: ## Fuzz what comes from outside, notifications, join links, tokens and their claims, for WIREFUZZTIME each
