@@ -46,11 +46,14 @@ const (
 
 // explained says what a driver's error means and what to do.
 func explained(b *blob.Bucket, err error) error {
-	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return err
+	if err == nil {
+		return nil
 	}
-	r := &Refusal{Denied: denied(b, err), text: redacted(err.Error()), cause: err}
-	switch {
+	r := &Refusal{text: redacted(err.Error()), cause: err}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return r // it came to no answer
+	}
+	switch r.Denied = denied(b, err); {
 	case r.Denied:
 		r.todo = adviceDenied
 	case gcerrors.Code(err) == gcerrors.NotFound:
