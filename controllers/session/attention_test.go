@@ -21,13 +21,14 @@ func TestNeedsAttentionHasTwoWriters(t *testing.T) {
 		d     decision
 		want  string
 	}{
-		"a failed invitation while the call goes on":   {v1alpha1.ReasonInviteFailed, decision{verdict: keep, pod: "reception-0"}, v1alpha1.ReasonInviteFailed},
-		"a refusal while the call goes on":             {v1alpha1.ReasonRefused, decision{verdict: keep, pod: "reception-0"}, v1alpha1.ReasonRefused},
-		"a rule without effect while the call goes on": {v1alpha1.ReasonNoEffect, decision{verdict: keep, pod: "reception-0"}, v1alpha1.ReasonNoEffect},
-		"an agent that is silent says nothing else":    {v1alpha1.ReasonRefused, silent, v1alpha1.ReasonAgentSilent},
-		"an agent that reports again":                  {v1alpha1.ReasonAgentSilent, decision{verdict: keep, pod: "reception-0"}, ""},
-		"at the end of the call nothing is left to do": {v1alpha1.ReasonRefused, decision{verdict: finish, end: &v1alpha1.CallEnd{Reason: v1alpha1.EndedByBot}}, ""},
-		"nor between two attempts":                     {v1alpha1.ReasonInviteFailed, decision{verdict: rejoin, end: &v1alpha1.CallEnd{}}, ""},
+		"a failed invitation while the call goes on":     {v1alpha1.ReasonInviteFailed, decision{verdict: keep, pod: "reception-0"}, v1alpha1.ReasonInviteFailed},
+		"a refusal while the call goes on":               {v1alpha1.ReasonRefused, decision{verdict: keep, pod: "reception-0"}, v1alpha1.ReasonRefused},
+		"a rule without effect while the call goes on":   {v1alpha1.ReasonNoEffect, decision{verdict: keep, pod: "reception-0"}, v1alpha1.ReasonNoEffect},
+		"a recording that failed while the call goes on": {v1alpha1.ReasonRecordingFailed, decision{verdict: keep, pod: "reception-0"}, v1alpha1.ReasonRecordingFailed},
+		"an agent that is silent says nothing else":      {v1alpha1.ReasonRefused, silent, v1alpha1.ReasonAgentSilent},
+		"an agent that reports again":                    {v1alpha1.ReasonAgentSilent, decision{verdict: keep, pod: "reception-0"}, ""},
+		"at the end of the call nothing is left to do":   {v1alpha1.ReasonRefused, decision{verdict: finish, end: &v1alpha1.CallEnd{Reason: v1alpha1.EndedByBot}}, ""},
+		"nor between two attempts":                       {v1alpha1.ReasonInviteFailed, decision{verdict: rejoin, end: &v1alpha1.CallEnd{}}, ""},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -4,6 +4,7 @@ package session
 
 import (
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -94,10 +95,12 @@ func applyConditions(s *subject, d decision, now metav1.Time) {
 	stampConditions(s)
 }
 
+// agentsReasons are those of NeedsAttention that the agent gives; see CallStatus.
+var agentsReasons = []string{v1alpha1.ReasonInviteFailed, v1alpha1.ReasonRefused, v1alpha1.ReasonRecordingFailed, v1alpha1.ReasonNoEffect}
+
 // agentsAttention: NeedsAttention with a reason that the agent gives, and takes back. It goes with the call it is about.
 func agentsAttention(c *metav1.Condition) bool {
-	return c != nil && c.Type == v1alpha1.ConditionNeedsAttention &&
-		(c.Reason == v1alpha1.ReasonInviteFailed || c.Reason == v1alpha1.ReasonRefused || c.Reason == v1alpha1.ReasonNoEffect)
+	return c != nil && c.Type == v1alpha1.ConditionNeedsAttention && slices.Contains(agentsReasons, c.Reason)
 }
 
 // stampConditions makes the controller's conditions speak of the generation the status speaks of.
