@@ -168,7 +168,7 @@ func (u *uploads) resume() {
 			continue
 		}
 		u.log.Info("a recording of an earlier process is to be stored", "name", e.Name)
-		u.take(e.Name, u.clock.Now())
+		u.take(e.Name, e.Ended) // not now: a process that keeps being killed would keep its pod for ever
 	}
 }
 
@@ -181,7 +181,9 @@ func (u *uploads) take(name string, at time.Time) {
 	if !taken {
 		u.waiting[name] = entry
 	}
-	u.newest = at
+	if at.After(u.newest) {
+		u.newest = at
+	}
 	u.mu.Unlock()
 	if !taken {
 		u.report()

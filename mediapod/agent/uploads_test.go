@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/graph"
@@ -305,25 +306,45 @@ func TestWhenTheRoomRunsOutARecordingEnds(t *testing.T) {
 	}
 }
 
+// leave makes a recording as an earlier process left it on the disk.
+func (s *studio) leave(name string) recording.Manifest {
+	s.t.Helper()
+	r, err := recording.New(recording.Config{Dir: s.agent.recordings.dir, Name: name, Format: recording.FormatWAV})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if _, err := r.Track(recording.TrackInfo{ID: "mixed", Kind: recording.KindAudio}); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := r.Open(); err != nil {
+		s.t.Fatal(err)
+	}
+	m, err := r.Close(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return m
+}
+
 // A recording of an earlier version has no owner; it is stored, and nobody is told.
 func TestARecordingOfNobodyIsStored(t *testing.T) {
 	s, v := newVaultStudio(t, callfleetv1.RecordingStorage{})
-	r, err := recording.New(recording.Config{Dir: s.agent.recordings.dir, Name: "old", Format: recording.FormatWAV})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.Track(recording.TrackInfo{ID: "mixed", Kind: recording.KindAudio}); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.Open(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s.leave("old")
 	s.agent.uploads.resume()
 	await(t, "nothing to be pending", func() bool { return s.agent.uploads.pending() == nil })
 	if _, err := v.Stat(t.Context(), "old/old.mixed.wav"); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAProcessThatIsKilledAgainAndAgainDoesNotKeepItsPod: uploadTimeout counts from the end of the recording.
+func TestAProcessThatIsKilledAgainAndAgainDoesNotKeepItsPod(t *testing.T) {
+	s, v := newVaultStudio(t, callfleetv1.RecordingStorage{})
+	v.set(errors.New("the bucket is away"))
+	m := s.leave("old")
+	s.agent.uploads.clock = clocktesting.NewFakeClock(m.Ended.Add(time.Hour))
+	s.agent.uploads.resume()
+	if p := s.agent.uploads.pending(); p == nil || !p.Since.Time.Equal(m.Ended.Truncate(time.Second)) {
+		t.Errorf("the pod reports %+v of a recording that ended at %s", p, m.Ended)
 	}
 }

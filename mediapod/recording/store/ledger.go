@@ -18,7 +18,8 @@ import (
 
 // Entry is a finished recording on the disk.
 type Entry struct {
-	Name string
+	Name  string
+	Ended time.Time
 	// Stored says that all of it is in the bucket, and Settled since when its owner knows.
 	Stored  bool
 	Settled time.Time
@@ -60,7 +61,7 @@ func (u *Uploader) Entries() ([]Entry, error) {
 			continue
 		}
 		s := u.state(name)
-		list = append(list, Entry{Name: name, Stored: s.has(m, sum), Settled: s.Settled})
+		list = append(list, Entry{Name: name, Ended: m.Ended, Stored: s.has(m, sum), Settled: s.Settled})
 	}
 	return list, errors.Join(problems...)
 }
