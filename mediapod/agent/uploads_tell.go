@@ -32,19 +32,28 @@ type news struct {
 // stored is the news that the bucket has all of a recording.
 func (u *uploads) stored(name string) news {
 	return news{
-		change: func(f *callfleetv1.RecordedFile) {
-			f.State, f.Message = callfleetv1.RecordingStored, ""
-			f.URI = store.URI(u.storage.URL, u.store.Key(name, story.FileName(*f)))
-		},
-		event: story.Event(u.clock.Now(), eventRecordingStored, "%s", store.URI(u.storage.URL, path.Dir(u.store.Key(name, "x")))),
+		change: func(f *callfleetv1.RecordedFile) { u.arrived(name, f) },
+		event:  story.Event(u.clock.Now(), eventRecordingStored, "%s", store.URI(u.storage.URL, path.Dir(u.store.Key(name, "x")))),
 	}
 }
 
-// trouble is the news that something went wrong.
+// arrived says that the bucket has a file.
+func (u *uploads) arrived(name string, f *callfleetv1.RecordedFile) {
+	f.State, f.Message = callfleetv1.RecordingStored, ""
+	f.URI = store.URI(u.storage.URL, u.store.Key(name, story.FileName(*f)))
+}
+
+// trouble is the news that something went wrong, with the files that the bucket has not.
 func (u *uploads) trouble(name string, state callfleetv1.RecordingState, err error) news {
 	return news{
-		change: func(f *callfleetv1.RecordedFile) { fail(f, state, err.Error()) },
-		event:  story.Event(u.clock.Now(), eventRecordingUnstored, "%s: %s", name, err),
+		change: func(f *callfleetv1.RecordedFile) {
+			if u.store.Has(name, story.FileName(*f)) {
+				u.arrived(name, f)
+				return
+			}
+			fail(f, state, err.Error())
+		},
+		event: story.Event(u.clock.Now(), eventRecordingUnstored, "%s: %s", name, err),
 	}
 }
 

@@ -189,6 +189,30 @@ func TestTheNextProcessStoresWhatItFinds(t *testing.T) {
 	await(t, "nothing to be pending", func() bool { return next.uploads.pending() == nil })
 }
 
+// TestAFileThatIsDamagedCostsNoOther: the call is told of each file how far it is.
+func TestAFileThatIsDamagedCostsNoOther(t *testing.T) {
+	s, v := newVaultStudio(t, callfleetv1.RecordingStorage{})
+	m := s.leave("standup-1", "mixed", "bot")
+	if err := s.agent.uploads.begin("standup-1", s.memory.newest()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(s.agent.recordings.dir, m.Files[0].File), []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.agent.uploads.resume()
+	await(t, "each file to be told of", func() bool {
+		list := s.memory.status().Recordings
+		return len(list) == 2 && list[0].State == callfleetv1.RecordingLost && strings.Contains(list[0].Message, "differs from its manifest") &&
+			list[1].State == callfleetv1.RecordingStored && list[1].URI == "s3://tapes/standup-1/"+m.Files[1].File && list[1].Message == ""
+	})
+	if _, err := v.Stat(t.Context(), "standup-1/"+m.Files[1].File); err != nil {
+		t.Error(err)
+	}
+	if p := s.agent.uploads.pending(); p == nil || p.Failure == "" {
+		t.Errorf("the pod, which has the only copy, reports %+v", p)
+	}
+}
+
 // TestStoredFilesAreKeptAsLongAsTheBotSays, if there is room.
 func TestStoredFilesAreKeptAsLongAsTheBotSays(t *testing.T) {
 	s, _ := newVaultStudio(t, callfleetv1.RecordingStorage{KeepLocal: "1h"})
@@ -307,14 +331,16 @@ func TestWhenTheRoomRunsOutARecordingEnds(t *testing.T) {
 }
 
 // leave makes a recording as an earlier process left it on the disk.
-func (s *studio) leave(name string) recording.Manifest {
+func (s *studio) leave(name string, tracks ...string) recording.Manifest {
 	s.t.Helper()
 	r, err := recording.New(recording.Config{Dir: s.agent.recordings.dir, Name: name, Format: recording.FormatWAV})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if _, err := r.Track(recording.TrackInfo{ID: "mixed", Kind: recording.KindAudio}); err != nil {
-		s.t.Fatal(err)
+	for _, id := range tracks {
+		if _, err := r.Track(recording.TrackInfo{ID: id, Kind: recording.KindAudio}); err != nil {
+			s.t.Fatal(err)
+		}
 	}
 	if err := r.Open(); err != nil {
 		s.t.Fatal(err)
@@ -329,7 +355,7 @@ func (s *studio) leave(name string) recording.Manifest {
 // A recording of an earlier version has no owner; it is stored, and nobody is told.
 func TestARecordingOfNobodyIsStored(t *testing.T) {
 	s, v := newVaultStudio(t, callfleetv1.RecordingStorage{})
-	s.leave("old")
+	s.leave("old", "mixed")
 	s.agent.uploads.resume()
 	await(t, "nothing to be pending", func() bool { return s.agent.uploads.pending() == nil })
 	if _, err := v.Stat(t.Context(), "old/old.mixed.wav"); err != nil {
@@ -341,7 +367,7 @@ func TestARecordingOfNobodyIsStored(t *testing.T) {
 func TestAProcessThatIsKilledAgainAndAgainDoesNotKeepItsPod(t *testing.T) {
 	s, v := newVaultStudio(t, callfleetv1.RecordingStorage{})
 	v.set(errors.New("the bucket is away"))
-	m := s.leave("old")
+	m := s.leave("old", "mixed")
 	s.agent.uploads.clock = clocktesting.NewFakeClock(m.Ended.Add(time.Hour))
 	s.agent.uploads.resume()
 	if p := s.agent.uploads.pending(); p == nil || !p.Since.Time.Equal(m.Ended.Truncate(time.Second)) {

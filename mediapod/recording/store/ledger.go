@@ -79,6 +79,9 @@ func (u *Uploader) Own(name, owner string) error {
 // Owner is what was noted with Own.
 func (u *Uploader) Owner(name string) string { return u.state(name).Owner }
 
+// Has reports whether a file of a recording is noted to be in the bucket.
+func (u *Uploader) Has(name, file string) bool { return slices.Contains(u.state(name).Stored, file) }
+
 // Forget drops what was noted of a recording that came to nothing.
 func (u *Uploader) Forget(name string) error { return u.remove(name + stateEnding) }
 

@@ -125,13 +125,15 @@ func (u *Uploader) Key(name, file string) string { return u.cfg.Prefix + name + 
 // Store puts one recording into the bucket: its files, then its manifest, so that
 // whoever finds a manifest in the bucket finds all it names. It tries until the
 // context ends, and goes on where another process stopped: with the file that is not
-// stored yet. Nothing is deleted.
+// stored yet. A file that is not what its manifest says does not keep the others from
+// being stored, but the manifest, and is an ErrChanged. Nothing is deleted.
 func (u *Uploader) Store(ctx context.Context, name string) error {
 	m, sum, err := u.manifest(name)
 	if err != nil {
 		return err
 	}
 	done := u.state(name)
+	var changed []error
 	for _, f := range append(slices.Clone(m.Files), sum) {
 		if f.SHA256 == "" { // it could not be made, and is told of in the manifest
 			continue
@@ -139,7 +141,15 @@ func (u *Uploader) Store(ctx context.Context, name string) error {
 		if slices.Contains(done.Stored, f.File) {
 			continue
 		}
-		if err := u.insist(ctx, name, f.File, func() error { return u.attempt(ctx, name, f) }); err != nil {
+		if f.File == sum.File && changed != nil {
+			break
+		}
+		err := u.insist(ctx, name, f.File, func() error { return u.attempt(ctx, name, f) })
+		if errors.Is(err, ErrChanged) {
+			changed = append(changed, err)
+			continue
+		}
+		if err != nil {
 			return err
 		}
 		// A disk that is full may have room again later; it is what is stored that makes it.
@@ -148,7 +158,7 @@ func (u *Uploader) Store(ctx context.Context, name string) error {
 			return err
 		}
 	}
-	return nil
+	return errors.Join(changed...)
 }
 
 // Remove deletes a recording that was stored, and refuses one that was not.

@@ -224,21 +224,32 @@ func TestAnUploadThatWasDeletingEnds(t *testing.T) {
 	}
 }
 
+// TestAFileThatChangedIsKept, and those that did not are stored.
 func TestAFileThatChangedIsKept(t *testing.T) {
 	dir := t.TempDir()
-	record(t, dir, "call")
+	m := record(t, dir, "call")
 	before := files(t, dir)
 	if err := os.WriteFile(filepath.Join(dir, "call.mix.wav"), []byte("changed"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	u := newUploader(t, Config{Dir: dir, Bucket: Directory{t.TempDir()}, Wait: func(context.Context, time.Duration) error {
+	bucket := Directory{t.TempDir()}
+	u := newUploader(t, Config{Dir: dir, Bucket: bucket, Wait: func(context.Context, time.Duration) error {
 		t.Error("it is tried again")
 		return errors.New("no more")
 	}})
 	if err := move(t.Context(), u, "call"); !errors.Is(err, ErrChanged) {
 		t.Errorf("error %v", err)
 	}
-	if diff := cmp.Diff(before, files(t, dir)); diff != "" {
+	if !u.Has("call", "call.p1.wav") || u.Has("call", "call.mix.wav") {
+		t.Error("what is whole is not stored, or what is not is")
+	}
+	if o, err := bucket.Stat(t.Context(), "call/call.p1.wav"); err != nil || o != (Object{m.Files[1].Bytes, m.Files[1].SHA256}) {
+		t.Errorf("the bucket has %+v of the file that is whole, %v", o, err)
+	}
+	if o, err := bucket.Stat(t.Context(), "call/call.json"); err == nil {
+		t.Errorf("the bucket has a manifest that names a file which it has not: %+v", o)
+	}
+	if diff := cmp.Diff(append(before, "call.upload"), files(t, dir)); diff != "" {
 		t.Errorf("files (-before +after):\n%s", diff)
 	}
 	if err := os.Remove(filepath.Join(dir, "call.mix.wav")); err != nil {
