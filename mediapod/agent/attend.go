@@ -121,7 +121,7 @@ func (r *runner) look(both legs) {
 	spec := r.wanted()
 	r.news = r.tellHappened() || r.news
 	r.story.Signal = both.signal.Snapshot()
-	r.story.Asked = story.Asked{Recording: r.tape.wantedStatus(spec.RecordingStatus), Invite: spec.Invite, SilenceTimeout: spec.Leave.SilenceTimeout.Duration()}
+	r.story.Asked = story.Asked{Recording: r.tape.wantedStatus(spec.RecordingStatus), Invite: spec.Invite, SilenceTimeout: spec.Leave.SilenceTimeout.Duration(), Unshown: r.unshown(spec)}
 	if both.sound == nil {
 		r.story.Flowing = story.FlowByService(r.story.Signal.MediaActive)
 		r.story.Muted = spec.Muted && !r.story.Signal.Group // the player says nothing instead

@@ -17,6 +17,7 @@ import (
 	"github.com/callfleet/callfleet/mediapod/media"
 	"github.com/callfleet/callfleet/mediapod/record"
 	"github.com/callfleet/callfleet/mediapod/recording"
+	"github.com/callfleet/callfleet/mediapod/rules"
 	"github.com/callfleet/callfleet/mediapod/signaling"
 	"github.com/callfleet/callfleet/mediapod/story"
 )
@@ -174,6 +175,14 @@ func watched(v callfleetv1.RecordingVideo) (f media.VideoFilter, any bool) {
 		return media.VideoFilter{}, true
 	}
 	return media.VideoFilter{}, false
+}
+
+// unshown is the video that is to be recorded, if the call has not the modality for any of it.
+func (r *runner) unshown(spec callfleetv1.CallSpec) callfleetv1.RecordingVideo {
+	if t := r.tape.asked; t != nil && t.Video != "" && !rules.Shows(rules.Modalities(r.agent.mediaPod().Spec.Media, spec), t.Video) {
+		return t.Video
+	}
+	return ""
 }
 
 // stop: nothing more is kept, whatever may be. The files stay to the end of the call as they are.

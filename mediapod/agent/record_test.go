@@ -206,6 +206,23 @@ func TestWhatTheServiceIsToldAboutRecording(t *testing.T) {
 	}
 }
 
+// TestVideoThatTheCallCannotHaveIsTold: there would be files of sound alone, and nobody would know why.
+func TestVideoThatTheCallCannotHaveIsTold(t *testing.T) {
+	for _, shows := range []bool{false, true} {
+		s := newStudio(t, func(b *callfleetv1.RecordingBehavior) { b.Video = callfleetv1.VideoCameras })
+		if shows {
+			s.agent.pod.Spec.Media.Modalities = callfleetv1.Modalities{callfleetv1.ModalityAudio, callfleetv1.ModalityVideo}
+		}
+		s.join()
+		s.told(graph.Recording)
+		s.awaitEvent(eventRecordingStarted)
+		c := meta.FindStatusCondition(s.memory.status().Conditions, callfleetv1.ConditionNeedsAttention)
+		if told := c != nil && c.Reason == callfleetv1.ReasonNoEffect && containsAll(c.Message, "behavior.recording.video", "Put Video into media.modalities"); told == shows || shows && c != nil {
+			t.Errorf("with cameras: %t, condition %+v", shows, c)
+		}
+	}
+}
+
 // TestWhatIsShownIsRecorded when that is asked for, and like the sound only while everybody is told.
 func TestWhatIsShownIsRecorded(t *testing.T) {
 	s := newStudio(t, func(b *callfleetv1.RecordingBehavior) { b.Video = callfleetv1.VideoCameras })

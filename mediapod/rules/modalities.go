@@ -29,3 +29,15 @@ func Modalities(media v1alpha1.Media, spec v1alpha1.CallSpec) []graph.Modality {
 	}
 	return list
 }
+
+// Shows reports whether a call with these modalities can have anything of the video that is to be recorded.
+func Shows(has []graph.Modality, v v1alpha1.RecordingVideo) bool {
+	cameras, screens := slices.Contains(has, graph.ModalityVideo), slices.Contains(has, graph.ModalityVideoScreenSharing)
+	switch v {
+	case v1alpha1.VideoCameras:
+		return cameras
+	case v1alpha1.VideoScreen:
+		return screens
+	}
+	return cameras || screens
+}

@@ -37,3 +37,22 @@ func TestTheModalitiesOfACall(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatACallCanShow(t *testing.T) {
+	audio, video, screen := graph.ModalityAudio, graph.ModalityVideo, graph.ModalityVideoScreenSharing
+	for _, c := range []struct {
+		has                  []graph.Modality
+		screen, cameras, all bool
+	}{
+		{[]graph.Modality{audio}, false, false, false},
+		{[]graph.Modality{audio, video}, false, true, true},
+		{[]graph.Modality{audio, screen}, true, false, true},
+		{[]graph.Modality{audio, video, screen}, true, true, true},
+	} {
+		for v, want := range map[v1alpha1.RecordingVideo]bool{v1alpha1.VideoScreen: c.screen, v1alpha1.VideoCameras: c.cameras, v1alpha1.VideoAll: c.all} {
+			if got := Shows(c.has, v); got != want {
+				t.Errorf("%s with %v: %t", v, c.has, got)
+			}
+		}
+	}
+}

@@ -84,6 +84,8 @@ type Asked struct {
 	Invite    []v1alpha1.Invitee
 	// SilenceTimeout after which the bot is to leave.
 	SilenceTimeout time.Duration
+	// Unshown is the video that is to be recorded, if the call cannot have any of it.
+	Unshown v1alpha1.RecordingVideo
 }
 
 // Note adds an event of the pod's own. Copies of the story share the old list, and a path that comes and goes makes

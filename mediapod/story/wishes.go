@@ -139,5 +139,15 @@ func (s Story) attention() (reason, message string) {
 		return v1alpha1.ReasonNoEffect, "leave.silenceTimeout has no effect: the pod hears nothing of a call whose media the service hosts. " +
 			"Take it out, and use leave.maxDuration or leave.aloneTimeout; or use a bot with media.hosting: Application."
 	}
+	if s.Asked.Unshown != "" {
+		return v1alpha1.ReasonNoEffect, fmt.Sprintf("behavior.recording.video: %s has no effect: the call began without that modality, and gets none while it goes on; its sound is recorded. "+
+			"Put %s into media.modalities of the bot or modalities of the call, and make a new one; or take video out.", s.Asked.Unshown, modalityOf[s.Asked.Unshown])
+	}
 	return "", ""
+}
+
+// modalityOf is what a call has to begin with, to be shown what is to be recorded.
+var modalityOf = map[v1alpha1.RecordingVideo]string{
+	v1alpha1.VideoCameras: string(v1alpha1.ModalityVideo), v1alpha1.VideoScreen: string(v1alpha1.ModalityScreenSharing),
+	v1alpha1.VideoAll: string(v1alpha1.ModalityVideo) + ", " + string(v1alpha1.ModalityScreenSharing) + " or both",
 }

@@ -105,6 +105,7 @@ func TestWhatNeedsAttention(t *testing.T) {
 		"silence where nothing is heard":       {"", deaf, v1alpha1.ReasonNoEffect},
 		"silence where it is heard":            {"", hears, ""},
 		"silence, which was taken out":         {v1alpha1.ReasonNoEffect, Story{Hosting: v1alpha1.HostingService}, ""},
+		"video that the call cannot have":      {"", Story{Asked: Asked{Unshown: v1alpha1.VideoScreen}}, v1alpha1.ReasonNoEffect},
 		"a failed invitation says more":        {"", deafAndFailed, v1alpha1.ReasonInviteFailed},
 		"it is over":                           {v1alpha1.ReasonRefused, over, ""},
 		"it has passed":                        {v1alpha1.ReasonInviteFailed, Story{}, ""},
