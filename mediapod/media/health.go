@@ -109,7 +109,8 @@ func (d *doctor) look(now time.Time, clockLag time.Duration) (changed bool) {
 		var after Health
 		after, d.worse = judge(Health(d.health.Load()), l, d.worse)
 		d.health.Store(int32(after))
-		changed = d.shedding.Swap(int32(d.shedder.look(after))) != int32(d.shedder.step)
+		shed := int32(d.shedder.look(after))
+		changed = d.shedding.Swap(shed) != shed
 	}
 	d.looked, d.used = now, used
 	return changed

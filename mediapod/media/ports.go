@@ -59,6 +59,7 @@ func (s *split) accept() {
 
 // sort waits for the first byte of a connection and hands it to whom it is for.
 func (s *split) sort(conn net.Conn) {
+	_ = conn.SetReadDeadline(time.Now().Add(firstByteWithin)) // before the one that ends it all
 	stop := make(chan struct{})
 	defer close(stop)
 	go func() {
@@ -68,7 +69,6 @@ func (s *split) sort(conn net.Conn) {
 		case <-stop:
 		}
 	}()
-	_ = conn.SetReadDeadline(time.Now().Add(firstByteWithin))
 	sorted := &sortedConn{Conn: conn, first: bufio.NewReaderSize(conn, 16)}
 	first, err := sorted.first.Peek(1)
 	if err != nil {
