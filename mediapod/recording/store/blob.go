@@ -57,6 +57,3 @@ func (b Blob) Stat(ctx context.Context, key string) (Object, error) {
 	}
 	return Object{n, hex.EncodeToString(sum.Sum(nil))}, nil
 }
-
-// Close lets go of the connections.
-func (b Blob) Close() error { return b.Bucket.Close() }

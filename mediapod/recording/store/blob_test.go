@@ -128,7 +128,7 @@ func TestTheLedgerOutlivesTheProcess(t *testing.T) {
 	if err := u.Own("call", "session/standup"); err != nil { // before there is a file
 		t.Fatal(err)
 	}
-	record(t, dir, "call")
+	m := record(t, dir, "call")
 	entry := func() Entry {
 		t.Helper()
 		list, err := newUploader(t, cfg).Entries()
@@ -137,14 +137,18 @@ func TestTheLedgerOutlivesTheProcess(t *testing.T) {
 		}
 		return list[0]
 	}
-	if e := entry(); e.Stored || !e.Settled.IsZero() {
+	all := func() bool {
+		again := newUploader(t, cfg)
+		return again.Has("call", "call.mix.wav") && again.Has("call", "call.p1.wav") && again.Has("call", "call.json")
+	}
+	if e := entry(); all() || !e.Ended.Equal(m.Ended) || !e.Settled.IsZero() {
 		t.Errorf("at first %+v", e)
 	}
 	if err := u.Store(t.Context(), "call"); err != nil {
 		t.Fatal(err)
 	}
-	if e := entry(); !e.Stored {
-		t.Errorf("once it is stored %+v", e)
+	if !all() {
+		t.Errorf("once it is stored %+v", entry())
 	}
 	if whose := newUploader(t, cfg).Owner("call"); whose != "session/standup" {
 		t.Errorf("it is of %q", whose)
@@ -153,7 +157,7 @@ func TestTheLedgerOutlivesTheProcess(t *testing.T) {
 	if err := u.Settle("call", noon); err != nil {
 		t.Fatal(err)
 	}
-	if e := entry(); !e.Settled.Equal(noon) || !e.Stored {
+	if e := entry(); !e.Settled.Equal(noon) || !all() {
 		t.Errorf("once it is told %+v", e)
 	}
 	if err := u.Own("other", "x"); err != nil {

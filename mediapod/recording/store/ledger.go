@@ -20,8 +20,7 @@ import (
 type Entry struct {
 	Name  string
 	Ended time.Time
-	// Stored says that all of it is in the bucket, and Settled since when its owner knows.
-	Stored  bool
+	// Settled is since when its owner knows that all of it is in the bucket.
 	Settled time.Time
 }
 
@@ -55,13 +54,12 @@ func (u *Uploader) Entries() ([]Entry, error) {
 		if !ok || !f.Type().IsRegular() {
 			continue
 		}
-		m, sum, err := u.manifest(name)
+		m, err := u.Manifest(name)
 		if err != nil {
 			problems = append(problems, err)
 			continue
 		}
-		s := u.state(name)
-		list = append(list, Entry{Name: name, Ended: m.Ended, Stored: s.has(m, sum), Settled: s.Settled})
+		list = append(list, Entry{Name: name, Ended: m.Ended, Settled: u.state(name).Settled})
 	}
 	return list, errors.Join(problems...)
 }
