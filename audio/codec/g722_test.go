@@ -13,26 +13,10 @@ import (
 	"testing"
 
 	"github.com/callfleet/callfleet/audio"
-	"github.com/callfleet/callfleet/audio/wav"
+	"github.com/callfleet/callfleet/audio/audiotest"
 )
 
-// speech reads one of the committed samples.
-func speech(t testing.TB, name string) []int16 {
-	t.Helper()
-	f, err := os.Open("../testdata/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	clip, err := wav.Decode(f, 1<<20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if clip.SampleRate != audio.SampleRate {
-		t.Fatalf("%s has %d Hz, want %d", name, clip.SampleRate, audio.SampleRate)
-	}
-	return clip.Samples
-}
+var speech = audiotest.Speech
 
 // extremes drives every clamp of the codec: white noise at full scale, a square
 // wave at full scale whose period changes, silence, and single spikes.

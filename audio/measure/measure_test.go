@@ -6,27 +6,14 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
-	"os"
 	"testing"
 	"time"
 
 	"github.com/callfleet/callfleet/audio"
-	"github.com/callfleet/callfleet/audio/wav"
+	"github.com/callfleet/callfleet/audio/audiotest"
 )
 
-func speech(t testing.TB, name string) []int16 {
-	t.Helper()
-	f, err := os.Open("../testdata/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	clip, err := wav.Decode(f, 1<<20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return clip.Samples
-}
+var speech = audiotest.Speech
 
 const ms = audio.SampleRate / 1000
 

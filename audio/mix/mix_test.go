@@ -5,29 +5,16 @@ package mix
 import (
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"testing"
 
 	"github.com/callfleet/callfleet/audio"
-	"github.com/callfleet/callfleet/audio/wav"
+	"github.com/callfleet/callfleet/audio/audiotest"
 )
 
 const n = audio.FrameSamples
 
-func speech(t testing.TB, name string) []int16 {
-	t.Helper()
-	f, err := os.Open("../testdata/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	clip, err := wav.Decode(f, 1<<20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return clip.Samples
-}
+var speech = audiotest.Speech
 
 func sine(hz, amplitude float64, length int) []int16 {
 	s := make([]int16, length)

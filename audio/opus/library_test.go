@@ -9,8 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/callfleet/callfleet/audio"
-	"github.com/callfleet/callfleet/audio/wav"
+	"github.com/callfleet/callfleet/audio/audiotest"
 )
 
 // library skips a test where there is no libopus.
@@ -23,19 +22,7 @@ func library(t testing.TB) *Library {
 	return l
 }
 
-func speech(t testing.TB, name string) []int16 {
-	t.Helper()
-	f, err := os.Open("../testdata/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	clip, err := wav.Decode(f, 1<<20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return clip.Samples[:len(clip.Samples)/audio.FrameSamples*audio.FrameSamples]
-}
+var speech = audiotest.Speech
 
 func TestALibraryTellsItsVersion(t *testing.T) {
 	if v := library(t).Version(); !strings.HasPrefix(v, "libopus ") {

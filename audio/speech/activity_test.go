@@ -5,29 +5,16 @@ package speech
 import (
 	"math"
 	"math/rand/v2"
-	"os"
 	"testing"
 	"time"
 
 	"github.com/callfleet/callfleet/audio"
-	"github.com/callfleet/callfleet/audio/wav"
+	"github.com/callfleet/callfleet/audio/audiotest"
 )
 
 const n = audio.FrameSamples
 
-func spoken(t testing.TB, name string) []int16 {
-	t.Helper()
-	f, err := os.Open("../testdata/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	clip, err := wav.Decode(f, 1<<20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return clip.Samples[:len(clip.Samples)/n*n]
-}
+var spoken = audiotest.Speech
 
 // noisy adds white noise of a level.
 func noisy(s []int16, dBov float64) []int16 {

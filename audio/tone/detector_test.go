@@ -6,14 +6,13 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/callfleet/callfleet/audio"
+	"github.com/callfleet/callfleet/audio/audiotest"
 	"github.com/callfleet/callfleet/audio/codec"
-	"github.com/callfleet/callfleet/audio/wav"
 )
 
 // hear gives samples to a detector in frames, with silence after them, and returns
@@ -180,19 +179,7 @@ func TestNoKeyIsLostInACodec(t *testing.T) {
 	}
 }
 
-func speech(t testing.TB, name string) []int16 {
-	t.Helper()
-	f, err := os.Open("../testdata/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	clip, err := wav.Decode(f, 1<<20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return clip.Samples
-}
+var speech = audiotest.Speech
 
 // at is speech said faster and higher, or slower and lower, and louder.
 func at(s []int16, speed, gain float64) []int16 {

@@ -37,7 +37,7 @@ func budgetOf(bot *v1alpha1.CallingBot) policyv1.PodDisruptionBudgetSpec {
 func (r *Reconciler) applyBudget(ctx context.Context, bot *v1alpha1.CallingBot, name string) error {
 	want := budgetOf(bot)
 	var budget policyv1.PodDisruptionBudget
-	err := r.client.Get(ctx, client.ObjectKey{Namespace: bot.Namespace, Name: name}, &budget)
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: bot.Namespace, Name: name}, &budget)
 	if client.IgnoreNotFound(err) != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (r *Reconciler) applyBudget(ctx context.Context, bot *v1alpha1.CallingBot, 
 		apiequality.Semantic.DeepEqual(budget.Spec.MaxUnavailable, want.MaxUnavailable) && apiequality.Semantic.DeepEqual(budget.Spec.Selector, want.Selector) {
 		return nil
 	}
-	return r.client.Apply(ctx, applypolicyv1.PodDisruptionBudget(name, bot.Namespace).
+	return r.Client.Apply(ctx, applypolicyv1.PodDisruptionBudget(name, bot.Namespace).
 		WithLabels(map[string]string{v1alpha1.LabelBot: bot.Name}).
 		WithSpec(applypolicyv1.PodDisruptionBudgetSpec().WithMaxUnavailable(*want.MaxUnavailable).
 			WithSelector(applymetav1.LabelSelector().WithMatchLabels(want.Selector.MatchLabels))),

@@ -16,7 +16,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,8 +30,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/callfleet/callfleet/audio"
+	"github.com/callfleet/callfleet/audio/audiotest"
 	"github.com/callfleet/callfleet/audio/codec"
-	"github.com/callfleet/callfleet/audio/wav"
 )
 
 // engineUnderTest is an engine being served, with what a far side needs to trust it.
@@ -338,19 +337,7 @@ func (f *farSide) count() int {
 	return len(f.packets)
 }
 
-func recordingOf(t testing.TB, name string) []int16 {
-	t.Helper()
-	file, err := os.Open("../../audio/testdata/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	clip, err := wav.Decode(file, 1<<20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return clip.Samples
-}
+var recordingOf = audiotest.Speech
 
 // eventually polls until a condition holds.
 func eventually(t testing.TB, within time.Duration, what string, holds func() bool) {

@@ -82,7 +82,7 @@ var grounds = []ground{
 }
 
 // testOnly packages are for tests alone.
-var testOnly = []string{"controllers/controllertest", "mediapod/bridge/bridgetest"}
+var testOnly = []string{"audio/audiotest", "controllers/controllertest", "mediapod/bridge/bridgetest"}
 
 func TestImportsFollowTheArrows(t *testing.T) {
 	for _, s := range sources(t) {
@@ -132,6 +132,7 @@ func TestArrowsForbid(t *testing.T) {
 		{"api/v1alpha1", module + "graph"},
 		{"hack/devcluster/node", module + "api/v1alpha1"},
 		{"controllers/fleet", module + "controllers/controllertest"},
+		{"audio/codec", module + "audio/audiotest"},
 		{"controllers/fleet", module + "test/rig"},
 		{"test/load", module + "mediapod/media"},
 		{"test/load/media", module + "mediapod/agent"},

@@ -5,31 +5,18 @@ package playout
 import (
 	"encoding/binary"
 	"math"
-	"os"
 	"testing"
 	"time"
 
 	"github.com/callfleet/callfleet/audio"
+	"github.com/callfleet/callfleet/audio/audiotest"
 	"github.com/callfleet/callfleet/audio/measure"
-	"github.com/callfleet/callfleet/audio/wav"
 	"github.com/callfleet/callfleet/mediapod/media/impair"
 )
 
 const frameTime = audio.FrameDuration
 
-func speech(t testing.TB, name string) []int16 {
-	t.Helper()
-	f, err := os.Open("../../../audio/testdata/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	clip, err := wav.Decode(f, 1<<20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return clip.Samples
-}
+var speech = audiotest.Speech
 
 // looped repeats a piece for a time.
 func looped(piece []int16, d time.Duration) []int16 {
