@@ -7,6 +7,7 @@
 //	POST /<namespace>/<bot>/pods/<mediapod>/calls/<uid> a call's own callback: the pod that holds the call, draining or not
 //	GET  /<namespace>/<bot>/prompts/<digest>/<map>/<key> a recording to play: any pod
 //	GET  /<namespace>/<bot>/healthz?nonce=…             answered here: it proves that the public name leads to this cluster
+//	GET  /<namespace>/<bot>/pods/<mediapod>/healthz?nonce=… answered here: what a far side finds at the pod's media port
 //
 // It keeps no state but a copy of the MediaPods, so any number of routers behave as one, and it goes on with that copy
 // while the API server is away. What it remembers besides, such as tokens that pods found good, only makes it quicker.

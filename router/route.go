@@ -15,6 +15,7 @@ const (
 	kindCallback kind = "callback"
 	kindPrompt   kind = "prompt"
 	kindSelfTest kind = "selfTest"
+	kindReach    kind = "reach"
 	kindUnknown  kind = "unknown"
 )
 
@@ -24,7 +25,7 @@ const maxSegment = 253
 type route struct {
 	bot      Bot
 	kind     kind
-	mediaPod string // of a callback
+	mediaPod string // of a callback, or the one to reach
 }
 
 // parseRoute reads a path. It accepts nothing but the forms the fleet hands out.
@@ -47,6 +48,8 @@ func parseRoute(path string) (route, bool) {
 		return route{bot: bot, kind: kindSelfTest}, true
 	case n == 6 && seg[2] == "pods" && seg[4] == "calls":
 		return route{bot: bot, kind: kindCallback, mediaPod: seg[3]}, true
+	case n == 5 && seg[2] == "pods" && seg[4] == "healthz":
+		return route{bot: bot, kind: kindReach, mediaPod: seg[3]}, true
 	case n == 6 && seg[2] == "prompts" && isDigest(seg[3]):
 		return route{bot: bot, kind: kindPrompt}, true
 	default:
@@ -62,7 +65,7 @@ func isDigest(s string) bool {
 // allows says which methods a kind is for, as the Allow header does.
 func (k kind) allows(method string) (allow string, ok bool) {
 	switch k {
-	case kindPrompt, kindSelfTest:
+	case kindPrompt, kindSelfTest, kindReach:
 		return "GET, HEAD", method == http.MethodGet || method == http.MethodHead
 	default:
 		return http.MethodPost, method == http.MethodPost

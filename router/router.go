@@ -26,6 +26,7 @@ type Router struct {
 	transport http.RoundTripper
 	lanes     *lanes
 	proven    *proven
+	reaches   chan struct{} // holds one for each probe of a media port
 	log       logr.Logger
 	sometimes *rate.Sometimes
 
@@ -39,7 +40,7 @@ func New(table *Table, log logr.Logger, reg prometheus.Registerer) *Router {
 	f := promauto.With(reg)
 	r := &Router{
 		table: table, transport: newTransport(), log: log, sometimes: &rate.Sometimes{Interval: time.Second},
-		lanes: newLanes(laneLimits), proven: newProven(clock.RealClock{}),
+		lanes: newLanes(laneLimits), proven: newProven(clock.RealClock{}), reaches: make(chan struct{}, maxReaches),
 		requests: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "callfleet_router_requests_total", Help: "Requests by kind and by the status code answered.",
 		}, []string{"kind", "code"}),
@@ -79,6 +80,8 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		refuse(rec, http.StatusMethodNotAllowed, "allowed here: "+allow)
 	case rt.kind == kindSelfTest:
 		r.selfTest(rec, req, rt.bot)
+	case rt.kind == kindReach:
+		r.reach(rec, req, rt)
 	default:
 		r.admit(rec, req, rt)
 	}

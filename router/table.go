@@ -5,8 +5,10 @@ package router
 import (
 	"cmp"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -44,8 +46,9 @@ type Table struct {
 type pod struct {
 	target
 	uid    string
-	open   bool // takes new calls
-	hosted bool // its calls outlive it
+	media  string // host:port of the media port as far sides know it; empty while there is none
+	open   bool   // takes new calls
+	hosted bool   // its calls outlive it
 	seats  callfleetv1.Seats
 	needs  int32 // seats that a new call takes at the least
 
@@ -73,6 +76,9 @@ func (t *Table) Set(mp *callfleetv1.MediaPod) {
 		needs: callfleetv1.LeastIncomingSeats(&mp.Spec.Media, mp.Spec.Incoming)}
 	if ip, err := netip.ParseAddr(mp.Status.PodIP); err == nil {
 		p.addr = netip.AddrPortFrom(ip, signalingPort).String()
+	}
+	if e := mp.Status.Endpoint; e != nil {
+		p.media = net.JoinHostPort(e.Host, strconv.Itoa(int(e.Port)))
 	}
 	p.open = p.addr != "" && mp.Spec.Drain == nil && mp.DeletionTimestamp.IsZero() &&
 		meta.IsStatusConditionTrue(mp.Status.Conditions, callfleetv1.ConditionReady)
@@ -117,6 +123,17 @@ func (t *Table) owner(b Bot, mediaPod string) (to target, known bool) {
 		return target{}, false
 	}
 	return p.target, true
+}
+
+// media is where far sides find the media port of the named pod; empty while that is not known.
+func (t *Table) media(b Bot, mediaPod string) (hostPort string, known bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	p, known := t.pods[b][mediaPod]
+	if !known {
+		return "", false
+	}
+	return p.media, true
 }
 
 // serviceHosted reports whether the bot's calls outlive its pods.

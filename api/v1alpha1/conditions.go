@@ -79,6 +79,9 @@ const (
 	ConditionCertificateReady = "CertificateReady"
 	// ConditionPodReady: the Pod is ready.
 	ConditionPodReady = "PodReady"
+	// ConditionMediaReachable: the public name and port answered from outside the pod, with the pod's own certificate. Its reasons are
+	// those of WebhookReachable, and NameMismatch.
+	ConditionMediaReachable = "MediaReachable"
 
 	ReasonReady              = "Ready"
 	ReasonDraining           = "Draining"

@@ -251,6 +251,11 @@ type MediaEndpoint struct {
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
 	ServiceAnnotations map[string]AnnotationValue `json:"serviceAnnotations,omitempty"`
+
+	// probe says who tries a pod's public name and port; a pod takes no calls before they answered. Absent: Router, and None with
+	// type ClusterIP.
+	// +optional
+	Probe EndpointProbe `json:"probe,omitempty"`
 }
 
 // AnnotationValue is the value of an annotation.

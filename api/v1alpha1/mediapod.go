@@ -167,7 +167,7 @@ type MediaPodStatus struct {
 	// +optional
 	Agent *AgentReport `json:"agent,omitempty"`
 
-	// conditions: Ready always; EndpointReady, CertificateReady, PodReady; Reconciling and Stalled only while true.
+	// conditions: Ready always; EndpointReady, CertificateReady, PodReady; MediaReachable where that is probed; Reconciling and Stalled only while true.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -226,6 +226,10 @@ type AgentReport struct {
 	// +kubebuilder:validation:MaxItems=8
 	// +kubebuilder:validation:items:MaxLength=280
 	Calls []string `json:"calls,omitempty"`
+
+	// media is whether far sides reach the process; absent where that is not probed.
+	// +optional
+	Media *Reachability `json:"media,omitempty"`
 
 	// reason it is not ready, in one word.
 	// +optional

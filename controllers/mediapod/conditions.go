@@ -5,6 +5,7 @@ package mediapod
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -50,6 +51,7 @@ func statusOf(f facts, p plan) v1alpha1.MediaPodStatus {
 		set(v1alpha1.ConditionCertificateReady, p.certificate.ready, p.certificate.reason, p.certificate.message)
 	}
 	set(v1alpha1.ConditionPodReady, p.pod.ready, p.pod.reason, p.pod.message)
+	setReachable(&status, mp.Generation, f.now)
 	ready := readiness(mp, p, status.Agent)
 	set(v1alpha1.ConditionReady, ready.ready, ready.reason, ready.message)
 	if ready.ready && status.ReadyTime == nil {
@@ -67,6 +69,26 @@ func statusOf(f facts, p plan) v1alpha1.MediaPodStatus {
 
 	status.State = stateOf(f, ready.ready)
 	return status
+}
+
+// setReachable tells in a condition what the process found out by the router. Without a process nothing is known of it.
+func setReachable(status *v1alpha1.MediaPodStatus, generation int64, now time.Time) {
+	if status.Agent == nil || status.Agent.Media == nil {
+		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionMediaReachable)
+		return
+	}
+	m := status.Agent.Media
+	c := metav1.Condition{
+		Type: v1alpha1.ConditionMediaReachable, Status: metav1.ConditionUnknown, Reason: orElse(m.Reason, v1alpha1.ReasonNotChecked),
+		Message: shorten.Bytes(m.Message, shorten.Note), ObservedGeneration: generation, LastTransitionTime: metav1.NewTime(now),
+	}
+	if m.Reachable != nil {
+		c.Status = metav1.ConditionFalse
+		if *m.Reachable {
+			c.Status = metav1.ConditionTrue
+		}
+	}
+	meta.SetStatusCondition(&status.Conditions, c)
 }
 
 func setPod(status *v1alpha1.MediaPodStatus, pod *corev1.Pod) {

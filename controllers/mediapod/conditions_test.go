@@ -233,3 +233,40 @@ func TestTheAgentsPartOfTheStatusIsTheAgents(t *testing.T) {
 		t.Errorf("the last report's counts changed: %v %d", got.Seats, got.Calls)
 	}
 }
+
+func TestReachabilityIsToldAsACondition(t *testing.T) {
+	tests := map[string]struct {
+		media *v1alpha1.Reachability
+		want  metav1.ConditionStatus // "" for none
+	}{
+		"not probed":      {nil, ""},
+		"reached":         {&v1alpha1.Reachability{Reachable: ptr.To(true), Reason: "Answered"}, metav1.ConditionTrue},
+		"not reached":     {&v1alpha1.Reachability{Reachable: ptr.To(false), Reason: "NoAnswer", Message: "no connection"}, metav1.ConditionFalse},
+		"nobody can tell": {&v1alpha1.Reachability{Reason: "NotChecked"}, metav1.ConditionUnknown},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			f := settled(func(f *facts) { f.mediaPod.Status.Agent.Media = tc.media })
+			got := statusOf(f, decide(f, image)).Conditions
+			if tc.want == "" {
+				if err := controllertest.LacksCondition(got, v1alpha1.ConditionMediaReachable); err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			if err := controllertest.HasCondition(got, v1alpha1.ConditionMediaReachable, tc.want, tc.media.Reason); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	t.Run("it goes with the process", func(t *testing.T) {
+		f := settled(func(f *facts) {
+			f.mediaPod.Status.Agent.Media = &v1alpha1.Reachability{Reachable: ptr.To(true), Reason: "Answered"}
+			f.mediaPod.Status.Conditions = statusOf(*f, decide(*f, image)).Conditions
+			f.pod = nil
+		})
+		if err := controllertest.LacksCondition(statusOf(f, decide(f, image)).Conditions, v1alpha1.ConditionMediaReachable); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/google/uuid"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/utils/clock"
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
@@ -42,13 +43,14 @@ type Agent struct {
 	mu      sync.Mutex
 	pod     *callfleetv1.MediaPod // newest version seen
 	health  health
-	load    media.Health        // of the process, by its calls
-	stopped bool                // the process was told to stop
-	leaving bool                // its calls were told to leave
-	listed  map[*kind]bool      // what is bound to the pod is known, for calls of this kind
-	book    *rulebook           // nil until it was prepared once
-	runners map[string]*runner  // by the call's UID
-	pending map[string]*pending // by the call's UID: a decision is being written, a seat is held
+	media   *callfleetv1.Reachability // nil where nobody probes
+	load    media.Health              // of the process, by its calls
+	stopped bool                      // the process was told to stop
+	leaving bool                      // its calls were told to leave
+	listed  map[*kind]bool            // what is bound to the pod is known, for calls of this kind
+	book    *rulebook                 // nil until it was prepared once
+	runners map[string]*runner        // by the call's UID
+	pending map[string]*pending       // by the call's UID: a decision is being written, a seat is held
 
 	life       context.Context // of the calls: outlives the request to stop
 	reportWake chan struct{}   // capacity 1
@@ -95,6 +97,25 @@ func (a *Agent) setHealth(h health) {
 		}
 		a.report()
 	}
+}
+
+// setMedia replaces what the process says of its public name and port.
+func (a *Agent) setMedia(m *callfleetv1.Reachability) {
+	a.mu.Lock()
+	changed := !apiequality.Semantic.DeepEqual(a.media, m)
+	a.media = m
+	a.mu.Unlock()
+	if changed {
+		a.log.Info("the media port was probed", "reason", m.Reason, "message", m.Message)
+		a.report()
+	}
+}
+
+// live is how many calls the process holds.
+func (a *Agent) live() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.runners)
 }
 
 // podChanged takes over a newer version of the pod's own MediaPod.

@@ -11,12 +11,14 @@ import (
 	"net/netip"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 
+	"github.com/callfleet/callfleet/api/selftest"
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/graph"
 	"github.com/callfleet/callfleet/mediapod/bridge"
@@ -40,6 +42,7 @@ type parts struct {
 	// platform is the media platform beside the process; nil where far sides speak WebRTC.
 	platform *platform
 	warmth   warmth
+	reach    *reacher // nil where nobody probes the media port
 	// addressProblem is why far sides cannot find the pod, "" when they can; nil while there is no address.
 	addressProblem atomic.Pointer[string]
 }
@@ -96,6 +99,9 @@ func assemble(life context.Context, pod *callfleetv1.MediaPod, at surroundings) 
 		}
 		if err := a.keepRecordings(pod, at.cfg); err != nil {
 			return nil, err
+		}
+		if pod.Spec.Media.Endpoint.Probed() && at.cfg.BridgePort == 0 { // a bridge has the public port, and its own certificate
+			p.probeThrough(pod, web, at)
 		}
 		if a.listening, err = control.NewListening(at.kube, clk); err != nil {
 			return nil, err
@@ -179,7 +185,7 @@ func (p *parts) open(pod *callfleetv1.MediaPod, at surroundings) error {
 	}
 	engine, err := media.New(media.Config{
 		BindAddr: at.cfg.PodIP, Port: port, PublicHost: at.cfg.PodIP.String(),
-		GetCertificate: at.cert, Log: at.log.WithName("media"), Registerer: at.metrics,
+		GetCertificate: at.cert, Health: answerProbes(at.cfg.PodUID), Log: at.log.WithName("media"), Registerer: at.metrics,
 	})
 	if err != nil {
 		return fmt.Errorf("media engine: %w", err)
@@ -190,6 +196,23 @@ func (p *parts) open(pod *callfleetv1.MediaPod, at surroundings) error {
 		p.agent.platform, p.agent.sound = p.platform, platformEngine{p.agent.sound, p.platform}
 	}
 	return nil
+}
+
+// probeThrough has the router find out whether far sides reach the media port.
+func (p *parts) probeThrough(pod *callfleetv1.MediaPod, web *http.Client, at surroundings) {
+	p.reach = &reacher{
+		web:   withoutRedirects(web),
+		where: "https://" + pod.Spec.Signaling.Host + selftest.ReachPath(pod.Namespace, pod.Spec.BotRef.Name, pod.Name),
+		known: func() bool { return p.unreachable() == "" }, calls: p.agent.live, clock: at.cfg.clock(), report: p.agent.setMedia,
+		facts: func() reachJudge {
+			j := reachJudge{podUID: at.cfg.PodUID, endpoint: p.agent.mediaPod().Status.Endpoint, now: time.Now(), roots: trusted(
+				at.cfg.mounted(caDir, "ca.crt"), at.cfg.mounted(tlsDir, "ca.crt"))}
+			if own, err := at.cert(&tls.ClientHelloInfo{}); err == nil && len(own.Certificate) > 0 {
+				j.own = own.Certificate[0]
+			}
+			return j
+		},
+	}
 }
 
 // handler serves what the router forwards: notifications, and the prompts that the service fetches.

@@ -74,6 +74,20 @@ func httpClient(caFile string) (*http.Client, error) {
 	return &http.Client{Transport: transport, Timeout: 30 * time.Second}, nil
 }
 
+// trusted are the system's roots and those of the files that exist, read anew: a renewal may bring others.
+func trusted(files ...string) *x509.CertPool {
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	for _, file := range files {
+		if pem, err := os.ReadFile(file); err == nil {
+			roots.AppendCertsFromPEM(pem)
+		}
+	}
+	return roots
+}
+
 // withoutRedirects is the client for Graph, whose calls API redirects nowhere: following one could carry a join to a
 // second server.
 func withoutRedirects(web *http.Client) *http.Client {

@@ -110,7 +110,8 @@ func (a *Agent) reportNow() (before, after *callfleetv1.MediaPod) {
 	}
 	after.Status.Agent = &callfleetv1.AgentReport{
 		Instance: a.instance, PodUID: a.podUID, StartTime: metav1.NewTime(a.started.Truncate(time.Second)),
-		ObservedGeneration: a.pod.Generation, Ready: h.ready, Load: load, Calls: a.someCalls(), Reason: story.Clip(h.reason, 64), Message: story.Clip(h.message, maxMessage),
+		ObservedGeneration: a.pod.Generation, Ready: h.ready, Load: load, Media: a.media, Calls: a.someCalls(),
+		Reason: story.Clip(h.reason, 64), Message: story.Clip(h.message, maxMessage),
 	}
 	return a.pod, after
 }

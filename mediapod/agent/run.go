@@ -71,15 +71,17 @@ func Run(ctx context.Context, cfg Config, kube *rest.Config, log logr.Logger) er
 	group.Go(func() error { return p.control.Serve(life, controlled) })
 
 	group.Go(func() error { cl.followMediaPod(life, cfg.MediaPod, p.podChanged); return nil })
-	group.Go(func() error {
-		p.warmth.run(life, func(h health) {
-			p.agent.setHealth(h)
-			if h.ready {
-				probes.ready.Store(true)
-			}
-		})
-		return nil
-	})
+	g := &gate{tell: func(h health) {
+		p.agent.setHealth(h)
+		if h.ready {
+			probes.ready.Store(true)
+		}
+	}}
+	if p.reach != nil {
+		g.held = &health{reason: callfleetv1.ReasonNotChecked, message: "the router is asked whether it reaches the media port"}
+		group.Go(func() error { p.reach.run(life, g.hold); return nil })
+	}
+	group.Go(func() error { p.warmth.run(life, g.warmed); return nil })
 	group.Go(func() error {
 		p.agent.runReports(life, func() {
 			for _, k := range kinds {

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"time"
 
@@ -35,6 +36,10 @@ type Config struct {
 	// PublicPort is the port in the WHIP URL. Zero means Port. It must be Port:
 	// the UDP port is announced as it is bound.
 	PublicPort uint16
+
+	// Health answers at /healthz, for whoever finds out whether the public host
+	// leads here. nil: nobody does.
+	Health http.Handler
 
 	Log        logr.Logger
 	Registerer prometheus.Registerer // nil: no metrics

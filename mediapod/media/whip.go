@@ -68,6 +68,10 @@ func (e *Engine) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Access-Control-Expose-Headers", "Location, ETag, Link")
 	h.Set("Cache-Control", "no-store")
 
+	if r.URL.Path == "/healthz" && e.cfg.Health != nil {
+		e.cfg.Health.ServeHTTP(w, r)
+		return
+	}
 	d := e.whip
 	if strings.HasPrefix(r.URL.Path, whepPrefix) {
 		d = e.whep

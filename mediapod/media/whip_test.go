@@ -12,6 +12,19 @@ import (
 	"github.com/callfleet/callfleet/audio/codec"
 )
 
+// Who finds out whether the public name leads here asks without a token.
+func TestHealthIsAskedAtTheMediaPort(t *testing.T) {
+	u := serve(t, func(c *Config) {
+		c.Health = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte("well, " + r.URL.RawQuery)) })
+	})
+	if resp, body := u.request(t, http.MethodGet, u.origin()+"/healthz?nonce=1", "", nil); resp.StatusCode != http.StatusOK || body != "well, nonce=1" {
+		t.Errorf("%s: %s", resp.Status, body)
+	}
+	if resp, _ := u.request(t, http.MethodGet, u.origin()+"/healthz/x", "", nil); resp.StatusCode != http.StatusNotFound {
+		t.Errorf("a path below it: %s", resp.Status)
+	}
+}
+
 func TestWhatIsRefused(t *testing.T) {
 	u := serve(t)
 	call := newCall(t, u, CallOptions{ID: "refused"})

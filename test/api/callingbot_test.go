@@ -123,6 +123,12 @@ func TestCallingBot(t *testing.T) {
 		"annotations without a Service": {
 			annotated(bot().HostPort(28550, 28559), "b"), "serviceAnnotations needs a type that makes a Service, which HostPort does not",
 		},
+		"a probe": {
+			change(func(s *v1alpha1.CallingBotSpec) { s.Media.Endpoint.Probe = v1alpha1.ProbeRouter }), accepted,
+		},
+		"a probe by somebody else": {
+			change(func(s *v1alpha1.CallingBotSpec) { s.Media.Endpoint.Probe = "Manager" }), `Unsupported value: "Manager"`,
+		},
 		"the host in an annotation": {annotated(bot().Domain("media.contoso.com"), "$(host)"), accepted},
 		"the host in an annotation, without a domain": {
 			annotated(bot(), "x $(host)"), "$(host) in serviceAnnotations stands for a name, which pods have only with a domain",

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -87,6 +89,9 @@ func TestAHostPortFleetIsHeard(t *testing.T) {
 	if e := mp.Status.Endpoint; e == nil || e.Port < from || e.Port > from+3 || e.Address != world.Cluster.NodeIP.String() {
 		t.Errorf("endpoint %+v, want the node's address and a port of %d..%d", mp.Status.Endpoint, from, from+3)
 	}
+	if c := meta.FindStatusCondition(mp.Status.Conditions, callfleetv1.ConditionMediaReachable); c == nil || c.Status != metav1.ConditionTrue {
+		t.Errorf("the router reaches the pod, and the condition is %+v", c)
+	}
 	clearVoice(t, "echo through a host port", speakAndListen(t, ada))
 	end(t, s)
 }
@@ -129,6 +134,44 @@ func TestFleetsBehindABalancerAreHeard(t *testing.T) {
 				t.Errorf("%d pods are at %v", pods, places)
 			}
 		})
+	}
+}
+
+// TestAPodWhoseNameLeadsNowhereTakesNoCalls, and says why; unless nobody is to find that out.
+func TestAPodWhoseNameLeadsNowhereTakesNoCalls(t *testing.T) {
+	bot := value[*callfleetv1.CallingBot](t)(world.Bot())
+	bot.Name = "nameless"
+	from := freePortRange(t, 4)
+	bot.Spec.Media.Endpoint = callfleetv1.MediaEndpoint{
+		Type: callfleetv1.EndpointHostPort, Ports: &callfleetv1.PortRange{From: from, To: from + 3}, Domain: "media.invalid",
+	}
+	create(t, bot)
+	mp := &callfleetv1.MediaPod{ObjectMeta: metav1.ObjectMeta{Namespace: bot.Namespace, Name: bot.Name + "-0"}}
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
+		err := world.Client.Get(t.Context(), client.ObjectKeyFromObject(mp), mp)
+		reachable := meta.FindStatusCondition(mp.Status.Conditions, callfleetv1.ConditionMediaReachable)
+		ready := meta.FindStatusCondition(mp.Status.Conditions, callfleetv1.ConditionReady)
+		if err == nil && reachable != nil && reachable.Status == metav1.ConditionFalse && ready.Reason == callfleetv1.ReasonNameNotResolved {
+			if want := "0.nameless.media.invalid does not resolve; have DNS lead it to " + mp.Status.Endpoint.Address; reachable.Message != want || ready.Message != want {
+				t.Errorf("messages %q and %q, want %q", reachable.Message, ready.Message, want)
+			}
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%v, conditions %+v", err, mp.Status.Conditions)
+		}
+	}
+	must(t, world.Client.Get(t.Context(), client.ObjectKeyFromObject(bot), bot))
+	bot.Spec.Media.Endpoint.Probe = callfleetv1.ProbeNone
+	must(t, world.Client.Update(t.Context(), bot))
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
+		must(t, world.Client.Get(t.Context(), client.ObjectKeyFromObject(bot), bot))
+		if bot.Status.ReadyReplicas > 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("conditions %+v", bot.Status.Conditions)
+		}
 	}
 }
 
