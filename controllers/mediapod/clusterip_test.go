@@ -100,6 +100,10 @@ func TestFromMediaPodToReady(t *testing.T) {
 		Endpoint: &v1alpha1.Endpoint{Host: "0.reception.media.contoso.com", Address: service.Spec.ClusterIP, Port: 8445},
 		Seats:    v1alpha1.Seats{Capacity: 20, Free: 20}, Agent: got.Agent, Conditions: got.Conditions,
 	}
+	if since := got.ReadyTime; since == nil || since.Before(&mp.CreationTimestamp) {
+		t.Errorf("ready for the first time at %v, made at %v", since, mp.CreationTimestamp)
+	}
+	want.ReadyTime = got.ReadyTime
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("status: %s", diff)
 	}

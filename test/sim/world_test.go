@@ -98,7 +98,7 @@ func newWorld(seed uint64, nodes int, bot *v1alpha1.CallingBot) *world {
 	w := &world{
 		random: rand.New(rand.NewPCG(seed, 7)), clock: clocktesting.NewFakePassiveClock(dawn),
 		silent: map[string]bool{}, processes: map[string]*process{}, live: map[types.UID]string{}, looking: map[string]bool{}, given: map[string]int32{}, revisions: map[string]string{},
-		startMin: 40 * time.Second, startMax: 4 * time.Minute, gather: 200 * time.Millisecond, callMin: time.Minute, callMax: 30 * time.Minute,
+		startMin: 40 * time.Second, startMax: 4 * time.Minute, gather: 600 * time.Millisecond, callMin: time.Minute, callMax: 30 * time.Minute,
 	}
 	x := newIndexes()
 	if err := fleet.AddIndexes(context.Background(), x); err != nil {
