@@ -22,11 +22,11 @@ COPY router router
 FROM source AS build
 ARG TARGETARCH
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    CGO_ENABLED=0 GOOS=linux GOARCH=$TARGETARCH go build -trimpath -ldflags="-s -w" -o /out/ ./cmd/manager ./cmd/router ./cmd/mediapod
+    CGO_ENABLED=0 GOOS=linux GOARCH=$TARGETARCH go build -trimpath -tags disable_grpc_modules -ldflags="-s -w" -o /out/ ./cmd/manager ./cmd/router ./cmd/mediapod
 
 FROM source AS build-windows
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    CGO_ENABLED=0 GOOS=windows GOARCH=amd64 go build -trimpath -ldflags="-s -w" -o /out/mediapod.exe ./cmd/mediapod
+    CGO_ENABLED=0 GOOS=windows GOARCH=amd64 go build -trimpath -tags disable_grpc_modules -ldflags="-s -w" -o /out/mediapod.exe ./cmd/mediapod
 
 FROM gcr.io/distroless/static:nonroot AS linux
 LABEL org.opencontainers.image.source="https://github.com/callfleet/callfleet" \
