@@ -23,12 +23,12 @@ import (
 // to stop, takes no more calls, and keeps the one it has for its grace period, an hour unless the template says otherwise.
 // The other way round there is no window: the marks go only after the agent has reported that nothing is left.
 
-// busy says whether calls are on the Pod or about to be.
+// busy says whether calls are on the Pod or about to be, or recordings of calls that have ended and are nowhere else.
 func busy(f facts) bool {
 	if f.pod.Annotations[v1alpha1.AnnotationAllowDisruption] == "true" {
 		return false // somebody has given them up
 	}
-	return len(f.sessions) > 0 || reportsCalls(f)
+	return len(f.sessions) > 0 || reportsCalls(f) || f.mediaPod.Status.PendingUploads != nil
 }
 
 // reportsCalls: the agent says that it has calls, or seats reserved for some. Without its report, the counts are the last words
