@@ -119,7 +119,7 @@ test-unit: ## Run all tests but the end-to-end ones, with the race detector
 	echo "==> unit tests $$race"; \
 	$(GO) test $$race -timeout 10m $$($(FAST)) && \
 	$(GO) test $$race -timeout 5m -short ./test/faults && \
-	{ [ -z "$$race" ] || { echo "==> calls of ten minutes, which the race detector sees one of"; $(GO) test -run TenMinutes ./mediapod/media; }; } && \
+	{ [ -z "$$race" ] || { echo "==> calls of ten minutes"; $(GO) test -run TenMinutes ./mediapod/media; }; } && \
 	echo "==> tests with an API server $$race" && \
 	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/devcluster assets etcd kube-apiserver kube-controller-manager kubectl) \
 		$(GO) test $$race -p 1 -timeout 15m $$($(SLOW))

@@ -98,9 +98,22 @@ func step(x []int16) (largest int) {
 	return largest
 }
 
+// longCall is how long the calls of simulated time last.
+const longCall = 10 * time.Minute
+
+// withoutRaceDetector skips what the race detector would take minutes for and has nothing to see in: simulated time has one
+// goroutine. The Makefile plays these once more without it.
+func withoutRaceDetector(t *testing.T) {
+	t.Helper()
+	if raceDetector {
+		t.Skip("played without the race detector")
+	}
+}
+
 // The clocks of both ends run apart by 200 ppm, 120 ms in ten minutes. The voice stays where it belongs, whole, and nobody
 // hears where time is made up for.
 func TestTenMinutesOfClocksThatRunApart(t *testing.T) {
+	withoutRaceDetector(t)
 	for _, c := range codec.All() {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
@@ -151,6 +164,7 @@ func (o *onAndOn) judge(t *testing.T, pieces []piece, correlation float64, gap, 
 // Five of a hundred packets are lost, two more in bursts, some come late or out of order, for ten minutes: a call that people
 // would hold, and its end is as its beginning.
 func TestTenMinutesOfABadNetwork(t *testing.T) {
+	withoutRaceDetector(t)
 	for _, c := range codec.All() {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
