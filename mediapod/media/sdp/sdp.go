@@ -50,7 +50,7 @@ func lines(description string) ([]line, error) {
 		if s = strings.TrimSuffix(s, "\r"); s == "" {
 			continue
 		}
-		if len(s) < 2 || s[1] != '=' {
+		if len(s) < 2 || s[1] != '=' || s[0]|0x20 < 'a' || s[0]|0x20 > 'z' { // a type is a letter
 			return nil, fmt.Errorf("%w: line %d is not of the form k=value", ErrMalformed, len(all)+1)
 		}
 		all = append(all, line{kind: s[0], value: s[2:]})
@@ -191,4 +191,7 @@ func WithParameters(description, name, parameters string) (string, error) {
 	return b.String(), nil
 }
 
-func write(b *strings.Builder, l line) { fmt.Fprintf(b, "%c=%s\r\n", l.kind, l.value) }
+func write(b *strings.Builder, l line) {
+	b.WriteByte(l.kind)
+	b.WriteString("=" + l.value + "\r\n")
+}
