@@ -16,6 +16,9 @@ const (
 	// passAfter is how many frames the bot has said nothing before packets are passed on again: a second. By then the
 	// far side's encoder and ours have heard the same for so long that the listener's decoder notices little of the change.
 	passAfter = 50
+	// passWithin is how many frames may bring nothing before both sides are mixed again: half a second. Opus sends every 400
+	// ms what its pauses sound like; a far side that sends less leaves them to us.
+	passWithin = 25
 	// warmUp is how many frames our encoder is given before its first packet, of what was passed on meanwhile: what it
 	// predicts the next frame from is then about what the listener's decoder has.
 	warmUp = 4
@@ -26,7 +29,7 @@ const (
 
 // passable: all that was played out in this frame is in a codec, and none of it has to be mixed with what the bot says.
 func (v *voice) passable(e *ear, codec string) bool {
-	if v.silent < passAfter {
+	if v.silent < passAfter || v.unheard > passWithin {
 		return false
 	}
 	s, taken := e.formats.Load(), e.taken()

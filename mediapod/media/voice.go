@@ -112,6 +112,7 @@ type voice struct {
 	mixer    *mixer   // once it was needed
 	monitor  *monitor // once somebody listened in
 	silent   int      // frames in which the bot said nothing, up to passAfter
+	unheard  int      // frames for which nothing came
 	activity *speech.Activity
 	keys     tone.Detector
 	ranking  *speech.Ranking
@@ -202,6 +203,9 @@ func (c *Call) makeFrame(s *session, at time.Time) {
 	list := v.listeners.Load()
 	if c.listenUp(v.wanted()); v.hearing {
 		c.hear(at)
+	}
+	if v.unheard++; len(c.ears[0].taken()) > 0 {
+		v.unheard = 0
 	}
 	c.speak(s, at)
 	if v.frame.Said == nil {
