@@ -35,8 +35,8 @@ GOBUILD    = CGO_ENABLED=0 $(GO) build -trimpath
 CONTROLLER_GEN = $(GO) tool -modfile=hack/tools/go.mod controller-gen
 GOLANGCI_LINT  = $(GO) tool -modfile=hack/tools/lint/go.mod golangci-lint
 
-# Packages with tests, in two lots: those that start an API server take the cores they get, one package after the
-# other; all the rest run side by side. Of test/faults, what needs no cluster runs with the first lot: it is what judges.
+# Packages with tests, in two lots: those that start an API server go two at a time, as they mostly wait for it; all
+# the rest run side by side. Of test/faults, what needs no cluster runs with the first lot: it is what judges.
 TESTED = $(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}{{end}}' ./... \
 	| grep -v '/test/\(e2e\|faults\|load\|windows\) '
 SERVERS = controllers/controllertest|hack/devcluster/cluster|hack/devcluster/plane|controller-runtime/pkg/envtest
@@ -119,10 +119,11 @@ test-unit: ## Run all tests but the end-to-end ones, with the race detector
 	echo "==> unit tests $$race"; \
 	$(GO) test $$race -timeout 10m $$($(FAST)) && \
 	$(GO) test $$race -timeout 5m -short ./test/faults && \
-	{ [ -z "$$race" ] || { echo "==> calls of ten minutes"; $(GO) test -run TenMinutes ./mediapod/media; }; } && \
+	{ [ -z "$$race" ] || { echo "==> without it: calls of ten minutes, 300 simulated fleets"; \
+		$(GO) test -run 'TenMinutes|WhateverHappensNoCallIsCut' ./mediapod/media ./test/sim; }; } && \
 	echo "==> tests with an API server $$race" && \
 	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/devcluster assets etcd kube-apiserver kube-controller-manager kubectl) \
-		$(GO) test $$race -p 1 -timeout 15m $$($(SLOW))
+		$(GO) test $$race -p 2 -timeout 15m $$($(SLOW))
 
 .PHONY: cert-manager
 cert-manager: ## Build cert-manager's controller, once per machine: where it is there, tests have it issue certificates

@@ -205,7 +205,7 @@ spec:
 	}
 	session := controllertest.Session(obj.GetNamespace(), "standup", "reception").Object()
 	controllertest.Await(t, cluster.Client, session, "exist", func(*v1alpha1.MeetingSession) error { return nil })
-	want := &v1alpha1.RecordingBehavior{Format: v1alpha1.RecordingWAV, Tracks: v1alpha1.TracksMixed, MaxDuration: "4h"}
+	want := &v1alpha1.RecordingBehavior{Format: v1alpha1.RecordingWAV, Tracks: v1alpha1.TracksMixed, MaxDuration: "4h", MaxSize: "10Gi"}
 	if diff := cmp.Diff(want, session.Spec.Behavior.Recording); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
 	}

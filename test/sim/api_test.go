@@ -4,6 +4,7 @@ package sim
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -12,9 +13,11 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
@@ -354,6 +357,27 @@ func (c *cached) Patch(_ context.Context, o client.Object, patch client.Patch, _
 	return c.patch(o, patch, false)
 }
 
+// Apply takes disruption budgets, of which the controller owns all there is to own.
+func (c *cached) Apply(_ context.Context, wanted runtime.ApplyConfiguration, _ ...client.ApplyOption) error {
+	raw, err := json.Marshal(wanted)
+	if err != nil {
+		return err
+	}
+	budget := &policyv1.PodDisruptionBudget{}
+	if err := json.Unmarshal(raw, budget); err != nil || budget.Name == "" {
+		return fmt.Errorf("applying %s: %w", raw, err)
+	}
+	return c.do(budget, func(o client.Object) error {
+		there := c.server.byKey[keyOf(o)]
+		if there == nil {
+			return c.server.create(o)
+		}
+		o.SetResourceVersion(there.GetResourceVersion())
+		o.SetUID(there.GetUID())
+		return c.server.write(o, false)
+	})
+}
+
 func (c *cached) patch(o client.Object, patch client.Patch, status bool) error {
 	if c.patches++; c.patches%10 == 1 { // making the patch is dear, and the code that does is the same each time
 		if data, err := patch.Data(o); err != nil || !strings.Contains(string(data), `"resourceVersion"`) {
@@ -378,6 +402,10 @@ type statusWriter struct {
 
 func (w statusWriter) Patch(_ context.Context, o client.Object, patch client.Patch, _ ...client.SubResourcePatchOption) error {
 	return w.cached.patch(o, patch, true)
+}
+
+func (statusWriter) Apply(context.Context, runtime.ApplyConfiguration, ...client.SubResourceApplyOption) error {
+	panic("not used")
 }
 
 func (statusWriter) Create(context.Context, client.Object, client.Object, ...client.SubResourceCreateOption) error {
