@@ -50,8 +50,6 @@ func (k *keys) press(t *testing.T, tones ...graph.Tone) {
 	k.change(t, func() { k.pressed = append(k.pressed, tones...) })
 }
 
-func (k *keys) end(t *testing.T) { k.change(t, func() { k.over = true }) }
-
 func (k *keys) Tones() int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -156,11 +154,12 @@ func TestListeningToKeys(t *testing.T) {
 			if tc.and != nil {
 				w.held.keys.press(t, tc.and...)
 			}
-			if tc.status != nil {
-				controllertest.UpdateStatus(t, w.cluster.Client, session, tc.status)
-			}
 			if tc.end {
-				w.held.keys.end(t)
+				// Not before the command listens: it would see the end at once.
+				w.held.keys.change(t, func() {
+					controllertest.UpdateStatus(t, w.cluster.Client, session, tc.status)
+					w.held.keys.over = true
+				})
 			}
 			got := <-done
 			if got.out != tc.out || got.code != tc.code || !strings.Contains(got.errOut, tc.says) || (got.errOut == "") != (tc.code == 0) {

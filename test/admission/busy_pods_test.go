@@ -57,7 +57,7 @@ func TestABusyPodIsNotDeleted(t *testing.T) {
 			}, "ada", nil, "has 0 calls and 1 about to begin",
 		},
 		"with a session bound": {
-			func(p *place, pod *corev1.Pod) { p.report(pod, 0); label(p, pod, "active") }, "ada", nil, "has 0 calls",
+			func(p *place, pod *corev1.Pod) { p.report(pod, 0); label(p, pod, "active") }, "ada", nil, "has no call, and is held by sessions",
 		},
 		"by the scheduler, for a Pod of more priority": {busy, "system:kube-scheduler", nil, "has 2 calls"},
 		"by the operator":                  {busy, "system:serviceaccount:callfleet-system:callfleet-manager", nil, "has 2 calls"},

@@ -100,6 +100,13 @@ func TestKubectlIsToldWhichCallsHoldAPod(t *testing.T) {
 	m, ada := meeting(t)
 	s := inMeeting(t, m)
 	pod := podOf(t, s.Status.MediaPod, "active")
+	mp := &callfleetv1.MediaPod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}
+	must(t, world.Await(t.Context(), mp, patience, "the call in the report", func() error {
+		if mp.Status.Agent == nil || len(mp.Status.Agent.Calls) == 0 {
+			return errors.New("none")
+		}
+		return nil
+	}))
 	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) { // a policy takes a moment to hold
 		_, err = world.Kubectl(t.Context(), "-n", pod.Namespace, "delete", "pod", pod.Name, "--dry-run=server")
 		if err != nil || time.Now().After(end) {
