@@ -137,7 +137,7 @@ e2e: ## Run the end-to-end tests on a dev cluster
 	@echo "==> binaries of the dev cluster, built once per machine"
 	@$(GO) run ./hack/devcluster assets >/dev/null
 	@echo "==> end-to-end tests"
-	@$(GO) test ./test/e2e/... -count=1 -v -timeout 20m
+	@$(GO) test ./test/e2e/... -count=1 -v -timeout 30m
 
 .PHONY: sim
 sim: ## Play ten thousand random fleets in simulated time, which takes an hour (SEEDS="-from 7 -seeds 1" plays one of them)
