@@ -117,7 +117,7 @@ test-unit: ## Run all tests but the end-to-end ones, with the race detector
 	@$(GO) run ./hack/devcluster assets etcd kube-apiserver kube-controller-manager kubectl >/dev/null
 	@race="$(RACE)"; [ -n "$$race" ] || echo "==> no C compiler: tests run without the race detector"; \
 	echo "==> unit tests $$race"; \
-	$(GO) test $$race -timeout 10m $$($(FAST)) && \
+	$(GO) test $$race -timeout 15m $$($(FAST)) && \
 	$(GO) test $$race -timeout 5m -short ./test/faults && \
 	{ [ -z "$$race" ] || { echo "==> without it: calls of ten minutes, 300 simulated fleets"; \
 		$(GO) test -run 'TenMinutes|WhateverHappensNoCallIsCut' ./mediapod/media ./test/sim; }; } && \
