@@ -7,6 +7,7 @@ import (
 
 	"github.com/callfleet/callfleet/audio"
 	"github.com/callfleet/callfleet/audio/mix"
+	"github.com/callfleet/callfleet/audio/splice"
 	"github.com/callfleet/callfleet/mediapod/media"
 	"github.com/callfleet/callfleet/mediapod/recording"
 )
@@ -32,6 +33,9 @@ type mixer struct {
 	heard, said strip
 	next        int64 // the mix's next frame
 	begun       bool
+	// goesOn: there was sound in the frame before, so what comes now continues it.
+	goesOn  bool
+	spliced [2*audio.FrameSamples + splice.MaxPeriod]int16
 }
 
 // take takes a frame, and writes that of the mix whose time has come.
@@ -47,20 +51,44 @@ func (m *mixer) take(f *media.Frame, opened time.Time, to *recording.Track) {
 	if f.Heard != nil {
 		m.hear(position(f.HeardAt.Sub(opened)), f.Heard)
 	}
+	m.goesOn = f.Heard != nil
 	for ; m.next <= now-lag; m.next += audio.FrameSamples {
 		m.write(to)
 	}
 }
 
-// hear puts a frame where it belongs. It follows the one before without a seam while it is as good as in its place.
+// hear puts a frame where it belongs. It follows the one before without a seam while it is as good as in its place. Where
+// playing out has drawn sound out by a frame, or drawn it together, a period is left out or comes twice here, too.
 func (m *mixer) hear(at int64, frame []int16) {
 	switch off := at - m.heard.end; {
+	case off <= -lag || off <= -audio.FrameSamples && !m.goesOn:
+		return
 	case off <= -audio.FrameSamples:
-		return // playing out has drawn the sound out by that much
+		at, frame = m.heard.end, m.shorter(frame)
 	case off < audio.FrameSamples:
 		at = m.heard.end
+	case off < 2*audio.FrameSamples && m.goesOn:
+		at, frame = m.heard.end, m.longer(frame)
 	}
 	m.heard.put(max(at, m.next), frame)
+}
+
+// shorter is a frame without a period, of those that leave enough of it.
+func (m *mixer) shorter(frame []int16) []int16 {
+	x := m.spliced[:copy(m.spliced[:], frame)]
+	at, _ := splice.BestMatch(x[:splice.Overlap], x[splice.MinPeriod:])
+	return splice.LeaveOut(x, splice.MinPeriod+at)
+}
+
+// longer is a frame before which the last period of what there is comes once more.
+func (m *mixer) longer(frame []int16) []int16 {
+	const before = splice.MaxPeriod
+	x := m.spliced[:before+copy(m.spliced[before:], frame)]
+	for i := range before {
+		x[i] = m.heard.ring[index(m.heard.end-before+int64(i))]
+	}
+	at, _ := splice.BestMatch(x[before:][:splice.Overlap], x[:before-splice.MinPeriod+splice.Overlap])
+	return splice.Repeat(x, before, before-at)[before:]
 }
 
 // rest writes what the mix lacks when there is nothing more to come for now.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/callfleet/callfleet/audio"
 	"github.com/callfleet/callfleet/audio/codec"
+	"github.com/callfleet/callfleet/audio/splice"
 )
 
 // The payload types of the tests.
@@ -67,7 +68,7 @@ func (r *repeater) hear(x []int16) {
 func (r *repeater) Conceal(dst []int16, samples int) []int16 {
 	n := len(r.heard)
 	if r.period == 0 {
-		at, _ := bestMatch(r.heard[n-overlap:], r.heard[n-overlap-maxPeriod:n-minPeriod])
+		at, _ := splice.BestMatch(r.heard[n-overlap:], r.heard[n-overlap-maxPeriod:n-minPeriod])
 		r.period, r.at = maxPeriod-at, 0
 	}
 	step := int(r.heard[n-1]) - int(r.heard[n-1-r.period])

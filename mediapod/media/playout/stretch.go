@@ -6,17 +6,13 @@ import (
 	"math"
 
 	"github.com/callfleet/callfleet/audio"
+	"github.com/callfleet/callfleet/audio/splice"
 )
 
-// Stretching is WSOLA (Verhelst and Roelands, ICASSP 1993) with one cut a frame:
-// where the sound repeats itself, one period is left out or played twice, and the
-// ends are cross-faded. Voices repeat themselves at their pitch.
+// Stretching splices the sound once a frame: one period is left out or played twice.
 const (
-	// The periods that are looked for: 400 Hz to 67 Hz.
-	minPeriod = ms * 5 / 2
-	maxPeriod = 15 * ms
-	// overlap is how long one end fades into the other, and what is compared.
-	overlap = 10 * ms
+	minPeriod, maxPeriod = splice.MinPeriod, splice.MaxPeriod
+	overlap              = splice.Overlap
 	// lookahead is what must be ready for the longest period to be left out.
 	lookahead = audio.FrameSamples + maxPeriod + overlap
 
@@ -70,16 +66,13 @@ func (p *Playout) shorten(hurry float64) {
 	}
 	period := longest
 	if !quiet(x[:longest+overlap]) {
-		at, like := bestMatch(x[:overlap], x[minPeriod:longest+overlap])
+		at, like := splice.BestMatch(x[:overlap], x[minPeriod:longest+overlap])
 		if like < likeness*(1-hurry) {
 			return
 		}
 		period = minPeriod + at
 	}
-	var seam [overlap]int16
-	fade(seam[:], x, x[period:])
-	copy(x[period:], seam[:])
-	p.pcm = append(p.pcm[:p.head], x[period:]...)
+	p.pcm = append(p.pcm[:p.head], splice.LeaveOut(x, period)...)
 	p.stats.accelerated.Add(uint64(period))
 	p.cooling = cooldown
 }
@@ -89,18 +82,13 @@ func (p *Playout) lengthen(hurry float64) {
 	x := p.pcm[p.head-maxPeriod:] // the longest period, and then what is ready
 	period := maxPeriod
 	if !quiet(x[:maxPeriod+overlap]) {
-		at, like := bestMatch(x[maxPeriod:][:overlap], x[:maxPeriod-minPeriod+overlap])
+		at, like := splice.BestMatch(x[maxPeriod:][:overlap], x[:maxPeriod-minPeriod+overlap])
 		if like < likeness*(1-hurry) {
 			return
 		}
 		period = maxPeriod - at
 	}
-	var seam [overlap]int16
-	fade(seam[:], x[maxPeriod:], x[maxPeriod-period:])
-	rest := p.pcm[p.head-period+overlap:]
-	p.pcm = append(p.pcm, x[:period]...) // whichever: it is written over
-	copy(p.pcm[p.head+overlap:], rest)
-	copy(p.pcm[p.head:], seam[:])
+	p.pcm = splice.Repeat(p.pcm, p.head, period)
 	p.stats.expanded.Add(uint64(period))
 	p.cooling = cooldown
 }
@@ -110,7 +98,7 @@ func (p *Playout) lengthen(hurry float64) {
 func (p *Playout) join(from int) {
 	before, after := p.pcm[:from], p.pcm[from:]
 	// The last period again and again.
-	at, _ := bestMatch(before[from-overlap:], before[from-overlap-maxPeriod:from-minPeriod])
+	at, _ := splice.BestMatch(before[from-overlap:], before[from-overlap-maxPeriod:from-minPeriod])
 	period := maxPeriod - at
 	cycle := before[from-period:]
 	// A period ends only roughly where the one before it did. What is missing is
@@ -126,40 +114,4 @@ func (p *Playout) join(from int) {
 	}
 }
 
-// fade writes to dst a cross-fade of that length from one to the other.
-func fade(dst, from, to []int16) {
-	n := len(dst)
-	for i := range dst {
-		dst[i] = int16((int(from[i])*(n-i) + int(to[i])*i) / n)
-	}
-}
-
 func quiet(x []int16) bool { return audio.DBov(audio.Energy(x), len(x)) < quietDBov }
-
-// bestMatch finds where within something is most like a piece, and how much: the
-// normalised correlation.
-func bestMatch(piece, within []int16) (at int, like float64) {
-	// First every other place by every other sample, then around the best.
-	at, _ = matchIn(piece, within, 0, len(within)-len(piece), 2)
-	return matchIn(piece, within, max(at-2, 0), min(at+2, len(within)-len(piece)), 1)
-}
-
-func matchIn(piece, within []int16, from, to, step int) (at int, like float64) {
-	var own int64
-	for i := 0; i < len(piece); i += step {
-		own += int64(piece[i]) * int64(piece[i])
-	}
-	at, like = from, -1
-	for place := from; place <= to; place += step {
-		var product, energy int64
-		candidate := within[place:][:len(piece)]
-		for i := 0; i < len(piece); i += step {
-			product += int64(piece[i]) * int64(candidate[i])
-			energy += int64(candidate[i]) * int64(candidate[i])
-		}
-		if norm := math.Sqrt(float64(own) * float64(energy)); norm > 0 && float64(product)/norm > like {
-			at, like = place, float64(product)/norm
-		}
-	}
-	return at, like
-}
