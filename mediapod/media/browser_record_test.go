@@ -71,12 +71,10 @@ func TestABrowserIsRecorded(t *testing.T) {
 					t.Errorf("%s ends at %v, the recording at %v: %+v", f.File, d, length, f)
 				}
 				switch kind {
-				case record.TrackOthers:
-					checkTone(t, path, visited, true)
-				case record.TrackMixed:
-					checkTone(t, path, visited, false)
+				case record.TrackMixed, record.TrackOthers:
+					checkTone(t, path, visited)
 				case "camera", "screen":
-					checkTone(t, path, visited, false)
+					checkTone(t, path, visited)
 					checkPictures(t, path, c)
 				}
 			}
@@ -117,7 +115,7 @@ func playsWithout(t *testing.T, path string) {
 
 // checkTone looks for the browser's tone, and nothing else, in what ffmpeg makes of a file: for as long as it was there at least,
 // and without a gap in that.
-func checkTone(t *testing.T, path string, visited time.Duration, asItCame bool) {
+func checkTone(t *testing.T, path string, visited time.Duration) {
 	t.Helper()
 	out, err := exec.Command("ffmpeg", "-v", "error", "-i", path, "-map", "0:a", "-af", "aresample=async=1:first_pts=0", "-ac", "1", "-ar", "16000", "-f", "s16le", "-").Output()
 	if err != nil {
@@ -145,9 +143,7 @@ func checkTone(t *testing.T, path string, visited time.Duration, asItCame bool) 
 		}
 	}
 	t.Logf("%s: %d00 ms of the tone, %d00 ms of them together", filepath.Base(path), pure, longest)
-	// What was played out has a pitch period more or less where that made up for the browser's clock and this machine's pauses.
-	// Speech hides it, a pure tone does not; that it is no click is judged in simulated time. What is kept as it came goes on.
-	if want := int(visited/(100*time.Millisecond)) * 6 / 10; pure < want || asItCame && longest < want/2 {
+	if want := int(visited/(100*time.Millisecond)) * 8 / 10; pure < want || longest < want/2 {
 		t.Errorf("%s has %d00 ms of the tone, %d00 ms of them together, want %d00 and half of that", filepath.Base(path), pure, longest, want)
 	}
 }
