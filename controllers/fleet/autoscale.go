@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/soonest"
 )
 
 const (
@@ -76,9 +77,9 @@ func scale(seen *observation, now time.Time) scaling {
 	s.status.PodStart = v1alpha1.Duration(start.String())
 	s.wanted = int(s.status.Replicas)
 
-	s.next = soonest(before(table.next(now.Add(lead)), lead), nextStart(seen.ahead, now, lead))
+	s.next = soonest.Of(before(table.next(now.Add(lead)), lead), nextStart(seen.ahead, now, lead))
 	if s.status.LowerSince != nil {
-		s.next = soonest(s.next, s.status.LowerSince.Add(rules.Stabilization.Duration()))
+		s.next = soonest.Of(s.next, s.status.LowerSince.Add(rules.Stabilization.Duration()))
 	}
 	return s
 }
@@ -243,7 +244,7 @@ func nextStart(list []demand, now time.Time, lead time.Duration) time.Time {
 	var next time.Time
 	for _, d := range list {
 		if at := d.start.Add(-lead); at.After(now) {
-			next = soonest(next, at)
+			next = soonest.Of(next, at)
 		}
 	}
 	return next

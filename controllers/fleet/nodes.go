@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/soonest"
 )
 
 // awayGrace is how long a node may be unreachable or not ready before its pods are replaced. Most come back within a
@@ -79,7 +80,7 @@ func nextAway(seen *observation) time.Time {
 	var next time.Time
 	for _, f := range seen.nodes {
 		if !f.away.IsZero() && !f.gone {
-			next = soonest(next, f.away.Add(awayGrace))
+			next = soonest.Of(next, f.away.Add(awayGrace))
 		}
 	}
 	return next

@@ -15,6 +15,7 @@ import (
 	"github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/controllers/drain"
 	"github.com/callfleet/callfleet/controllers/shorten"
+	"github.com/callfleet/callfleet/controllers/soonest"
 )
 
 // plan is what a pass will do, each item with its reason.
@@ -63,7 +64,7 @@ type deletion struct {
 func (p *plan) until() time.Time {
 	var next time.Time
 	for _, w := range p.waits {
-		next = soonest(next, w.verdict.Until)
+		next = soonest.Of(next, w.verdict.Until)
 	}
 	return next
 }

@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/soonest"
 )
 
 // fieldOwner marks what this controller writes.
@@ -99,13 +100,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 // lookAgain is when a pass is due though nothing has changed; 0 for never.
 func (r *Reconciler) lookAgain(seen *observation, done *plan, more bool) time.Duration {
 	now := r.Clock.Now()
-	next := soonest(nextDeadline(seen, now), nextAway(seen), done.until())
+	next := soonest.Of(nextDeadline(seen, now), nextAway(seen), done.until())
 	if seen.scaling != nil {
-		next = soonest(next, seen.scaling.next)
+		next = soonest.Of(next, seen.scaling.next)
 	}
 	for _, d := range seen.ahead {
 		if d.start.After(now) { // what it can count on changes with what starts, and with what does not
-			next = soonest(next, now.Add(time.Minute))
+			next = soonest.Of(next, now.Add(time.Minute))
 		}
 	}
 	switch {

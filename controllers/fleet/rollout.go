@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/soonest"
 )
 
 // paused: the user holds the rollout. A bot that is being deleted needs none.
@@ -138,7 +139,7 @@ func nextDeadline(seen *observation, now time.Time) time.Time {
 	for i := range seen.pods {
 		if mark := seen.pods[i].Spec.Drain; mark != nil {
 			if at := deadlineOf(seen.bot, mark); at.After(now) {
-				next = soonest(next, at)
+				next = soonest.Of(next, at)
 			}
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/robfig/cron/v3"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/soonest"
 )
 
 // timetable is the schedules of a bot, understood.
@@ -106,18 +107,7 @@ func (t timetable) until(now, end time.Time) level {
 func (t timetable) next(now time.Time) time.Time {
 	var first time.Time
 	for _, e := range t.entries {
-		first = soonest(first, e.next(now))
-	}
-	return first
-}
-
-// soonest of the times that are set.
-func soonest(times ...time.Time) time.Time {
-	var first time.Time
-	for _, t := range times {
-		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
-			first = t
-		}
+		first = soonest.Of(first, e.next(now))
 	}
 	return first
 }

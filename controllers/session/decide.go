@@ -11,6 +11,7 @@ import (
 	"github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/controllers/session/placement"
 	"github.com/callfleet/callfleet/controllers/shorten"
+	"github.com/callfleet/callfleet/controllers/soonest"
 )
 
 const (
@@ -179,7 +180,7 @@ func given(s *subject, f facts, now time.Time) (*v1alpha1.CallEnd, decision) {
 				Message: fmt.Sprintf("endTime passed and media pod %s did not say within %s that it left", s.status.MediaPod, overdueAfter),
 			}, d
 		}
-		d.next = soonest(d.next, overdue)
+		d.next = soonest.Of(d.next, overdue)
 	}
 	return nil, d
 }
@@ -219,7 +220,7 @@ func unclaimed(s *subject, f facts, now time.Time) decision {
 	if no != nil {
 		return seek(s, f, no)
 	}
-	return decision{verdict: keep, next: soonest(deadline, endOf(s))}
+	return decision{verdict: keep, next: soonest.Of(deadline, endOf(s))}
 }
 
 // refusedBy tells whether the pod that the session is bound to does not take it, and until when it has time to.
@@ -253,10 +254,10 @@ func unbound(s *subject, f facts, now time.Time) decision {
 	case !s.started(now):
 		waits.phase, waits.reason = v1alpha1.PhaseScheduled, v1alpha1.ReasonScheduled
 		waits.message = fmt.Sprintf("the bot joins at startTime, %s", s.start.UTC().Format(time.RFC3339))
-		waits.next = soonest(s.start.Time, endOf(s))
+		waits.next = soonest.Of(s.start.Time, endOf(s))
 		return waits
 	case pausing:
-		return decision{verdict: keep, next: soonest(pause, endOf(s))}
+		return decision{verdict: keep, next: soonest.Of(pause, endOf(s))}
 	case !f.bot.exists || f.bot.deleting:
 		waits.reason, waits.message, waits.stalled = v1alpha1.ReasonBotNotFound, botMessage(s, f.bot), true
 		return waits
@@ -311,15 +312,4 @@ func endOf(s *subject) time.Time {
 		return time.Time{}
 	}
 	return s.end.Time
-}
-
-// soonest of the times that are set.
-func soonest(times ...time.Time) time.Time {
-	var first time.Time
-	for _, t := range times {
-		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
-			first = t
-		}
-	}
-	return first
 }

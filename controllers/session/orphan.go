@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/soonest"
 )
 
 // serviceForgets is how long the service keeps a call of whose bot it hears nothing (Graph, "call: keepAlive").
@@ -26,7 +27,7 @@ func handOver(s *subject, f facts, now time.Time, refused *refusal, why string) 
 	}
 	waits.phase, waits.reason = s.status.Phase, v1alpha1.ReasonAdopting
 	waits.message = "the process that held the call is gone; the call goes on, and a media pod with a free seat will take it over. " + waits.message
-	waits.next = soonest(waits.next, since.Add(serviceForgets))
+	waits.next = soonest.Of(waits.next, since.Add(serviceForgets))
 	d.handOver, waits.handOver = why, why
 	return d
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/controllers/session/placement"
 	"github.com/callfleet/callfleet/controllers/shorten"
+	"github.com/callfleet/callfleet/controllers/soonest"
 )
 
 const (
@@ -55,7 +56,7 @@ func seek(s *subject, f facts, refused *refusal) decision {
 		waits.stalled = false
 		waits.reason, waits.message = v1alpha1.ReasonPodRefused, refusedMessage(s, refusals[0])
 		for _, r := range refusals {
-			waits.next = soonest(waits.next, r.until)
+			waits.next = soonest.Of(waits.next, r.until)
 		}
 	}
 	if len(candidates) == 0 {

@@ -160,13 +160,9 @@ func newAPI(timeout time.Duration, network *network) (*webrtc.API, error) {
 	return webrtc.NewAPI(webrtc.WithMediaEngine(media), webrtc.WithInterceptorRegistry(registry), webrtc.WithSettingEngine(settings)), nil
 }
 
-func (l *Leg) negotiate(ctx context.Context) error {
-	audio, err := l.pc.AddTransceiverFromTrack(l.out, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendrecv})
-	if err != nil {
-		return fmt.Errorf("add audio: %w", err)
-	}
-	go readRTCP(audio.Sender())
-	offer, err := l.pc.CreateOffer(nil)
+// offer makes the local description, with all candidates.
+func (l *Leg) offer(ctx context.Context, options *webrtc.OfferOptions) error {
+	offer, err := l.pc.CreateOffer(options)
 	if err != nil {
 		return fmt.Errorf("make offer: %w", err)
 	}
@@ -178,6 +174,18 @@ func (l *Leg) negotiate(ctx context.Context) error {
 	case <-gathered:
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+	return nil
+}
+
+func (l *Leg) negotiate(ctx context.Context) error {
+	audio, err := l.pc.AddTransceiverFromTrack(l.out, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendrecv})
+	if err != nil {
+		return fmt.Errorf("add audio: %w", err)
+	}
+	go readRTCP(audio.Sender())
+	if err := l.offer(ctx, nil); err != nil {
+		return err
 	}
 	answer, err := l.post(ctx, l.pc.LocalDescription().SDP)
 	if err != nil {

@@ -25,18 +25,8 @@ func (l *Leg) Cut(on bool) { l.network.cut(on) }
 func (l *Leg) Restart(ctx context.Context) error {
 	l.restarting.Lock()
 	defer l.restarting.Unlock()
-	offer, err := l.pc.CreateOffer(&webrtc.OfferOptions{ICERestart: true})
-	if err != nil {
-		return fmt.Errorf("make offer: %w", err)
-	}
-	gathered := webrtc.GatheringCompletePromise(l.pc)
-	if err := l.pc.SetLocalDescription(offer); err != nil {
-		return fmt.Errorf("set offer: %w", err)
-	}
-	select {
-	case <-gathered:
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := l.offer(ctx, &webrtc.OfferOptions{ICERestart: true}); err != nil {
+		return err
 	}
 	before := l.pc.CurrentRemoteDescription().SDP
 	fragment, err := l.patch(ctx, fragmentOf(l.pc.LocalDescription().SDP))
