@@ -4,14 +4,10 @@ package fleet
 
 import (
 	"flag"
-	"os"
-	"path/filepath"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/yaml"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/controllers/controllertest"
@@ -59,23 +55,7 @@ func TestStatusesThatGitOpsToolsJudge(t *testing.T) {
 			after := tc.bot.DeepCopy()
 			after.Status = statusOf(seen, noon)
 			after.APIVersion, after.Kind = v1alpha1.GroupVersion.String(), "CallingBot"
-			got, err := yaml.Marshal(after)
-			if err != nil {
-				t.Fatal(err)
-			}
-			file := filepath.Join("..", "..", "test", "gitops", "testdata", "callingbot-"+name+".yaml")
-			if *update {
-				if err := os.WriteFile(file, got, 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), string(got)); diff != "" {
-				t.Errorf("the controller writes something else (-fixture +got; -update writes the fixtures anew, and then see test/gitops):\n%s", diff)
-			}
+			controllertest.MatchGitOpsFixture(t, "callingbot-"+name, after, *update)
 		})
 	}
 }

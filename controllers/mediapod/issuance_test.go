@@ -4,7 +4,6 @@ package mediapod
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -270,6 +269,8 @@ func testRealCertManager(t *testing.T, cluster *controllertest.Cluster) {
 
 	// A renewal is a new key and a new certificate in the same Secret, and the fleet stays ready.
 	controllertest.UpdateStatus(t, w.client, w.certificate("reception-media", exists), func(c *certmanagerv1.Certificate) {
+		// That of the first time may still be there.
+		c.Status.Conditions = slices.DeleteFunc(c.Status.Conditions, func(d certmanagerv1.CertificateCondition) bool { return d.Type == "Issuing" })
 		c.Status.Conditions = append(c.Status.Conditions, certmanagerv1.CertificateCondition{
 			Type: "Issuing", Status: "True", Reason: "ManuallyTriggered", Message: "as cmctl renew does", ObservedGeneration: c.Generation,
 		})
@@ -343,22 +344,6 @@ func startCertManager(t *testing.T, cluster *controllertest.Cluster) {
 	if _, err := os.Stat(binary); err != nil {
 		t.Skipf("no cert-manager, make cert-manager builds it: %v", err)
 	}
-	command := exec.CommandContext(context.Background(), binary, "--kubeconfig="+cluster.UserKubeconfig(t, "cert-manager", "system:masters"),
+	controllertest.Process(t, "cert-manager", binary, "--kubeconfig="+cluster.UserKubeconfig(t, "cert-manager", "system:masters"),
 		"--leader-elect=false", "--metrics-listen-address=127.0.0.1:0")
-	log, err := os.Create(filepath.Join(t.TempDir(), "cert-manager.log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	command.Stdout, command.Stderr = log, log
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = command.Process.Kill()
-		_ = command.Wait()
-		_ = log.Close()
-		if text, err := os.ReadFile(log.Name()); err == nil && t.Failed() {
-			t.Logf("cert-manager: %s", text)
-		}
-	})
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -288,22 +287,6 @@ func startEndpointSliceController(w *world) {
 	if _, err := os.Stat(binary); err != nil {
 		w.Skipf("no kube-controller-manager: %v", err)
 	}
-	command := exec.Command(binary, "--kubeconfig="+w.cluster.UserKubeconfig(w.T, "endpoint-slices", "system:masters"),
+	controllertest.Process(w.T, "kube-controller-manager", binary, "--kubeconfig="+w.cluster.UserKubeconfig(w.T, "endpoint-slices", "system:masters"),
 		"--controllers=endpointslice-controller", "--leader-elect=false", "--secure-port=0")
-	log, err := os.Create(filepath.Join(w.TempDir(), "kube-controller-manager.log"))
-	if err != nil {
-		w.Fatal(err)
-	}
-	command.Stdout, command.Stderr = log, log
-	if err := command.Start(); err != nil {
-		w.Fatal(err)
-	}
-	w.Cleanup(func() {
-		_ = command.Process.Kill()
-		_ = command.Wait()
-		_ = log.Close()
-		if text, err := os.ReadFile(log.Name()); err == nil && w.Failed() {
-			w.Logf("kube-controller-manager: %s", text)
-		}
-	})
 }

@@ -4,13 +4,8 @@ package session
 
 import (
 	"flag"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
-	"sigs.k8s.io/yaml"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/controllers/controllertest"
@@ -50,23 +45,7 @@ func TestStatusesThatGitOpsToolsJudge(t *testing.T) {
 			}
 			apply(s, d, noon)
 			object.APIVersion, object.Kind = v1alpha1.GroupVersion.String(), "MeetingSession"
-			got, err := yaml.Marshal(object)
-			if err != nil {
-				t.Fatal(err)
-			}
-			file := filepath.Join("..", "..", "test", "gitops", "testdata", "meetingsession-"+name+".yaml")
-			if *update {
-				if err := os.WriteFile(file, got, 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), string(got)); diff != "" {
-				t.Errorf("the controller writes something else (-fixture +got; -update writes the fixtures anew, and then see test/gitops):\n%s", diff)
-			}
+			controllertest.MatchGitOpsFixture(t, "meetingsession-"+name, object, *update)
 		})
 	}
 }
