@@ -296,12 +296,12 @@ func TestServiceHostedCallsOutliveTheirPod(t *testing.T) {
 }
 
 // killForGood kills a media pod's process at once and takes its Pod away. The one that is made in its place finds no node
-// until the test is over, as on a cluster that is full.
+// until the test is over, as on a cluster that is full: a taint says so, since a fleet leaves nodes that are cordoned.
 func killForGood(t *testing.T, pod string) {
 	t.Helper()
-	nodes := strings.Fields(value[string](t)(world.Kubectl(t.Context(), "get", "nodes", "-o", "name")))
-	value[string](t)(world.Kubectl(t.Context(), append([]string{"cordon"}, nodes...)...))
-	t.Cleanup(func() { value[string](t)(world.Kubectl(cleaning(t), append([]string{"uncordon"}, nodes...)...)) })
+	const full = "test.callfleet.dev/full"
+	value[string](t)(world.Kubectl(t.Context(), "taint", "nodes", "--all", full+"=:NoSchedule"))
+	t.Cleanup(func() { value[string](t)(world.Kubectl(cleaning(t), "taint", "nodes", "--all", full+"-")) })
 	must(t, world.Cluster.KillContainer(t.Context(), rig.Namespace, pod, "mediapod"))
 	at := int64(0)
 	must(t, world.Client.Delete(t.Context(), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: rig.Namespace, Name: pod}},
