@@ -82,3 +82,6 @@ func Visit(t *testing.T, c video.Codec, atLeast time.Duration) (call *Call, visi
 	call, come := browseFor(t, c, Behavior{Echo: true}, nil, atLeast)
 	return call, func() { come() }
 }
+
+// WatchStalls tells how long this process did not get the processor, from now on.
+func WatchStalls(t *testing.T) (total func() time.Duration) { return watchStalls(t).total }
