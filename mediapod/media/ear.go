@@ -18,7 +18,8 @@ import (
 // comes back.
 type ear struct {
 	in inbound
-	// source is whose voice it is: the contributing source that the far side names, or its own.
+	// source is whose voice it is: the contributing source that the far side names, or its own. Before sound comes it is the
+	// one that the offer declares: pictures of the same stream may be sooner, and whose they are should not change then.
 	source atomic.Uint32
 	// playout is there while somebody needs the samples.
 	playout atomic.Pointer[playout.Playout]
@@ -34,6 +35,12 @@ type ear struct {
 	kind playout.Kind
 	// then is what is left of pcm to another speaker, where one follows within the frame.
 	then [audio.FrameSamples]int16
+}
+
+// meet begins with a new session of the far side.
+func (e *ear) meet(s *section) {
+	e.formats.Store(s)
+	e.source.Store(s.declared)
 }
 
 // hear takes one packet. apart says that the section has one speaker at a time, and no mix.

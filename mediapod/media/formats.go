@@ -35,6 +35,7 @@ type section struct {
 	screen    bool          // a shared screen; see markScreen
 	content   string        // RFC 4796
 	stream    string        // RFC 8830: what belongs together
+	declared  uint32        // RFC 5576: the SSRC that is to come, the first of them; zero without
 	direction string        // as the description's side sees it
 }
 
@@ -60,6 +61,9 @@ func read(description string, codecs []codec.Codec) ([]section, error) {
 			continue
 		}
 		ours := section{number: i, kind: s.Kind, content: s.Content, stream: s.Stream, direction: s.Direction}
+		if len(s.Sources) > 0 {
+			ours.declared = s.Sources[0]
+		}
 		for _, f := range s.Formats {
 			if s.Kind == kindVideo {
 				ours.addVideo(f)

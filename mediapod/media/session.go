@@ -26,7 +26,7 @@ func (s *session) open(ctx context.Context, offer string) (answer string, err er
 	all := s.agreed.Load()
 	for _, section := range all.sections {
 		if i, section := all.ear(section.number); section != nil {
-			s.call.ears[i].formats.Store(section)
+			s.call.ears[i].meet(section)
 		}
 	}
 	s.call.vision.agree(all)

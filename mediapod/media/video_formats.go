@@ -86,7 +86,7 @@ func carryOver(offered, agreed []section) {
 	for i := range agreed {
 		for _, o := range offered {
 			if o.number == agreed[i].number {
-				agreed[i].screen, agreed[i].content, agreed[i].stream = o.screen, o.content, o.stream
+				agreed[i].screen, agreed[i].content, agreed[i].stream, agreed[i].declared = o.screen, o.content, o.stream, o.declared
 			}
 		}
 	}

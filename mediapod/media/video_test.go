@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -230,15 +231,22 @@ func TestFramesAreCountedWhateverOrderTheyComeIn(t *testing.T) {
 // A browser names no contributing source; the participant is known by the stream that sound and picture have in common.
 func TestACameraIsOfWhoHasTheSameStream(t *testing.T) {
 	g := stage(t, Behavior{}, "", "")
-	for i, section := range g.s.agreed.Load().sections[:1] {
-		g.ears[i].formats.Store(&section)
-		g.ears[i].source.Store(4711)
+	sections := g.s.agreed.Load().sections
+	offered, err := read(strings.Replace(description("", ""), "a=msid:s0 a\r\n", "a=msid:s0 a\r\na=ssrc:4711 cname:c\r\n", 1), codec.Supported())
+	if err != nil {
+		t.Fatal(err)
 	}
+	carryOver(offered, sections)
+	g.ears[0].meet(&sections[0])
 	clip := testClip(t, video.VP8)
-	g.send(feed{1, 11, 0, video.VP8}, clip.Frames[:1])
-	g.send(feed{2, 22, 0, video.VP8}, clip.Frames[:1])
-	if s := g.Stats().Video; s[0].Source != 4711 || s[1].Source != 22 {
-		t.Errorf("the camera is %d's, the screen %d's", s[0].Source, s[1].Source)
+	// The pictures may come before the first sound, which may be of another source than was declared.
+	for _, voice := range []uint32{4711, 815} {
+		g.ears[0].source.CompareAndSwap(4711, voice)
+		g.send(feed{1, 11, 0, video.VP8}, clip.Frames[:1])
+		g.send(feed{2, 22, 0, video.VP8}, clip.Frames[:1])
+		if s := g.Stats().Video; s[0].Source != voice || s[1].Source != 22 {
+			t.Errorf("the camera is %d's, the screen %d's", s[0].Source, s[1].Source)
+		}
 	}
 }
 
