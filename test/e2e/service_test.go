@@ -238,7 +238,15 @@ func TestServiceHostedCallsOutliveTheirPod(t *testing.T) {
 		}))
 	}
 	t.Cleanup(func() {
-		_, _ = world.Kubectl(cleaning(t), "-n", rig.Namespace, "delete", "calls", "--all", "--timeout=50s")
+		ctx := cleaning(t)
+		must(t, world.Client.DeleteAllOf(ctx, &callfleetv1.Call{}, client.InNamespace(rig.Namespace)))
+		must(t, poll(ctx, 50*time.Second, func() error {
+			list := &callfleetv1.CallList{}
+			if err := world.Client.List(ctx, list, client.InNamespace(rig.Namespace)); err != nil || len(list.Items) == 0 {
+				return err
+			}
+			return fmt.Errorf("%d calls are left", len(list.Items))
+		}))
 	})
 	allAre("are established", func(c callfleetv1.Call) bool { return c.Status.Phase == callfleetv1.PhaseEstablished })
 	holder := calls()[ids[0]].Status.MediaPod
