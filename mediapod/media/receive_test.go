@@ -281,6 +281,55 @@ func stream(s *session, f format) func() {
 	}
 }
 
+// counting is a decoder that counts what it is given.
+type counting struct {
+	codec.Decoder
+	decoded *int
+}
+
+func (c counting) Decode(dst []int16, payload []byte) []int16 {
+	*c.decoded++
+	return c.Decoder.Decode(dst, payload)
+}
+
+func TestCallsThatBeginTogetherAreNotGlancedAtTogether(t *testing.T) {
+	const calls = 10 * glanceEvery
+	decoded := 0
+	var receive []func()
+	for range calls {
+		s, _ := fakeSession(Behavior{Echo: true})
+		s.call.ears[0].in.glances.decoder = counting{codec.PCMU.NewDecoder(), &decoded}
+		receive = append(receive, stream(s, format{codec.PCMU, 0}))
+	}
+	for packet := range 5 * glanceEvery {
+		decoded = 0
+		for _, next := range receive {
+			next()
+		}
+		if want := 2 * calls / glanceEvery; decoded != want {
+			t.Errorf("of the packets with number %d, %d of %d calls were decoded, want %d", packet, decoded, calls, want)
+		}
+	}
+}
+
+func TestALevelIsNotMeasuredOfWhatADecoderBeginsWith(t *testing.T) {
+	for begins := range glanceEvery {
+		s, _ := fakeSession(Behavior{Echo: true})
+		in := &s.call.ears[0].in
+		in.glances.packet = begins + glanceEvery
+		receive := stream(s, format{codec.PCMU, 0})
+		for packet := range 2 * glanceEvery {
+			before, measured := in.glances.decoder, in.meter.next
+			if receive(); in.meter.next != measured && before == nil {
+				t.Errorf("packet %d of a stream that began with number %d was measured with a new decoder", packet, begins)
+			}
+		}
+		if in.meter.next == 0 {
+			t.Errorf("a stream that began with number %d has no level after %d packets", begins, 2*glanceEvery)
+		}
+	}
+}
+
 func TestPacketPathAllocatesNothing(t *testing.T) {
 	s, _ := fakeSession(Behavior{Echo: true})
 	receive := stream(s, format{codec.G722, 9})
