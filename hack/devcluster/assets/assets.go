@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package assets provides the binaries of a Kubernetes control plane. They are
-// built from their Go modules once per version and kept in the user's cache
+// Package assets provides the binaries of a Kubernetes control plane and of its
+// nodes. They are built from their Go modules once per version and kept in the user's cache
 // folder, so that every clone on the machine shares them.
 package assets
 
@@ -32,6 +32,8 @@ const (
 	Kubectl           = "kubectl"
 	ControllerManager = "kube-controller-manager"
 	Scheduler         = "kube-scheduler"
+	Kubelet           = "kubelet"
+	KubeProxy         = "kube-proxy"
 )
 
 // EnvVar names the folder that envtest and this package take binaries from
@@ -51,10 +53,21 @@ var all = []binary{
 	{Scheduler, "k8s.io/kubernetes", KubernetesVersion, "k8s.io/kubernetes/cmd/kube-scheduler"},
 }
 
-// All returns the names of all binaries.
-func All() []string {
-	names := make([]string, 0, len(all))
-	for _, b := range all {
+// nodes are what real nodes run besides: most clusters have none.
+var nodes = []binary{
+	{Kubelet, "k8s.io/kubernetes", KubernetesVersion, "k8s.io/kubernetes/cmd/kubelet"},
+	{KubeProxy, "k8s.io/kubernetes", KubernetesVersion, "k8s.io/kubernetes/cmd/kube-proxy"},
+}
+
+// All returns the names of all binaries that every cluster needs.
+func All() []string { return namesOf(all) }
+
+// Nodes returns the names of those that real nodes need besides.
+func Nodes() []string { return namesOf(nodes) }
+
+func namesOf(binaries []binary) []string {
+	names := make([]string, 0, len(binaries))
+	for _, b := range binaries {
 		names = append(names, b.name)
 	}
 	return names
@@ -77,7 +90,7 @@ func CacheDir() (string, error) {
 	return filepath.Join(cache, "callfleet", "kube-"+KubernetesVersion+"-"+runtime.GOOS+"-"+runtime.GOARCH), nil
 }
 
-// Ensure finds the named binaries (all, if none is named) and builds those
+// Ensure finds the named binaries (those of All, if none is named) and builds those
 // that are missing. Progress goes to the writer.
 func Ensure(ctx context.Context, progress io.Writer, names ...string) (Set, error) {
 	wanted, err := lookUp(names)
@@ -114,7 +127,7 @@ func Find() (Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, _ := find(all, os.Getenv(EnvVar), dir)
+	found, _ := find(slices.Concat(all, nodes), os.Getenv(EnvVar), dir)
 	return found, nil
 }
 
@@ -148,13 +161,14 @@ func lookUp(names []string) ([]binary, error) {
 	if len(names) == 0 {
 		return all, nil
 	}
+	known := slices.Concat(all, nodes)
 	for _, name := range names {
-		if !slices.Contains(All(), name) {
-			return nil, fmt.Errorf("there is no binary %q; there are: %s", name, strings.Join(All(), ", "))
+		if !slices.Contains(namesOf(known), name) {
+			return nil, fmt.Errorf("there is no binary %q; there are: %s", name, strings.Join(namesOf(known), ", "))
 		}
 	}
 	var wanted []binary
-	for _, b := range all {
+	for _, b := range known {
 		if slices.Contains(names, b.name) {
 			wanted = append(wanted, b)
 		}

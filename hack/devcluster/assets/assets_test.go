@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,7 +36,7 @@ func TestVersionsAreThoseOfTheModule(t *testing.T) {
 			t.Errorf("staging module %q is not of release %s", strings.TrimSpace(m[0]), KubernetesVersion)
 		}
 	}
-	for _, b := range all {
+	for _, b := range slices.Concat(all, nodes) {
 		if !strings.Contains(string(data), "\t"+b.pkg+"\n") {
 			t.Errorf("go.mod has no tool line for %s, so its dependencies are not pinned", b.pkg)
 		}
@@ -105,7 +106,7 @@ func TestEnsureNeedsNoRepositoryWhenEverythingIsThere(t *testing.T) {
 	if err != nil || dir != given {
 		t.Errorf("Dir = %q, %v; want the given folder", dir, err)
 	}
-	if _, err := Ensure(context.Background(), &progress, "kubelet"); err == nil {
+	if _, err := Ensure(context.Background(), &progress, "kube-dns"); err == nil {
 		t.Error("an unknown name is accepted")
 	}
 }

@@ -26,8 +26,8 @@ func build(ctx context.Context, progress io.Writer, dir string, missing []binary
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(progress, "Building the control plane (Kubernetes %s, etcd %s) into %s.\n"+
-		"This is done once on this machine. All five binaries take about 6 minutes on two cores.\n",
+	fmt.Fprintf(progress, "Building parts of Kubernetes %s (with etcd %s) into %s.\n"+
+		"This is done once on this machine. A control plane takes about 6 minutes on two cores, kubelet and kube-proxy 2 more.\n",
 		KubernetesVersion, EtcdVersion, dir)
 	// Left by a run that was killed; this one has the lock.
 	if stale, err := filepath.Glob(filepath.Join(dir, ".*-*")); err == nil {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package cluster starts whole development clusters: a control plane and one
-// node whose pods are host processes. Several may run side by side.
+// node whose pods are host processes, or real nodes with kubelets. Several may
+// run side by side.
 package cluster
 
 import (
@@ -24,6 +25,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/callfleet/callfleet/hack/devcluster/assets"
+	"github.com/callfleet/callfleet/hack/devcluster/kubelet"
 	"github.com/callfleet/callfleet/hack/devcluster/pki"
 	"github.com/callfleet/callfleet/hack/devcluster/plane"
 )
@@ -48,6 +50,10 @@ type Options struct {
 	// BackOff is how long a node agent in this process waits before it starts a
 	// container that crashes for the second time; 0: 10 s, as kubelet.
 	BackOff time.Duration
+	// Kubelets is how many real nodes the cluster has instead of the one whose
+	// pods are processes. They need root, and packages: see kubelet.Check. The
+	// images become real ones, and NodeCommand is not needed.
+	Kubelets int
 }
 
 // Cluster is a development cluster.
@@ -60,6 +66,7 @@ type Cluster struct {
 	opts  Options
 	plane *plane.Plane
 	rest  *rest.Config
+	nodes *kubelet.Nodes // nil: pods are processes
 
 	mu    sync.Mutex // guards what follows
 	state state
@@ -69,13 +76,24 @@ type Cluster struct {
 // Start starts a cluster and returns when it is ready to run pods. A cluster
 // that runs already is completed: what is missing is started.
 func Start(ctx context.Context, o Options) (*Cluster, error) {
-	if o.Detach && len(o.NodeCommand) == 0 {
+	if o.Kubelets < 0 || o.Kubelets > kubelet.MaxNodes {
+		return nil, fmt.Errorf("a cluster has 1 to %d real nodes, got %d", kubelet.MaxNodes, o.Kubelets)
+	}
+	names := assets.All()
+	if o.Kubelets > 0 {
+		// Before anything is built, which takes minutes.
+		if err := kubelet.Check(); err != nil {
+			return nil, err
+		}
+		names = append(names, assets.Nodes()...)
+	}
+	if o.Detach && len(o.NodeCommand) == 0 && o.Kubelets == 0 {
 		return nil, errors.New("a cluster that survives this process needs a node agent that does too; set NodeCommand")
 	}
 	if o.Progress == nil {
 		o.Progress = os.Stderr
 	}
-	binaries, err := assets.Ensure(ctx, o.Progress)
+	binaries, err := assets.Ensure(ctx, o.Progress, names...)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +102,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		return nil, fmt.Errorf("the cluster needs a folder, got %q: %w", o.Dir, err)
 	}
 	o.Dir = dir
-	s, err := claimState(dir, o.Images)
+	s, err := claimState(dir, o.Images, o.Kubelets)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +146,7 @@ func Open(dir string, nodeCommand ...string) (*Cluster, error) {
 var ErrNotFound = errors.New("there is no cluster")
 
 // claimState finds or makes the state of the cluster in dir.
-func claimState(dir string, images map[string]string) (state, error) {
+func claimState(dir string, images map[string]string, kubelets int) (state, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return state{}, fmt.Errorf("making the cluster's folder: %w", err)
 	}
@@ -140,6 +158,9 @@ func claimState(dir string, images map[string]string) (state, error) {
 	if err != nil {
 		return state{}, err
 	}
+	if found && s.Kubelets != kubelets {
+		return state{}, fmt.Errorf("the cluster in %s has other nodes (real ones: %d, asked for: %d); run \"devcluster down\" first", dir, s.Kubelets, kubelets)
+	}
 	wanted := -1
 	if found {
 		wanted = s.Slot
@@ -149,14 +170,14 @@ func claimState(dir string, images map[string]string) (state, error) {
 		return state{}, err
 	}
 	if !found {
-		s = newState(slot)
+		s = newState(slot, kubelets)
 	}
 	maps.Copy(s.Images, images)
 	return s, s.write(dir)
 }
 
 func assemble(o Options, s state, binaries assets.Set) (*Cluster, error) {
-	p, err := plane.New(plane.Config{Dir: o.Dir, Binaries: binaries, Ports: s.Ports, ServiceCIDR: s.ServiceCIDR, Detach: o.Detach})
+	p, err := plane.New(plane.Config{Dir: o.Dir, Binaries: binaries, Ports: s.Ports, ServiceCIDR: s.ServiceCIDR, Address: s.apiAddress(), Detach: o.Detach})
 	if err != nil {
 		return nil, err
 	}
@@ -164,13 +185,22 @@ func assemble(o Options, s state, binaries assets.Set) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Cluster{
+	c := &Cluster{
 		Dir: o.Dir, Kubeconfig: p.AdminKubeconfig(), NodeIP: s.NodeIP, Binaries: binaries,
 		opts: o, plane: p, rest: config, state: s,
-	}, nil
+	}
+	if s.Kubelets > 0 {
+		c.nodes, err = realNodes(o, s, p, binaries)
+	}
+	return c, err
 }
 
 func (c *Cluster) start(ctx context.Context) error {
+	if c.nodes != nil {
+		if err := c.nodes.Prepare(ctx); err != nil {
+			return err
+		}
+	}
 	if err := c.plane.Start(ctx); err != nil {
 		return err
 	}
@@ -250,6 +280,9 @@ func (c *Cluster) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	errs := []error{c.stopNode(ctx), c.plane.Stop(ctx)}
+	if c.nodes != nil {
+		errs = append(errs, c.nodes.Remove())
+	}
 	reg, err := userRegistry()
 	if err == nil {
 		err = reg.release(c.state.Slot, c.Dir)

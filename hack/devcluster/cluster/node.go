@@ -35,6 +35,9 @@ func nodeLogPath(dir string) string { return filepath.Join(dir, "log", Node+".lo
 // startNode starts the node agent, unless it runs, and waits until the node is
 // ready.
 func (c *Cluster) startNode(ctx context.Context) error {
+	if c.nodes != nil {
+		return c.startKubelets(ctx)
+	}
 	if len(c.opts.NodeCommand) > 0 {
 		return c.startNodeProcess(ctx)
 	}
@@ -100,7 +103,7 @@ func (c *Cluster) startNodeProcess(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	for {
-		if ready, err := nodeReady(ctx, client); ready {
+		if ready, err := nodeReady(ctx, client, NodeName); ready {
 			return nil
 		} else if !process.Alive() {
 			return fmt.Errorf("the node agent ended while starting; see %s", nodeLogPath(c.Dir))
@@ -111,8 +114,8 @@ func (c *Cluster) startNodeProcess(ctx context.Context) error {
 	}
 }
 
-func nodeReady(ctx context.Context, client kubernetes.Interface) (bool, error) {
-	n, err := client.CoreV1().Nodes().Get(ctx, NodeName, metav1.GetOptions{})
+func nodeReady(ctx context.Context, client kubernetes.Interface, name string) (bool, error) {
+	n, err := client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		return false, err
 	}
@@ -125,6 +128,9 @@ func nodeReady(ctx context.Context, client kubernetes.Interface) (bool, error) {
 }
 
 func (c *Cluster) stopNode(ctx context.Context) error {
+	if c.nodes != nil {
+		return c.nodes.StopKubelets(ctx)
+	}
 	if process, ok := proc.Find(nodePIDPath(c.Dir)); ok {
 		if err := process.Stop(ctx, 5*time.Second); err != nil {
 			return fmt.Errorf("stopping the node agent: %w", err)

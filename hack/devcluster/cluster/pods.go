@@ -18,6 +18,11 @@ import (
 // SetImage says which host binary runs for an image from now on. Containers
 // that run already are left alone.
 func (c *Cluster) SetImage(name, path string) error {
+	if c.nodes != nil {
+		if err := c.nodes.Import(context.Background(), name, path); err != nil {
+			return err
+		}
+	}
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return fmt.Errorf("image %s: %w", name, err)
@@ -59,6 +64,9 @@ func (c *Cluster) containerProcess(ctx context.Context, namespace, pod, containe
 	if err != nil {
 		return nil, fmt.Errorf("finding the process of container %s of pod %s/%s: %w", container, namespace, pod, err)
 	}
+	if c.nodes != nil {
+		return c.realProcess(p, container)
+	}
 	process, ok := proc.Find(filepath.Join(podsDir(c.Dir), string(p.UID), "containers", container, "pid"))
 	if !ok {
 		return nil, fmt.Errorf("container %s of pod %s/%s has no process now", container, namespace, pod)
@@ -73,11 +81,14 @@ func (c *Cluster) LogDir() string { return filepath.Join(c.Dir, "log") }
 // Status tells how the components are.
 func (c *Cluster) Status(ctx context.Context) []plane.Status {
 	all := c.plane.Status(ctx)
+	if c.nodes != nil {
+		return append(all, c.nodesStatus(ctx)...)
+	}
 	s := plane.Status{Name: Node, Log: nodeLogPath(c.Dir)}
 	if process, ok := proc.Find(nodePIDPath(c.Dir)); ok {
 		s.PID = process.PID
 		if client, err := kubernetes.NewForConfig(c.rest); err == nil {
-			s.Ready, _ = nodeReady(ctx, client)
+			s.Ready, _ = nodeReady(ctx, client, NodeName)
 		}
 	}
 	return append(all, s)

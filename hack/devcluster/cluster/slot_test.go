@@ -128,7 +128,7 @@ func TestStateIsKept(t *testing.T) {
 	if _, found, err := readState(dir); found || err != nil {
 		t.Fatalf("an empty folder holds a cluster: %v, %v", found, err)
 	}
-	want := newState(3)
+	want := newState(3, 0)
 	want.Images["a"] = "/bin/a"
 	if err := want.write(dir); err != nil {
 		t.Fatal(err)

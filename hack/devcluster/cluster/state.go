@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/callfleet/callfleet/hack/devcluster/kubelet"
 	"github.com/callfleet/callfleet/hack/devcluster/plane"
 )
 
@@ -26,12 +27,30 @@ type state struct {
 	ServiceCIDR netip.Prefix      `json:"serviceCIDR"`
 	NodeIP      netip.Addr        `json:"nodeIP"`
 	Images      map[string]string `json:"images"` // image name to host binary
+	// Kubelets is how many real nodes there are; 0: the one whose pods are processes.
+	Kubelets int `json:"kubelets,omitempty"`
 }
 
-func newState(slot int) state {
-	ports, kubelet := slotPorts(slot)
+// network is where real nodes are.
+func (s state) network() kubelet.Network { return kubelet.Network{Slot: s.Slot, Nodes: s.Kubelets} }
+
+// apiAddress is where the API server listens, if not on loopback.
+func (s state) apiAddress() netip.Addr {
+	if s.Kubelets == 0 {
+		return netip.Addr{}
+	}
+	return s.network().Host()
+}
+
+func newState(slot, kubelets int) state {
+	ports, port := slotPorts(slot)
+	if kubelets > 0 {
+		s := state{Slot: slot, Ports: ports, KubeletPort: port, Kubelets: kubelets, Images: map[string]string{}}
+		s.PodCIDR, s.ServiceCIDR, s.NodeIP = s.network().Pods(), s.network().Services(), s.network().Node(1)
+		return s
+	}
 	return state{
-		Slot: slot, Ports: ports, KubeletPort: kubelet,
+		Slot: slot, Ports: ports, KubeletPort: port,
 		PodCIDR: podCIDR(slot), ServiceCIDR: serviceCIDR(slot),
 		NodeIP: netip.MustParseAddr(plane.Host),
 		Images: map[string]string{},

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/callfleet/callfleet/hack/devcluster/assets"
 	"github.com/callfleet/callfleet/hack/devcluster/cluster"
+	"github.com/callfleet/callfleet/hack/devcluster/kubelet"
 )
 
 // New returns the root command.
@@ -56,6 +59,7 @@ func defaultDir() string {
 
 func upCommand(dir *string) *cobra.Command {
 	var images []string
+	var nodes string
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Start the cluster, or what is missing of it; it stays until \"down\"",
@@ -65,13 +69,17 @@ func upCommand(dir *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			kubelets, err := parseNodes(nodes)
+			if err != nil {
+				return err
+			}
 			self, err := nodeArgs()
 			if err != nil {
 				return err
 			}
 			began := time.Now()
 			c, err := cluster.Start(cmd.Context(), cluster.Options{
-				Dir: *dir, Images: binaries, Detach: true, NodeCommand: self, Progress: cmd.ErrOrStderr(),
+				Dir: *dir, Images: binaries, Detach: true, NodeCommand: self, Progress: cmd.ErrOrStderr(), Kubelets: kubelets,
 			})
 			if err != nil {
 				return err
@@ -83,7 +91,24 @@ func upCommand(dir *string) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringArrayVar(&images, "image", nil, "NAME=BINARY: the host binary that runs for an image; repeatable")
+	cmd.Flags().StringVar(&nodes, "nodes", processNode, "what runs pods: processes, or kubelet:N for N real nodes, which need root and a few packages")
 	return cmd
+}
+
+// processNode is the one node whose pods are processes of the user.
+const processNode = "processes"
+
+// parseNodes reads how many real nodes are asked for; 0 is none.
+func parseNodes(s string) (int, error) {
+	if s == processNode {
+		return 0, nil
+	}
+	number, ok := strings.CutPrefix(s, "kubelet:")
+	n, err := strconv.Atoi(number)
+	if !ok || err != nil || n < 1 || n > kubelet.MaxNodes {
+		return 0, fmt.Errorf("--nodes is %s, or kubelet:N with N from 1 to %d, got %q", processNode, kubelet.MaxNodes, s)
+	}
+	return n, nil
 }
 
 // nodeArgs is how this program runs the node agent of a cluster.
@@ -249,9 +274,9 @@ func assetsCommand() *cobra.Command {
 		Use:   "assets [BINARY...]",
 		Short: "Build the binaries that are missing and print their folder, for KUBEBUILDER_ASSETS",
 		Long: "Build the binaries that are missing and print their folder, for KUBEBUILDER_ASSETS.\n" +
-			"Without arguments all of them: " + strings.Join(assets.All(), ", ") + ".\n" +
-			"Tests with envtest need only " + strings.Join(assets.Envtest(), ", ") + ".",
-		ValidArgs: assets.All(),
+			"Without arguments all that every cluster needs: " + strings.Join(assets.All(), ", ") + ".\n" +
+			"Real nodes need " + strings.Join(assets.Nodes(), ", ") + " besides; tests with envtest need only " + strings.Join(assets.Envtest(), ", ") + ".",
+		ValidArgs: slices.Concat(assets.All(), assets.Nodes()),
 		Args:      cobra.OnlyValidArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir, err := assets.Dir(cmd.Context(), cmd.ErrOrStderr(), args...)

@@ -38,6 +38,19 @@ func TestParseImages(t *testing.T) {
 	}
 }
 
+func TestParseNodes(t *testing.T) {
+	for text, want := range map[string]int{"processes": 0, "kubelet:1": 1, "kubelet:4": 4} {
+		if got, err := parseNodes(text); got != want || err != nil {
+			t.Errorf("%s is %d real nodes, %v; want %d", text, got, err, want)
+		}
+	}
+	for _, bad := range []string{"", "kubelet", "kubelet:", "kubelet:0", "kubelet:5", "kubelet:-1", "kubelet:two", "2"} {
+		if got, err := parseNodes(bad); err == nil || !strings.Contains(err.Error(), "kubelet:N") {
+			t.Errorf("%q is %d real nodes, %v; want an error that says what there is", bad, got, err)
+		}
+	}
+}
+
 func TestDefaultDirIsThatOfTheRepository(t *testing.T) {
 	repo := t.TempDir()
 	deep := filepath.Join(repo, "a", "b")

@@ -63,10 +63,16 @@ func (p *Plane) etcdArgs() []string {
 
 func (p *Plane) apiServerArgs() []string {
 	pki := p.creds.path
+	// Endpoints on a loopback address are invalid, so the API server cannot
+	// publish its own there.
+	reconciler := "none"
+	if p.cfg.Address.IsValid() {
+		reconciler = "lease"
+	}
 	return []string{
 		"--etcd-servers=http://" + hostPort(p.cfg.Ports.EtcdClient),
-		"--bind-address=" + Host,
-		"--advertise-address=" + Host,
+		"--bind-address=" + p.cfg.apiHost(),
+		"--advertise-address=" + p.cfg.apiHost(),
 		"--secure-port=" + strconv.Itoa(p.cfg.Ports.APIServer),
 		"--tls-cert-file=" + pki("serving.crt"),
 		"--tls-private-key-file=" + pki("serving.key"),
@@ -82,14 +88,18 @@ func (p *Plane) apiServerArgs() []string {
 		"--service-account-signing-key-file=" + pki("sa.key"),
 		"--service-cluster-ip-range=" + p.cfg.ServiceCIDR.String(),
 		"--allow-privileged=true",
-		// Endpoints on a loopback address are invalid, so the API server
-		// cannot publish its own.
-		"--endpoint-reconciler-type=none",
+		"--endpoint-reconciler-type=" + reconciler,
 	}
 }
 
 func (p *Plane) controllerManagerArgs() []string {
 	pki := p.creds.path
+	// Pods have loopback addresses, which Endpoints and EndpointSlices may not
+	// hold. The node agent finds the pods of a Service itself.
+	controllers := "*,-endpoints-controller,-endpointslice-controller,-endpointslice-mirroring-controller"
+	if p.cfg.Address.IsValid() {
+		controllers = "*"
+	}
 	return []string{
 		"--kubeconfig=" + pki(controllerManagerUser+".kubeconfig"),
 		"--bind-address=" + Host,
@@ -105,9 +115,7 @@ func (p *Plane) controllerManagerArgs() []string {
 		"--root-ca-file=" + pki("ca.crt"),
 		"--cluster-signing-cert-file=" + pki("ca.crt"),
 		"--cluster-signing-key-file=" + pki("ca.key"),
-		// Pods have loopback addresses, which Endpoints and EndpointSlices
-		// may not hold. The node agent finds the pods of a Service itself.
-		"--controllers=*,-endpoints-controller,-endpointslice-controller,-endpointslice-mirroring-controller",
+		"--controllers=" + controllers,
 	}
 }
 

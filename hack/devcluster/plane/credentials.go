@@ -24,6 +24,7 @@ const (
 	AdminUser             = "admin"
 	controllerManagerUser = "system:kube-controller-manager"
 	schedulerUser         = "system:kube-scheduler"
+	proxyUser             = "system:kube-proxy"
 
 	// KubeletClientUser is who the API server is when it calls a node.
 	KubeletClientUser = "kube-apiserver-kubelet-client"
@@ -45,7 +46,7 @@ func (c *credentials) path(name string) string { return filepath.Join(c.dir, nam
 // ensureCredentials makes what is missing. Kubeconfigs are written anew, as
 // ports may have changed.
 func ensureCredentials(cfg Config) (*credentials, error) {
-	c := &credentials{dir: filepath.Join(cfg.Dir, "pki"), url: "https://" + hostPort(cfg.Ports.APIServer)}
+	c := &credentials{dir: filepath.Join(cfg.Dir, "pki"), url: cfg.url()}
 	ca, err := pki.LoadOrCreateCA(c.path("ca.crt"), c.path("ca.key"), "devcluster")
 	if err != nil {
 		return nil, err
@@ -55,7 +56,7 @@ func ensureCredentials(cfg Config) (*credentials, error) {
 		return nil, err
 	}
 	hosts := []string{
-		Host, "localhost", cfg.ServiceCIDR.Addr().Next().String(),
+		Host, cfg.apiHost(), "localhost", cfg.ServiceCIDR.Addr().Next().String(),
 		"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
 	}
 	for name, request := range map[string]pki.Request{
@@ -173,6 +174,12 @@ func (p *Plane) NodeKubeconfig(node string) (string, error) {
 	user := "system:node:" + node
 	path := p.creds.path(user + ".kubeconfig")
 	return path, p.creds.writeKubeconfig(user, []string{nodesGroup}, path)
+}
+
+// ProxyKubeconfig writes the kubeconfig of all kube-proxies and returns its path.
+func (p *Plane) ProxyKubeconfig() (string, error) {
+	path := p.creds.path(proxyUser + ".kubeconfig")
+	return path, p.creds.writeKubeconfig(proxyUser, nil, path)
 }
 
 // AdminConfig is the admin's client configuration, without client-side limits.

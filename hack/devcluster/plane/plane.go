@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package plane runs a Kubernetes control plane on the loopback interface:
+// Package plane runs a Kubernetes control plane on one machine, on loopback:
 // etcd, kube-apiserver, kube-controller-manager and kube-scheduler as ordinary
 // processes of the user.
 package plane
@@ -23,7 +23,8 @@ import (
 	"github.com/callfleet/callfleet/hack/devcluster/proc"
 )
 
-// Host is the address everything listens on.
+// Host is the address everything listens on, but for an API server that has
+// one of its own.
 const Host = "127.0.0.1"
 
 // Ports are the TCP ports of the components on Host.
@@ -41,6 +42,10 @@ type Config struct {
 	Binaries    assets.Set
 	Ports       Ports
 	ServiceCIDR netip.Prefix
+	// Address, if set, is where the API server listens, instead of on Host: pods
+	// that are not on loopback have to reach it. Then their Services get
+	// Endpoints as everywhere.
+	Address netip.Addr
 	// Detach lets the components survive this process.
 	Detach bool
 }
@@ -224,7 +229,18 @@ func (p *Plane) Status(ctx context.Context) []Status {
 
 // URL is where the API server is reached.
 func (p *Plane) URL() string {
-	return "https://" + net.JoinHostPort(Host, strconv.Itoa(p.cfg.Ports.APIServer))
+	return p.cfg.url()
+}
+
+func (c Config) url() string {
+	return "https://" + net.JoinHostPort(c.apiHost(), strconv.Itoa(c.Ports.APIServer))
+}
+
+func (c Config) apiHost() string {
+	if c.Address.IsValid() {
+		return c.Address.String()
+	}
+	return Host
 }
 
 func logTail(path string) string {

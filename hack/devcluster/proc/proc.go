@@ -118,6 +118,12 @@ func Find(pidPath string) (*Process, bool) {
 	return p, p.Alive()
 }
 
+// Of returns the process that has a pid now, started by whomever.
+func Of(pid int) (*Process, bool) {
+	p := &Process{PID: pid, born: startTime(pid)}
+	return p, p.born != ""
+}
+
 // Alive says whether the process still runs. A pid that the system has given
 // to another process since does not count, nor does a zombie.
 func (p *Process) Alive() bool {
