@@ -77,21 +77,26 @@ const (
 	ConditionEndpointReady = "EndpointReady"
 	// ConditionCertificateReady: the certificate exists, is valid and covers the endpoint.
 	ConditionCertificateReady = "CertificateReady"
+	// ConditionCertificateRenewed: there is a newer certificate than the one that the platform in the pod shows, and it takes a new
+	// pod to show that. Present only while true, and only with media.platform: Microsoft.
+	ConditionCertificateRenewed = "CertificateRenewed"
 	// ConditionPodReady: the Pod is ready.
 	ConditionPodReady = "PodReady"
 	// ConditionMediaReachable: the public name and port answered from outside the pod, with the pod's own certificate. Its reasons are
 	// those of WebhookReachable, and NameMismatch.
 	ConditionMediaReachable = "MediaReachable"
 
-	ReasonReady              = "Ready"
-	ReasonDraining           = "Draining"
-	ReasonWaitingForAddress  = "WaitingForAddress"
-	ReasonPlatformNotReady   = "PlatformNotReady"
-	ReasonWaitingForNode     = "WaitingForNode"
-	ReasonAssigned           = "Assigned"
-	ReasonIssued             = "Issued"
-	ReasonNameMismatch       = "NameMismatch"
-	ReasonExpired            = "Expired"
+	ReasonReady             = "Ready"
+	ReasonDraining          = "Draining"
+	ReasonWaitingForAddress = "WaitingForAddress"
+	ReasonPlatformNotReady  = "PlatformNotReady"
+	ReasonWaitingForNode    = "WaitingForNode"
+	ReasonAssigned          = "Assigned"
+	ReasonIssued            = "Issued"
+	ReasonNameMismatch      = "NameMismatch"
+	ReasonExpired           = "Expired"
+	// ReasonRenewed: the certificate was renewed.
+	ReasonRenewed            = "Renewed"
 	ReasonCertificateInvalid = "CertificateInvalid"
 	ReasonPodPending         = "PodPending"
 	ReasonPodStarting        = "PodStarting"

@@ -193,17 +193,42 @@ const (
 	HostingService Hosting = "Service"
 )
 
+// Platform is what carries the media of application-hosted calls over the last hop, to the far side.
+// +kubebuilder:validation:Enum=WebRTC;Microsoft
+type Platform string
+
+const (
+	// PlatformWebRTC: nothing does; the far side is a WebRTC peer and comes to the media port.
+	PlatformWebRTC Platform = "WebRTC"
+	// PlatformMicrosoft: Microsoft's Real-time Media Platform, in a container beside the media pod's own.
+	PlatformMicrosoft Platform = "Microsoft"
+)
+
 // Media describes the media side of a fleet.
 // +kubebuilder:validation:XValidation:rule="self.hosting != 'Service' || !has(self.modalities) || self.modalities.all(m, m == 'Audio')",message="with hosting: Service calls have audio alone; leave modalities out or set hosting: Application"
 // +kubebuilder:validation:XValidation:rule="(self.hosting == 'Service') != has(self.endpoint)",message="endpoint is given with hosting: Application and only then"
 // +kubebuilder:validation:XValidation:rule="(self.hosting == 'Service') != has(self.certificate)",message="certificate is given with hosting: Application and only then"
 // +kubebuilder:validation:XValidation:rule="self.hosting != 'Service' || !has(self.recordings)",message="recordings needs hosting: Application, as the pod hears nothing of a call whose media the service hosts"
 // +kubebuilder:validation:XValidation:rule="!has(self.certificate) || !has(self.certificate.issuerRef) || (has(self.certificate.scope) && self.certificate.scope == 'Pod') || (has(self.endpoint) && has(self.endpoint.domain))",message="a certificate for the whole bot needs endpoint.domain; set it, or scope: Pod"
+// +kubebuilder:validation:XValidation:rule="!has(self.platform) || self.platform != 'Microsoft' || self.hosting != 'Service'",message="platform: Microsoft needs hosting: Application; what the service hosts needs no platform"
+// +kubebuilder:validation:XValidation:rule="!has(self.platform) || self.platform != 'Microsoft' || !has(self.endpoint) || has(self.endpoint.domain)",message="platform: Microsoft needs endpoint.domain, as Microsoft's library wants a name"
+// +kubebuilder:validation:XValidation:rule="!has(self.platform) || self.platform != 'Microsoft' || !has(self.certificate) || !has(self.certificate.selfSigned)",message="platform: Microsoft needs a certificate from a public authority; set certificate.issuerRef or certificate.secretName"
+// +kubebuilder:validation:XValidation:rule="!has(self.platformPorts) || (has(self.platform) && self.platform == 'Microsoft')",message="platformPorts is given with platform: Microsoft; leave it out"
 type Media struct {
 	// hosting says who handles the media.
 	// +optional
 	// +default="Application"
 	Hosting Hosting `json:"hosting,omitempty"`
+
+	// platform carries the media over the last hop; absent: WebRTC. With Microsoft the template has a container named bridge that
+	// hosts Microsoft's library, which is not part of Callfleet.
+	// +optional
+	Platform Platform `json:"platform,omitempty"`
+
+	// platformPorts are the UDP ports that Microsoft's platform takes media on (MediaPortRange); absent: its own default, 49152 to
+	// 65535. The bridge is told; who is to reach them from outside has to open them.
+	// +optional
+	PlatformPorts *PortRange `json:"platformPorts,omitempty"`
 
 	// modalities that calls ask for and answer with, if they do not say themselves; absent: Audio.
 	// +optional

@@ -41,3 +41,10 @@ const AnnotationAllowDisruption = "callfleet.dev/allow-disruption"
 // had: the node does not come back, for instance. The operator never takes that for granted. It has no effect while the
 // Pod is ready.
 const AnnotationLost = "callfleet.dev/lost"
+
+// Annotations of the Pods of a bot with media.platform: Microsoft: which certificate the platform started with, and shows for as
+// long as it runs, and until when that is valid (RFC 3339).
+const (
+	AnnotationCertificate        = "callfleet.dev/certificate"
+	AnnotationCertificateExpires = "callfleet.dev/certificate-expires"
+)

@@ -167,7 +167,7 @@ type MediaPodStatus struct {
 	// +optional
 	Agent *AgentReport `json:"agent,omitempty"`
 
-	// conditions: Ready always; EndpointReady, CertificateReady, PodReady; MediaReachable where that is probed; Reconciling and Stalled only while true.
+	// conditions: Ready always; EndpointReady, CertificateReady, PodReady; MediaReachable where that is probed; CertificateRenewed, Reconciling and Stalled only while true.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+
 	"github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/controllers/drain"
 	"github.com/callfleet/callfleet/controllers/endpoint"
@@ -16,7 +18,7 @@ import (
 type division struct {
 	// current pods serve with the present configuration.
 	current []*v1alpha1.MediaPod
-	// old pods serve with an earlier one.
+	// old pods serve with an earlier one, or with an earlier certificate that they cannot change.
 	old []*v1alpha1.MediaPod
 	// draining pods only finish their calls.
 	draining []*v1alpha1.MediaPod
@@ -39,13 +41,18 @@ func divide(seen *observation) division {
 			d.doomed = append(d.doomed, pod)
 		case seen.nodes[pod.Status.NodeName].gone:
 			d.away = append(d.away, pod)
-		case pod.Spec.Revision == seen.revision:
+		case upToDate(seen, pod):
 			d.current = append(d.current, pod)
 		default:
 			d.old = append(d.old, pod)
 		}
 	}
 	return d
+}
+
+// upToDate: the pod has the present configuration, and what its process cannot take over while it runs has not changed either.
+func upToDate(seen *observation, pod *v1alpha1.MediaPod) bool {
+	return pod.Spec.Revision == seen.revision && !meta.IsStatusConditionTrue(pod.Status.Conditions, v1alpha1.ConditionCertificateRenewed)
 }
 
 // serving are the pods that take calls, or will.

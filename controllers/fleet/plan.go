@@ -190,7 +190,7 @@ func creations(seen *observation, fleet division, wanted int) []creation {
 	if paused(seen.bot) {
 		there = len(fleet.serving())
 		missing = wanted - there
-		like = modelWhilePaused(fleet)
+		like = modelWhilePaused(seen, fleet)
 	} else {
 		// What is missing altogether is no surge.
 		missing = min(missing, max(surgeRoom(seen, fleet, wanted), wanted-len(fleet.serving())))
@@ -203,8 +203,10 @@ func creations(seen *observation, fleet division, wanted int) []creation {
 	switch {
 	case like != nil:
 		why += "; the rollout is paused, so it is made with revision " + like.Spec.Revision
-	case len(fleet.old) > 0:
+	case slices.ContainsFunc(fleet.old, func(pod *v1alpha1.MediaPod) bool { return pod.Spec.Revision != seen.revision }):
 		why += " with revision " + seen.revision
+	case len(fleet.old) > 0:
+		why += " with the renewed certificate"
 	}
 	if n := len(fleet.away); n > 0 {
 		why += fmt.Sprintf(", and nobody hears of the node of %s", count(n, "other"))
@@ -262,7 +264,7 @@ func mayReturn(seen *observation, pod *v1alpha1.MediaPod, now time.Time) bool {
 	if node.doomed != "" || !node.away.IsZero() || drain.GivenUp(pod) {
 		return false
 	}
-	return pod.DeletionTimestamp.IsZero() && mark != nil && pod.Spec.Revision == seen.revision && pod.Status.Agent != nil &&
+	return pod.DeletionTimestamp.IsZero() && mark != nil && upToDate(seen, pod) && pod.Status.Agent != nil &&
 		(mark.HangUpAt == nil || now.Before(mark.HangUpAt.Time))
 }
 

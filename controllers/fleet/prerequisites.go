@@ -18,7 +18,7 @@ import (
 
 // missing is the first thing without which a pod of this bot cannot run, or nil.
 func (r *Reconciler) missing(ctx context.Context, bot *v1alpha1.CallingBot) (*problem, error) {
-	if err := podspec.Validate(bot.Spec.Template); err != nil {
+	if err := podspec.Validate(bot.Spec.Template, bot.Spec.Media.Platform); err != nil {
 		return &problem{v1alpha1.ReasonTemplateInvalid, "spec.template cannot be used; correct it: " + shorten.Bytes(err.Error(), shorten.Note)}, nil
 	}
 	ref := bot.Spec.Identity.Credential.ClientSecret

@@ -23,6 +23,9 @@ func revisionOf(config *v1alpha1.FleetConfig) (string, error) {
 		// The default, and all there was before the field: naming it must not replace pods.
 		fixed.Media.Hosting = ""
 	}
+	if fixed.Media.Platform == v1alpha1.PlatformWebRTC {
+		fixed.Media.Platform = "" // what it means to leave it out
+	}
 	raw, err := json.Marshal(fixed)
 	if err != nil {
 		return "", fmt.Errorf("encoding the configuration: %w", err)

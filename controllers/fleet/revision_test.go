@@ -29,11 +29,13 @@ func TestRevisionChangesWithWhatAPodIsMadeFrom(t *testing.T) {
 		"redirects": {bot().With(func(b *v1alpha1.CallingBot) {
 			b.Spec.Signaling.Redirects = []v1alpha1.RegionRedirect{{Regions: []string{"emea"}}}
 		}), true},
-		"hosting named, as it always was": {bot().With(func(b *v1alpha1.CallingBot) { b.Spec.Media.Hosting = "" }), true},
-		"more seats":                      {bot().Seats(21), false},
-		"another host":                    {bot().With(func(b *v1alpha1.CallingBot) { b.Spec.Signaling.Host = "x.contoso.com" }), false},
-		"hosting by the service":          {bot().ServiceHosted(), false},
-		"a template":                      {bot().Template(`{"spec":{"os":{"name":"linux"}}}`), false},
+		"hosting named, as it always was":  {bot().With(func(b *v1alpha1.CallingBot) { b.Spec.Media.Hosting = "" }), true},
+		"platform named, as it always was": {bot().With(func(b *v1alpha1.CallingBot) { b.Spec.Media.Platform = v1alpha1.PlatformWebRTC }), true},
+		"another platform":                 {bot().With(func(b *v1alpha1.CallingBot) { b.Spec.Media.Platform = v1alpha1.PlatformMicrosoft }), false},
+		"more seats":                       {bot().Seats(21), false},
+		"another host":                     {bot().With(func(b *v1alpha1.CallingBot) { b.Spec.Signaling.Host = "x.contoso.com" }), false},
+		"hosting by the service":           {bot().ServiceHosted(), false},
+		"a template":                       {bot().Template(`{"spec":{"os":{"name":"linux"}}}`), false},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

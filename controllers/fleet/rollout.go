@@ -68,7 +68,14 @@ func superseded(seen *observation, fleet division, wanted int, now time.Time) []
 		// The port range has no room for a new pod beside the old ones: one has to make room.
 		excess, why = 1, "no port is free for a pod of revision "+seen.revision
 	}
-	return mark(bot, victims(seen, fleet.old, excess), v1alpha1.DrainRollout, now, why)
+	list := mark(bot, victims(seen, fleet.old, excess), v1alpha1.DrainRollout, now, why)
+	for i := range list {
+		if list[i].pod.Spec.Revision == seen.revision {
+			list[i].why = fmt.Sprintf("its certificate was renewed, and it cannot show the new one; %d of %d pods are ready that do", ready, wanted)
+			list[i].drain.Message = list[i].why
+		}
+	}
+	return list
 }
 
 // stuckForPorts: a new pod is wanted, no port is free for it, and none is about to be.
@@ -78,12 +85,18 @@ func stuckForPorts(seen *observation, fleet division, wanted int) bool {
 
 // modelWhilePaused is the pod that new ones are made like: one of the configuration that most of the serving pods have. It
 // is nil if that is the present one.
-func modelWhilePaused(fleet division) *v1alpha1.MediaPod {
+func modelWhilePaused(seen *observation, fleet division) *v1alpha1.MediaPod {
 	pods := map[string]int{}
 	most := len(fleet.current)
+	for _, pod := range fleet.old {
+		most += rank(pod.Spec.Revision == seen.revision) // its certificate is what is old
+	}
 	var model *v1alpha1.MediaPod
 	for _, pod := range fleet.old {
 		revision := pod.Spec.Revision
+		if revision == seen.revision {
+			continue
+		}
 		if pods[revision]++; pods[revision] > most {
 			most, model = pods[revision], pod
 		}
@@ -157,18 +170,22 @@ type rollout struct {
 	// overdue pods have calls beyond the deadline that nobody hangs up.
 	overdue int
 	paused  bool
+	// renewed: of some of them it is the certificate that is old.
+	renewed bool
 }
 
 func rolloutOf(seen *observation, fleet division, wanted int, now time.Time) rollout {
 	r := rollout{wanted: wanted, current: len(fleet.current), ready: countReady(fleet.current), old: len(fleet.old), paused: paused(seen.bot)}
 	for _, pod := range fleet.old {
 		r.calls += callsOn(pod)
+		r.renewed = r.renewed || pod.Spec.Revision == seen.revision
 	}
 	for _, pod := range fleet.draining {
-		if pod.Spec.Revision == seen.revision {
+		if upToDate(seen, pod) {
 			continue
 		}
 		r.draining++
+		r.renewed = r.renewed || pod.Spec.Revision == seen.revision
 		r.calls += callsOn(pod)
 		if mark := pod.Spec.Drain; mark != nil && mark.HangUpAt == nil {
 			if at := deadlineOf(seen.bot, mark); !at.IsZero() && !now.Before(at) {
@@ -193,7 +210,11 @@ func (r rollout) complete() metav1.Condition {
 	is := func(status metav1.ConditionStatus, reason, message string) metav1.Condition {
 		return metav1.Condition{Type: v1alpha1.ConditionRolloutComplete, Status: status, Reason: reason, Message: message}
 	}
-	left := fmt.Sprintf("%s with %s on earlier configurations", count(r.old+r.draining, "pod"), count(r.calls, "call"))
+	earlier := "earlier configurations"
+	if r.renewed {
+		earlier += " or certificates"
+	}
+	left := fmt.Sprintf("%s with %s on %s", count(r.old+r.draining, "pod"), count(r.calls, "call"), earlier)
 	switch {
 	case r.old+r.draining == 0:
 		return is(metav1.ConditionTrue, v1alpha1.ReasonRolloutComplete, "every pod has the present configuration")

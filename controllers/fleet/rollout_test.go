@@ -31,6 +31,11 @@ func scaledIn(slot, calls int32) *controllertest.MediaPodBuilder {
 	return mp(slot, newRevision).Generation(2).Draining(v1alpha1.DrainScaleIn, noon).Agent("i", 2).Seats(20, calls, 0).Calls(calls)
 }
 
+// renewed gives a pod a platform that shows an older certificate than there is.
+func renewed(b *controllertest.MediaPodBuilder) *controllertest.MediaPodBuilder {
+	return b.Condition(v1alpha1.ConditionCertificateRenewed, metav1.ConditionTrue, v1alpha1.ReasonRenewed, "")
+}
+
 func TestRollout(t *testing.T) {
 	type pods = []*controllertest.MediaPodBuilder
 	hangUp := v1alpha1.Rollout{DrainDeadline: "1h", OnDeadline: v1alpha1.DeadlineHangUp}
@@ -78,6 +83,23 @@ func TestRollout(t *testing.T) {
 				"drain b-1 Rollout: 2 of 2 pods are ready with revision rev-new",
 				"drain b-0 Rollout: 2 of 2 pods are ready with revision rev-new",
 			},
+		},
+
+		"a renewed certificate: others are made beside those that cannot show it": {
+			bot: rolling(2, surge("1")), pods: pods{renewed(ready(0)), renewed(ready(1))},
+			want: []string{"create b-2: 0 of 2 pods exist with the renewed certificate"},
+		},
+		"a renewed certificate: who cannot show it drains when others do": {
+			bot: rolling(2, surge("1")), pods: pods{renewed(ready(0).Calls(3)), renewed(ready(1).Calls(2)), ready(2)},
+			want: []string{"drain b-1 Rollout: its certificate was renewed, and it cannot show the new one; 1 of 2 pods are ready that do"},
+		},
+		"a renewed certificate: who drains for it does not come back": {
+			bot: rolling(3, surge("1")), pods: pods{renewed(mp(0, newRevision).Generation(2).Draining(v1alpha1.DrainRollout, noon).Agent("i", 2).Calls(1)), ready(1), ready(2)},
+			want: []string{"create b-3: 2 of 3 pods exist", "wait b-0: LiveCalls"},
+		},
+		"a renewed certificate, paused: they serve on, and more are made as the bot says": {
+			bot: rolling(3, v1alpha1.Rollout{Paused: true}), pods: pods{renewed(ready(0)), renewed(ready(1))},
+			want: []string{"create b-2: 2 of 3 pods exist with the renewed certificate"},
 		},
 
 		"paused: nothing new is made and nothing relieved": {
@@ -213,6 +235,10 @@ func TestRolloutComplete(t *testing.T) {
 		"overdue": {
 			bot: rolling(1, deadline), pods: pods{ready(0), oldDraining(1, 2).With(late), oldDraining(2, 1)},
 			want: "False/DrainOverdue: 2 pods with 3 calls on earlier configurations; on 1 pod they go on beyond rollout.drainDeadline: wait for them, or set rollout.onDeadline to HangUp",
+		},
+		"certificates are old": {
+			bot: rolling(1, v1alpha1.Rollout{}), pods: pods{renewed(ready(0).Calls(2)), mp(1, newRevision)}, advancing: true,
+			want: "False/RollingOut: 1 pod with 2 calls on earlier configurations or certificates; 0 of 1 pods are ready with the present one",
 		},
 		"the calls of a process that is gone do not count": {
 			bot: rolling(1, v1alpha1.Rollout{}), pods: pods{ready(0), oldDraining(1, 2).With(func(p *v1alpha1.MediaPod) { p.Status.Agent = nil })},

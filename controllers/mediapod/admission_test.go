@@ -6,6 +6,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -45,14 +46,19 @@ func TestPodSecurityRestricted(t *testing.T) {
 
 	tests := map[string]func(*v1alpha1.MediaPod){
 		"windows": func(*v1alpha1.MediaPod) {},
-		"windows, with a bridge": withTemplate(`{"spec":{"containers":[
-			{"name":"mediapod","env":[{"name":"BRIDGE_PORT","value":"9450"}]},
-			{"name":"bridge","image":"x","volumeMounts":[{"name":"tls","mountPath":"/certificate","readOnly":true}]}]}}`),
+		"windows, with a bridge": func(mp *v1alpha1.MediaPod) {
+			onMicrosoft(mp)
+			mp.Spec.Media.Certificate.SecretName = "media-bridged"
+		},
 		"linux": withTemplate(`{"spec":{"os":{"name":"linux"}}}`),
 		"with a CA bundle": func(mp *v1alpha1.MediaPod) {
 			mp.Spec.FleetConfig = controllertest.Bot(w.namespace, "reception").CABundle("roots", "ca.pem").Object().Spec.FleetConfig
 		},
 	}
+	controllertest.Create(t, w.client, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "media-bridged"},
+		Data:       certificateFor(t, time.Now().Truncate(time.Second), "*.reception.media.contoso.com"),
+	})
 	slot := int32(0)
 	for name, change := range tests {
 		t.Run(name, func(t *testing.T) {

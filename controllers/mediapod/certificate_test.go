@@ -5,6 +5,7 @@ package mediapod
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -138,4 +139,51 @@ func TestACertificateIsRenewedInTime(t *testing.T) {
 		t.Error("the Pod was replaced")
 	}
 	w.awaitCondition(mp, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+}
+
+// onMicrosoft has a media pod's calls go over Microsoft's platform.
+func onMicrosoft(mp *v1alpha1.MediaPod) {
+	mp.Spec.Media.Platform = v1alpha1.PlatformMicrosoft
+	mp.Spec.Media.Endpoint.Domain = "media.contoso.com"
+	mp.Spec.Media.Certificate = v1alpha1.MediaCertificate{SecretName: "media"}
+	mp.Spec.Template = template(`{"spec":{"containers":[
+		{"name":"bridge","image":"x","volumeMounts":[{"name":"tls","mountPath":"/certificate","readOnly":true}]}]}}`)
+}
+
+// TestAPlatformThatShowsAnOlderCertificateIsTold: of the two pods that read one Secret only the one on Microsoft's platform has to
+// be replaced for a renewal, and is not touched until it is.
+func TestAPlatformThatShowsAnOlderCertificateIsTold(t *testing.T) {
+	w := newWorld(t)
+	now := time.Now().Truncate(time.Second)
+	secret := controllertest.Create(t, w.client, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "media"}, Data: certificateFor(t, now.Add(-time.Hour), "*.reception.media.contoso.com"),
+	})
+	bridged := w.mediaPod(0, onMicrosoft)
+	plain := w.mediaPod(1, func(mp *v1alpha1.MediaPod) {
+		onMicrosoft(mp)
+		mp.Spec.Media.Platform, mp.Spec.Template = v1alpha1.PlatformWebRTC, nil
+	})
+	pods := []*corev1.Pod{w.serve(bridged, "win-1", "i1"), w.serve(plain, "win-1", "i2")}
+	lacks := func(mp *v1alpha1.MediaPod) error {
+		return controllertest.LacksCondition(mp.Status.Conditions, v1alpha1.ConditionCertificateRenewed)
+	}
+	w.awaitMediaPod(bridged, "show what there is", lacks)
+
+	controllertest.Update(t, w.client, secret, func(s *corev1.Secret) { s.Data = certificateFor(t, now, "*.reception.media.contoso.com") })
+	got := w.awaitCondition(bridged, v1alpha1.ConditionCertificateRenewed, metav1.ConditionTrue, v1alpha1.ReasonRenewed)
+	if want := now.Add(-time.Hour).Add(90 * 24 * time.Hour).UTC().Format(time.RFC3339); !strings.Contains(got, "valid until "+want) || !strings.Contains(got, `Secret "media" has a newer one`) {
+		t.Errorf("message %q, want the time %s", got, want)
+	}
+	w.awaitCondition(bridged, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+	w.awaitMediaPod(plain, "read the new one", func(mp *v1alpha1.MediaPod) error {
+		if err := lacks(mp); err != nil {
+			return err
+		}
+		return controllertest.HasCondition(mp.Status.Conditions, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+	})
+	for i, mp := range []*v1alpha1.MediaPod{bridged, plain} {
+		if still := w.awaitPod(mp); still.UID != pods[i].UID {
+			t.Errorf("Pod %s was replaced", mp.Name)
+		}
+	}
 }

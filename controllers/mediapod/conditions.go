@@ -50,6 +50,7 @@ func statusOf(f facts, p plan) v1alpha1.MediaPodStatus {
 		set(v1alpha1.ConditionEndpointReady, p.endpoint.Endpoint != nil, p.endpoint.Reason, p.endpoint.Message)
 		set(v1alpha1.ConditionCertificateReady, p.certificate.ready, p.certificate.reason, p.certificate.message)
 	}
+	present(v1alpha1.ConditionCertificateRenewed, p.renewed != "", v1alpha1.ReasonRenewed, p.renewed)
 	set(v1alpha1.ConditionPodReady, p.pod.ready, p.pod.reason, p.pod.message)
 	setReachable(&status, mp.Generation, f.now)
 	ready := readiness(mp, p, status.Agent)

@@ -45,6 +45,8 @@ type plan struct {
 	lost string
 	// agentLost, if set, says why the agent's report is dropped.
 	agentLost string
+	// renewed, if set, says that the platform in the Pod shows an older certificate than there is.
+	renewed string
 	// held, if set, says why a pod that is being emptied may stay for ever unless somebody does something.
 	held string
 	// again is when to look again without being told to; 0 for never.
@@ -80,6 +82,7 @@ func decide(f facts, image string) plan {
 		decideEndpoint(f, &p)
 		judgeSecret(f, &p)
 	}
+	judgeShown(f, &p)
 	verdict := drain.MayDelete(drain.Facts{MediaPod: asPublished(f, p), Sessions: f.sessions, Now: f.now})
 	if verdict.Allowed && f.mediaPod.DeletionTimestamp != nil {
 		released := plan{release: true}
@@ -245,7 +248,7 @@ func decidePod(f facts, p *plan, image string, verdict drain.Verdict) {
 	case !p.noMedia && !p.certificate.ready && !(p.endpoint.PodFirst && f.certifiesAddress()):
 		p.pod = finding{reason: v1alpha1.ReasonPodPending, message: "the Pod is made when the certificate is there"}
 	default:
-		pod, err := podspec.Render(podspec.Input{MediaPod: f.mediaPod, Image: image, MediaPort: p.endpoint.Port})
+		pod, err := podspec.Render(podspec.Input{MediaPod: f.mediaPod, Image: image, MediaPort: p.endpoint.Port, Certificate: f.leaf.pair.Certificate})
 		if err != nil {
 			p.pod = finding{stalled: true, reason: v1alpha1.ReasonTemplateInvalid, message: fmt.Sprintf(
 				"%v; correct the template of CallingBot %q", err, f.mediaPod.Spec.BotRef.Name)}

@@ -18,6 +18,11 @@ import (
 const (
 	// ContainerName is the container that holds the calls.
 	ContainerName = "mediapod"
+	// BridgeName is the container that hosts Microsoft's media platform, with media.platform: Microsoft. It is the template's.
+	BridgeName = "bridge"
+
+	// BridgePort is where it listens, on 127.0.0.1 of the Pod.
+	BridgePort int32 = 9450
 
 	// SignalingPort is plain HTTP inside the cluster; only the router talks to it.
 	SignalingPort int32 = 9441
@@ -112,11 +117,15 @@ func environment(in Input) []corev1.EnvVar {
 	if !ServiceHosted(in.MediaPod) {
 		list = append(list, number("MEDIA_PORT", in.MediaPort))
 	}
-	return append(list,
+	list = append(list,
 		number("SIGNALING_PORT", SignalingPort),
 		number("CONTROL_PORT", ControlPort),
 		number("HEALTH_PORT", HealthPort),
 	)
+	if OnMicrosoft(in.MediaPod) {
+		list = append(list, number(bridgePortVariable, BridgePort))
+	}
+	return list
 }
 
 func ports(in Input) []corev1.ContainerPort {

@@ -6,6 +6,7 @@ package podspec
 
 import (
 	"cmp"
+	"crypto/x509"
 	"maps"
 	"slices"
 	"strconv"
@@ -26,6 +27,8 @@ type Input struct {
 	// MediaPort is the port of the media socket, TCP and UDP; on HostPort endpoints also the node's. Pods of a fleet whose
 	// media the service hosts have none.
 	MediaPort int32
+	// Certificate that the media port will show, if it is there. It is noted on Pods whose process does not follow a renewal.
+	Certificate *x509.Certificate
 }
 
 // Render makes the Pod. An error means that the template cannot be merged, which the user has to correct; its text is
@@ -44,12 +47,21 @@ func Render(in Input) (*corev1.Pod, error) {
 	if err := keepsOwnPart(own, merged); err != nil {
 		return nil, err
 	}
+	// A merge puts the template's containers first, and the first is the one whose log is shown.
+	slices.SortStableFunc(merged.Spec.Containers, func(a, b corev1.Container) int {
+		return cmp.Compare(behind(a), behind(b))
+	})
 	merged.Spec.Tolerations = withOwnTolerations(merged.Spec.Tolerations)
 	if !ServiceHosted(mp) {
 		withRecordings(&merged.Spec, mp)
 	}
 	if merged.Spec.OS != nil && merged.Spec.OS.Name == corev1.Windows {
 		withLimits(&merged.Spec, mp.Spec.Capacity.Seats)
+	}
+	if OnMicrosoft(mp) {
+		if err := withBridge(merged, in.Certificate); err != nil {
+			return nil, err
+		}
 	}
 	tellGracePeriod(&merged.Spec)
 	return &corev1.Pod{
@@ -63,6 +75,13 @@ func Render(in Input) (*corev1.Pod, error) {
 		},
 		Spec: merged.Spec,
 	}, nil
+}
+
+func behind(c corev1.Container) int {
+	if c.Name == ContainerName {
+		return 0
+	}
+	return 1
 }
 
 // tellGracePeriod lets the process know how long its calls may go on once it is told to stop; the template may have

@@ -52,11 +52,14 @@ func serviceHosted(mp *v1alpha1.MediaPod) {
 }
 
 // bridged is the template of docs/microsoft-platform.md.
-var bridged = template(`{"spec":{"containers":[
-	{"name":"mediapod","env":[{"name":"BRIDGE_PORT","value":"9450"}]},
-	{"name":"bridge","image":"registry.example.com/media-bridge:1","env":[{"name":"BRIDGE_PORT","value":"9450"}],
-	 "ports":[{"name":"bridge","containerPort":9450}],"volumeMounts":[{"name":"tls","mountPath":"/certificate","readOnly":true}],
-	 "resources":{"limits":{"cpu":"4","memory":"8Gi"}}}]}}`)
+const bridgeTemplate = `{"spec":{"containers":[
+	{"name":"bridge","image":"registry.example.com/media-bridge:1","volumeMounts":[{"name":"tls","mountPath":"/certificate","readOnly":true}],
+	 "resources":{"limits":{"cpu":"4","memory":"8Gi"}}}]}}`
+
+func bridged(mp *v1alpha1.MediaPod) {
+	template(bridgeTemplate)(mp)
+	mp.Spec.Media.Platform = v1alpha1.PlatformMicrosoft
+}
 
 func render(t *testing.T, port int32, change ...func(*v1alpha1.MediaPod)) *corev1.Pod {
 	t.Helper()

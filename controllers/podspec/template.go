@@ -20,9 +20,9 @@ import (
 	"github.com/callfleet/callfleet/api/v1alpha1"
 )
 
-// Validate says whether a fleet's template can be merged onto its pods; the error names the field and is for the user.
-// What only the API server can judge, such as the range of a value, is not looked at.
-func Validate(template *runtime.RawExtension) error {
+// Validate says whether a fleet's template can be merged onto its pods and has what they need on their platform; the error names
+// the field and is for the user. What only the API server can judge, such as the range of a value, is not looked at.
+func Validate(template *runtime.RawExtension, platform v1alpha1.Platform) error {
 	// The sample uses every part that depends on the configuration, so that a clash with any of them is found.
 	_, err := Render(Input{
 		MediaPod: &v1alpha1.MediaPod{
@@ -33,7 +33,7 @@ func Validate(template *runtime.RawExtension) error {
 					Identity: v1alpha1.BotIdentity{
 						Custom: &v1alpha1.CustomCloud{CABundle: &v1alpha1.KeyReference{Name: "sample", Key: "sample"}},
 					},
-					Media:    v1alpha1.Media{Endpoint: v1alpha1.MediaEndpoint{Type: v1alpha1.EndpointHostPort}},
+					Media:    v1alpha1.Media{Platform: platform, Endpoint: v1alpha1.MediaEndpoint{Type: v1alpha1.EndpointHostPort}},
 					Template: template,
 				},
 			},

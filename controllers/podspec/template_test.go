@@ -97,7 +97,7 @@ func TestValidate(t *testing.T) {
 				template = &runtime.RawExtension{Raw: []byte(tc.template)}
 			}
 			got := ""
-			if err := Validate(template); err != nil {
+			if err := Validate(template, ""); err != nil {
 				got = err.Error()
 			}
 			if got != tc.want {
@@ -114,7 +114,7 @@ func FuzzValidate(f *testing.F) {
 	f.Add([]byte(`"`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		// It must answer, and answer the same twice.
-		first, second := Validate(&runtime.RawExtension{Raw: raw}), Validate(&runtime.RawExtension{Raw: raw})
+		first, second := Validate(&runtime.RawExtension{Raw: raw}, "Microsoft"), Validate(&runtime.RawExtension{Raw: raw}, "Microsoft")
 		if (first == nil) != (second == nil) {
 			t.Errorf("%q: first %v, then %v", raw, first, second)
 		}

@@ -70,6 +70,8 @@ type podFacts struct {
 	// revision of its configuration, and media, by which a call's seats are counted. Neither ever changes.
 	revision string
 	media    *v1alpha1.Media
+	// renewed: its certificate was, and another pod is about to take its place.
+	renewed bool
 	// instance of the agent that reports; empty while none does.
 	instance string
 }
@@ -212,6 +214,7 @@ func podFactsOf(mp *v1alpha1.MediaPod) podFacts {
 		revision: mp.Spec.Revision,
 		media:    &mp.Spec.Media,
 	}
+	p.renewed = meta.IsStatusConditionTrue(mp.Status.Conditions, v1alpha1.ConditionCertificateRenewed)
 	if ready := meta.FindStatusCondition(mp.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
 		p.ready = ready.Status == "True" && mp.Status.Agent != nil
 		p.reason, p.message = ready.Reason, ready.Message

@@ -40,6 +40,7 @@ func placed(t *testing.T, s *subject, f facts) decision {
 
 func TestASessionGetsAsManySeatsAsItTakes(t *testing.T) {
 	old := func(p podFacts) podFacts { p.revision = "old"; return p }
+	renewed := func(p podFacts) podFacts { p.renewed = true; return p }
 	video := func(p podFacts) podFacts {
 		p.media = &v1alpha1.Media{Modalities: v1alpha1.Modalities{v1alpha1.ModalityAudio, v1alpha1.ModalityVideo}}
 		return p
@@ -59,6 +60,7 @@ func TestASessionGetsAsManySeatsAsItTakes(t *testing.T) {
 		"spread over the fleet":                   {taking("s", 1), []podFacts{podWith("a", 20, 18), podWith("b", 20, 3)}, spread, "b", 1},
 		"the newest with room, full or not":       {taking("s", 1), []podFacts{old(podWith("a", 20, 19)), podWith("b", 20, 0)}, newest, "b", 1},
 		"an older one when the newest have none":  {taking("s", 3), []podFacts{old(podWith("a", 20, 2)), podWith("b", 20, 18)}, newest, "a", 3},
+		"not one that is about to be replaced":    {taking("s", 1), []podFacts{renewed(podWith("a", 20, 19)), podWith("b", 20, 0)}, newest, "b", 1},
 		"nothing is newest before that is known":  {taking("s", 1), []podFacts{old(podWith("a", 20, 19)), podWith("b", 20, 0)}, rules{}, "a", 1},
 		"by what calls of the pod use by default": {plain, []podFacts{video(podWith("a", 20, 19)), podWith("b", 20, 0)}, newest, "b", 1},
 		"and takes there what they do":            {plain, []podFacts{video(podWith("a", 20, 18))}, newest, "a", 2},

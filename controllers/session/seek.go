@@ -48,7 +48,7 @@ func seek(s *subject, f facts, refused *refusal) decision {
 			shunned = shunned || p.free() >= p.seatsFor(s) || refused != nil && p.name == refused.pod
 		default:
 			candidates = append(candidates, placement.Pod{
-				Name: p.name, Capacity: p.capacity, Cost: p.seatsFor(s), Newest: p.revision == f.rules.newest,
+				Name: p.name, Capacity: p.capacity, Cost: p.seatsFor(s), Newest: p.revision == f.rules.newest && !p.renewed,
 			})
 		}
 	}

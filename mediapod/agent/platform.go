@@ -47,10 +47,13 @@ type platform struct {
 	why      string // it takes no calls; "" if it does
 }
 
-func newPlatform(b mediaBridge, id callfleetv1.BotIdentity, internalPort uint16, clk clock.WithTicker, log logr.Logger) *platform {
+func newPlatform(b mediaBridge, config *callfleetv1.FleetConfig, internalPort uint16, clk clock.WithTicker, log logr.Logger) *platform {
+	settings := bridge.Settings{ApplicationID: string(config.Identity.AppID), Cloud: string(config.Identity.Cloud), InternalPort: internalPort}
+	if ports := config.Media.PlatformPorts; ports != nil {
+		settings.MediaPorts = &bridge.PortRange{From: uint16(ports.From), To: uint16(ports.To)}
+	}
 	return &platform{
-		bridge: b, clock: clk, log: log, turned: make(chan struct{}, 1), why: "the public media address is not known yet",
-		settings: bridge.Settings{ApplicationID: string(id.AppID), Cloud: string(id.Cloud), InternalPort: internalPort},
+		bridge: b, clock: clk, log: log, turned: make(chan struct{}, 1), why: "the public media address is not known yet", settings: settings,
 	}
 }
 

@@ -36,8 +36,11 @@ const podName = "0.reception.media.contoso.com"
 func newTestPlatform(t *testing.T) (*platform, *bridgetest.Bridge) {
 	t.Helper()
 	b := bridgetest.Start(t)
-	id := callfleetv1.BotIdentity{AppID: controllertest.AppID, Cloud: callfleetv1.CloudPublic}
-	return newPlatform(bridge.New(b.Port()), id, 28550, clock.RealClock{}, testr.New(t)), b
+	config := &callfleetv1.FleetConfig{
+		Identity: callfleetv1.BotIdentity{AppID: controllertest.AppID, Cloud: callfleetv1.CloudPublic},
+		Media:    callfleetv1.Media{PlatformPorts: &callfleetv1.PortRange{From: 50000, To: 50499}},
+	}
+	return newPlatform(bridge.New(b.Port()), config, 28550, clock.RealClock{}, testr.New(t)), b
 }
 
 // TestThePlatformIsAskedForAndTold: what the process says of itself follows what the bridge says of its platform.
@@ -79,6 +82,9 @@ func TestThePlatformIsAskedForAndTold(t *testing.T) {
 	s := b.Settings()
 	if s["serviceFqdn"] != podName || s["instancePublicIPAddress"] != "20.0.0.4" || s["instanceInternalPort"] != 28550.0 || s["applicationId"] != controllertest.AppID {
 		t.Errorf("settings %v", s)
+	}
+	if ports, _ := s["mediaPortRange"].(map[string]any); ports["from"] != 50000.0 || ports["to"] != 50499.0 {
+		t.Errorf("media ports %v", s["mediaPortRange"])
 	}
 	b.Set("Ready", "HeavilyLoaded", "")
 	look("", media.HeavilyLoaded, false)

@@ -56,6 +56,14 @@ type Settings struct {
 	PublicIP     string `json:"instancePublicIPAddress"`
 	PublicPort   uint16 `json:"instancePublicPort"`
 	InternalPort uint16 `json:"instanceInternalPort"`
+	// MediaPorts, if not nil, are the UDP ports that it takes media on.
+	MediaPorts *PortRange `json:"mediaPortRange,omitempty"`
+}
+
+// PortRange is inclusive at both ends.
+type PortRange struct {
+	From uint16 `json:"from"`
+	To   uint16 `json:"to"`
 }
 
 // State of the platform.

@@ -154,6 +154,23 @@ func TestCallingBot(t *testing.T) {
 		"a scope without an issuer": {
 			change(func(s *v1alpha1.CallingBotSpec) { s.Media.Certificate.Scope = v1alpha1.ScopePod }), "scope is given with issuerRef; leave it out",
 		},
+		"platform WebRTC":    {change(func(s *v1alpha1.CallingBotSpec) { s.Media.Platform = v1alpha1.PlatformWebRTC }), accepted},
+		"platform Microsoft": {onMicrosoft(bot().Domain("media.contoso.com").CertificateSecret("media-tls")), accepted},
+		"platform Microsoft without names": {
+			onMicrosoft(bot().CertificateSecret("media-tls")), "platform: Microsoft needs endpoint.domain, as Microsoft's library wants a name",
+		},
+		"platform Microsoft with a certificate of its own": {
+			onMicrosoft(bot().Domain("media.contoso.com")), "platform: Microsoft needs a certificate from a public authority; set certificate.issuerRef or certificate.secretName",
+		},
+		"platform Microsoft for what the service hosts": {onMicrosoft(bot().ServiceHosted()), "platform: Microsoft needs hosting: Application"},
+		"a platform of somebody else":                   {change(func(s *v1alpha1.CallingBotSpec) { s.Media.Platform = "Contoso" }), `Unsupported value: "Contoso"`},
+		"ports of the platform": {onMicrosoft(bot().Domain("media.contoso.com").CertificateSecret("media-tls")).With(func(b *v1alpha1.CallingBot) {
+			b.Spec.Media.PlatformPorts = &v1alpha1.PortRange{From: 50000, To: 50499}
+		}), accepted},
+		"ports of no platform": {
+			change(func(s *v1alpha1.CallingBotSpec) { s.Media.PlatformPorts = &v1alpha1.PortRange{From: 50000, To: 50499} }),
+			"platformPorts is given with platform: Microsoft; leave it out",
+		},
 		"hosting Service": {bot().ServiceHosted(), accepted},
 		"hosting Service with an endpoint": {
 			bot().ServiceHosted().With(func(b *v1alpha1.CallingBot) { b.Spec.Media.Endpoint.Type = v1alpha1.EndpointClusterIP }),
@@ -328,6 +345,10 @@ func annotated(b *controllertest.BotBuilder, value v1alpha1.AnnotationValue) *co
 	return b.With(func(b *v1alpha1.CallingBot) {
 		b.Spec.Media.Endpoint.ServiceAnnotations = map[string]v1alpha1.AnnotationValue{"a": value}
 	})
+}
+
+func onMicrosoft(b *controllertest.BotBuilder) *controllertest.BotBuilder {
+	return b.With(func(b *v1alpha1.CallingBot) { b.Spec.Media.Platform = v1alpha1.PlatformMicrosoft })
 }
 
 func issuedBy(b *controllertest.BotBuilder, issuer string, scope v1alpha1.CertificateScope) *controllertest.BotBuilder {

@@ -77,6 +77,7 @@ func (w *world) podMade(name string, uid types.UID) {
 		w.server.change(w.podKey(name), true, func(o client.Object) {
 			p := o.(*v1alpha1.MediaPod)
 			p.Status.NodeName, p.Status.PodUID = node, fmt.Sprint("pod-", w.count())
+			w.shows[uid] = w.certificate
 			w.ready(p, false, v1alpha1.ReasonPodStarting)
 		})
 		w.after(w.between(w.startMin, w.startMax), func() { w.start(name, uid) })
@@ -208,6 +209,7 @@ func (w *world) mediapodPass(name string) {
 	agent := pod.Status.Agent
 	w.server.change(w.podKey(name), true, func(o client.Object) {
 		m := o.(*v1alpha1.MediaPod)
+		w.tellRenewed(m)
 		before := meta.FindStatusCondition(m.Status.Conditions, v1alpha1.ConditionReady)
 		switch {
 		case w.silent[m.Status.NodeName]:
@@ -228,6 +230,17 @@ func (w *world) mediapodPass(name string) {
 		}
 	})
 	w.release(name)
+}
+
+// tellRenewed says of a pod whose platform shows an older certificate that it does.
+func (w *world) tellRenewed(m *v1alpha1.MediaPod) {
+	shown, runs := w.shows[m.UID]
+	if m.Spec.Media.Platform != v1alpha1.PlatformMicrosoft || !runs || shown == w.certificate {
+		return
+	}
+	meta.SetStatusCondition(&m.Status.Conditions, metav1.Condition{
+		Type: v1alpha1.ConditionCertificateRenewed, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonRenewed, LastTransitionTime: metav1.NewTime(w.now()),
+	})
 }
 
 func (w *world) ready(m *v1alpha1.MediaPod, ready bool, reason string) {

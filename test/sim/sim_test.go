@@ -19,6 +19,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
+	apiruntime "k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -67,6 +68,11 @@ func newStorm(seed uint64) storm {
 		if seed%5 == 3 {
 			b.Spec.Rollout.MaxSurge = ptr.To(intstr.FromString("25%"))
 		}
+		if seed%6 == 5 {
+			b.Spec.Media.Platform, b.Spec.Media.Endpoint.Domain = v1alpha1.PlatformMicrosoft, "media.contoso.com"
+			b.Spec.Media.Certificate = v1alpha1.MediaCertificate{SecretName: "media-tls"}
+			b.Spec.Template = &apiruntime.RawExtension{Raw: []byte(`{"spec":{"containers":[{"name":"bridge","image":"media-bridge"}]}}`)}
+		}
 		if seed%7 == 4 {
 			b.Spec.Rollout.DrainDeadline, b.Spec.Rollout.OnDeadline = "10m", v1alpha1.DeadlineHangUp
 		}
@@ -108,6 +114,7 @@ func (s storm) play() {
 		}
 	})
 	anytime(3, func() { s.configure(s.random.IntN(3)) })
+	anytime(2, s.renew)
 	anytime(2, func() {
 		on := s.random.IntN(2) == 0
 		s.update(fmt.Sprintf("paused %v", on), func(b *v1alpha1.CallingBot) { b.Spec.Rollout.Paused = on })
@@ -194,7 +201,9 @@ func (s storm) settle() string {
 		return fmt.Sprintf("%d pods, %d are ready, %d are wanted", len(pods), bot.Status.ReadyReplicas, bot.Status.DesiredReplicas)
 	}
 	for _, o := range pods {
-		if pod := o.(*v1alpha1.MediaPod); pod.Spec.Revision != bot.Status.Rollout.Revision || pod.Spec.Drain != nil {
+		if pod := o.(*v1alpha1.MediaPod); s.shows[pod.UID] != s.certificate && pod.Spec.Media.Platform == v1alpha1.PlatformMicrosoft {
+			return pod.Name + " shows an old certificate"
+		} else if pod.Spec.Revision != bot.Status.Rollout.Revision || pod.Spec.Drain != nil {
 			return fmt.Sprintf("%s has revision %s and drain mark %+v", pod.Name, pod.Spec.Revision, pod.Spec.Drain)
 		}
 	}
@@ -292,6 +301,20 @@ func TestStories(t *testing.T) {
 			w.tellConditions()
 			w.configure(0)
 			w.run(w.now().Add(2 * time.Hour))
+			w.tellConditions()
+			return w
+		},
+		"renewal": func() *world {
+			w := small(func(b *v1alpha1.CallingBot) {
+				b.Spec.Media.Platform, b.Spec.Media.Endpoint.Domain = v1alpha1.PlatformMicrosoft, "media.contoso.com"
+				b.Spec.Template = &apiruntime.RawExtension{Raw: []byte(`{"spec":{"containers":[{"name":"bridge","image":"media-bridge"}]}}`)}
+				b.Spec.Rollout.MaxSurge = ptr.To(intstr.FromInt32(1))
+			})
+			fill(w, 6)
+			w.renew()
+			w.run(w.now().Add(5 * time.Minute))
+			w.tellConditions()
+			w.run(w.now().Add(4 * time.Hour))
 			w.tellConditions()
 			return w
 		},

@@ -62,6 +62,8 @@ type world struct {
 	gather             time.Duration // changes are looked at together that come within
 	faults             float64
 	configuration      int
+	certificate        int               // counts renewals
+	shows              map[types.UID]int // which of them the platform of each media pod shows
 	revisions          map[string]string
 
 	log                                             []string
@@ -97,7 +99,7 @@ func (q *eventQueue) Pop() any {
 func newWorld(seed uint64, nodes int, bot *v1alpha1.CallingBot) *world {
 	w := &world{
 		random: rand.New(rand.NewPCG(seed, 7)), clock: clocktesting.NewFakePassiveClock(dawn),
-		silent: map[string]bool{}, processes: map[string]*process{}, live: map[types.UID]string{}, looking: map[string]bool{}, given: map[string]int32{}, revisions: map[string]string{},
+		silent: map[string]bool{}, processes: map[string]*process{}, live: map[types.UID]string{}, looking: map[string]bool{}, given: map[string]int32{}, revisions: map[string]string{}, shows: map[types.UID]int{},
 		startMin: 40 * time.Second, startMax: 4 * time.Minute, gather: 600 * time.Millisecond, callMin: time.Minute, callMax: 30 * time.Minute,
 	}
 	x := newIndexes()
@@ -377,6 +379,15 @@ func (w *world) update(what string, change func(*v1alpha1.CallingBot)) {
 func (w *world) configure(n int) {
 	w.configuration = n
 	w.update(fmt.Sprintf("configuration %d", n), func(b *v1alpha1.CallingBot) { b.Spec.Signaling.Host = fmt.Sprintf("bots-%d.contoso.com", n) })
+}
+
+// renew the certificate: what shows it is told by the mediapod controller.
+func (w *world) renew() {
+	w.certificate++
+	w.say("the certificate is renewed, for the %d. time", w.certificate)
+	for _, pod := range w.server.pods() {
+		w.lookAt(pod.GetName())
+	}
 }
 
 func (w *world) cordon(name string, on bool) {
