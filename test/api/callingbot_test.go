@@ -4,6 +4,7 @@ package api_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/controllers/controllertest"
@@ -250,15 +252,18 @@ func TestCallingBotScales(t *testing.T) {
 	}
 }
 
-// Scaling takes over from autoscaling, and from nothing.
+// Scaling takes over from autoscaling, and from nothing, and gives back: the way of docs/fleet.md, step by step.
 func TestABotWithoutReplicasCanBeScaled(t *testing.T) {
 	cluster := controllertest.Start(t)
+	ctx := context.Background()
 	bot := controllertest.Create(t, cluster.Client, controllertest.Bot(cluster.Namespace(t), "reception").With(func(b *v1alpha1.CallingBot) {
 		b.Spec.Replicas, b.Spec.Autoscaling = nil, &v1alpha1.Autoscaling{Max: 9}
 		b.Status.Replicas, b.Status.Selector = 4, "callfleet.dev/bot=reception"
 	}).Object())
 	// An autoscaler that reads before it writes has to be given a number to begin with: docs/fleet.md says so.
-	if err := cluster.Client.SubResource("scale").Get(context.Background(), bot, &autoscalingv1.Scale{}); err == nil || !strings.Contains(err.Error(), "does not exist") {
+	scale := &autoscalingv1.Scale{}
+	const unset = `the spec replicas field ".spec.replicas" does not exist`
+	if err := cluster.Client.SubResource("scale").Get(ctx, bot, scale); err == nil || !strings.Contains(err.Error(), unset) {
 		t.Errorf("reading /scale of a bot without replicas: %v", err)
 	}
 	if out, err := cluster.Kubectl(t, "scale", "cb/reception", "-n", bot.Namespace, "--replicas=3"); err != nil {
@@ -268,6 +273,31 @@ func TestABotWithoutReplicasCanBeScaled(t *testing.T) {
 	if got := ptr.Deref(bot.Spec.Replicas, -1); got != 3 || bot.Spec.Autoscaling == nil {
 		t.Errorf("replicas is %d after kubectl scale --replicas=3, autoscaling %+v", got, bot.Spec.Autoscaling)
 	}
+
+	// What a HorizontalPodAutoscaler does from then on: it reads, and writes what it read with another number.
+	if err := cluster.Client.SubResource("scale").Get(ctx, bot, scale); err != nil || scale.Spec.Replicas != 3 || scale.Status.Replicas != 4 {
+		t.Fatalf("scale is %+v %+v: %v", scale.Spec, scale.Status, err)
+	}
+	scale.Spec.Replicas = 5
+	if err := cluster.Client.SubResource("scale").Update(ctx, bot, client.WithSubResourceBody(scale)); err != nil {
+		t.Fatal(err)
+	}
+	controllertest.Await(t, cluster.Client, bot, "be scaled", func(b *v1alpha1.CallingBot) error {
+		if got := ptr.Deref(b.Spec.Replicas, -1); got != 5 {
+			return fmt.Errorf("replicas is %d", got)
+		}
+		return nil
+	})
+
+	if out, err := cluster.Kubectl(t, "patch", "cb/reception", "-n", bot.Namespace, "--type=json", "-p", `[{"op":"remove","path":"/spec/replicas"}]`); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	controllertest.Await(t, cluster.Client, bot, "be autoscaled again", func(b *v1alpha1.CallingBot) error {
+		if b.Spec.Replicas != nil || b.Spec.Autoscaling == nil {
+			return fmt.Errorf("replicas %v, autoscaling %+v", b.Spec.Replicas, b.Spec.Autoscaling)
+		}
+		return nil
+	})
 }
 
 func TestMediaPod(t *testing.T) {
