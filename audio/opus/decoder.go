@@ -4,6 +4,7 @@ package opus
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 	"unsafe"
@@ -24,16 +25,19 @@ const (
 // of Decode. None of them allocates when dst has room.
 type Decoder struct {
 	lib   *Library
-	state state
+	state *state
 	c     caller
 }
 
 // NewDecoder returns a fresh decoder.
 func (l *Library) NewDecoder() (*Decoder, error) {
-	d := &Decoder{lib: l, state: newState(l.decoderSize)}
-	if _, err := result(d.c.call(l.decoderInit, uintptr(d.state.pointer()), audio.SampleRate, mono, 0, 0, 0)); err != nil {
+	d := &Decoder{lib: l, state: l.decoders.take()}
+	_, err := result(d.c.call(l.decoderInit, d.state.address(), audio.SampleRate, mono, 0, 0, 0))
+	runtime.KeepAlive(d.state)
+	if err != nil {
 		return nil, fmt.Errorf("starting a decoder: %w", err)
 	}
+	d.state.trim()
 	return d, nil
 }
 
@@ -91,8 +95,9 @@ func (d *Decoder) fill(dst []int16, next []byte, samples int) ([]int16, error) {
 // take as much memory as a fifth of the state.
 func (d *Decoder) decode(dst []int16, packet []byte, samples int, fec uintptr) ([]int16, error) {
 	dst = slices.Grow(dst, samples)
-	n, err := result(d.c.call(d.lib.decode, uintptr(d.state.pointer()),
+	n, err := result(d.c.call(d.lib.decode, d.state.address(),
 		uintptr(unsafe.Pointer(unsafe.SliceData(packet))), uintptr(len(packet)),
 		uintptr(unsafe.Pointer(unsafe.SliceData(dst[len(dst):cap(dst)]))), uintptr(samples), fec))
+	runtime.KeepAlive(d.state)
 	return dst[:len(dst)+n], err
 }

@@ -4,6 +4,7 @@ package opus
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"unsafe"
 
@@ -64,7 +65,7 @@ const (
 // order, from one goroutine.
 type Encoder struct {
 	lib    *Library
-	state  state
+	state  *state
 	c      caller
 	config Config
 	toc    byte // table of contents of the last packet
@@ -73,10 +74,10 @@ type Encoder struct {
 
 // NewEncoder returns a fresh encoder.
 func (l *Library) NewEncoder(c Config) (*Encoder, error) {
-	e := &Encoder{lib: l, state: newState(l.encoderSize)}
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
+	e := &Encoder{lib: l, state: l.encoders.take()}
 	if err := e.init(c); err != nil {
 		return nil, err
 	}
@@ -117,12 +118,17 @@ func (e *Encoder) init(c Config) error {
 	if c.LowDelay {
 		application = applicationLowDelay
 	}
-	_, err := result(e.c.call(e.lib.encoderInit, uintptr(e.state.pointer()), audio.SampleRate, mono, application, 0, 0))
+	_, err := result(e.c.call(e.lib.encoderInit, e.state.address(), audio.SampleRate, mono, application, 0, 0))
+	runtime.KeepAlive(e.state)
 	if err != nil {
 		return fmt.Errorf("starting an encoder: %w", err)
 	}
 	e.silent = silence{}
-	return e.set(c)
+	if err := e.set(c); err != nil {
+		return err
+	}
+	e.state.trim()
+	return nil
 }
 
 func (e *Encoder) set(c Config) error {
@@ -138,7 +144,9 @@ func (e *Encoder) set(c Config) error {
 		{setSignal, signalVoice},
 		{setLSBDepth, lsbDepth16Bits},
 	} {
-		if _, err := result(e.c.call(e.lib.encoderCtl, uintptr(e.state.pointer()), r.request, uintptr(r.value), 0, 0, 0)); err != nil {
+		_, err := result(e.c.call(e.lib.encoderCtl, e.state.address(), r.request, uintptr(r.value), 0, 0, 0))
+		runtime.KeepAlive(e.state)
+		if err != nil {
 			return fmt.Errorf("setting %d of an encoder to %d: %w", r.request, r.value, err)
 		}
 	}
@@ -164,9 +172,10 @@ func (e *Encoder) Encode(dst []byte, frame []int16) ([]byte, error) {
 		return append(dst, e.toc&^3), nil
 	}
 	dst = slices.Grow(dst, MaxFrameBytes)
-	n, err := result(e.c.call(e.lib.encode, uintptr(e.state.pointer()),
+	n, err := result(e.c.call(e.lib.encode, e.state.address(),
 		uintptr(unsafe.Pointer(&frame[0])), uintptr(len(frame)),
 		uintptr(unsafe.Pointer(unsafe.SliceData(dst[len(dst):cap(dst)]))), MaxFrameBytes, 0))
+	runtime.KeepAlive(e.state)
 	if err != nil || n == 0 {
 		return dst, err
 	}

@@ -19,7 +19,7 @@ type Library struct {
 
 	encoderInit, encode, encoderCtl uintptr
 	decoderInit, decode             uintptr
-	encoderSize, decoderSize        int // bytes of state for one channel
+	encoders, decoders              *states // for one channel
 }
 
 // Default is the library of the system, looked for once per process.
@@ -45,14 +45,14 @@ func load(name string) (*Library, error) {
 		return nil, err
 	}
 	l, c := &Library{}, caller{}
-	var version, encoderSize, decoderSize uintptr
+	var version, encoderSizeOf, decoderSizeOf uintptr
 	for symbol, at := range map[string]*uintptr{
 		"opus_get_version_string": &version,
-		"opus_encoder_get_size":   &encoderSize,
+		"opus_encoder_get_size":   &encoderSizeOf,
 		"opus_encoder_init":       &l.encoderInit,
 		"opus_encoder_ctl":        &l.encoderCtl,
 		"opus_encode":             &l.encode,
-		"opus_decoder_get_size":   &decoderSize,
+		"opus_decoder_get_size":   &decoderSizeOf,
 		"opus_decoder_init":       &l.decoderInit,
 		"opus_decode":             &l.decode,
 	} {
@@ -61,11 +61,12 @@ func load(name string) (*Library, error) {
 		}
 	}
 	l.version = goString(c.call(version, 0, 0, 0, 0, 0, 0))
-	l.encoderSize = int(int32(c.call(encoderSize, mono, 0, 0, 0, 0, 0)))
-	l.decoderSize = int(int32(c.call(decoderSize, mono, 0, 0, 0, 0, 0)))
-	if l.encoderSize <= 0 || l.decoderSize <= 0 {
-		return nil, fmt.Errorf("its encoder takes %d bytes and its decoder %d", l.encoderSize, l.decoderSize)
+	encoderSize := int(int32(c.call(encoderSizeOf, mono, 0, 0, 0, 0, 0)))
+	decoderSize := int(int32(c.call(decoderSizeOf, mono, 0, 0, 0, 0, 0)))
+	if encoderSize <= 0 || decoderSize <= 0 {
+		return nil, fmt.Errorf("its encoder takes %d bytes and its decoder %d", encoderSize, decoderSize)
 	}
+	l.encoders, l.decoders = newStates(encoderSize), newStates(decoderSize)
 	return l, nil
 }
 
@@ -74,16 +75,6 @@ func (l *Library) Version() string { return l.version }
 
 // mono is the number of channels of everything here.
 const mono = 1
-
-// state is the memory of one of libopus's encoders or decoders. It is Go's own:
-// the collector frees it and counts it against the process's limit, there is
-// nothing to close and nothing that could be used after it was. libopus keeps no
-// pointer into Go memory in it, and words give it the alignment that C expects.
-type state []uint64
-
-func newState(size int) state { return make(state, (size+7)/8) }
-
-func (s state) pointer() unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(s)) }
 
 // caller holds the arguments of one call, since a list of them made for each call
 // would be allocated.

@@ -344,8 +344,8 @@ func TestCodingAllocatesNothing(t *testing.T) {
 	}
 }
 
-// The state is Go memory: nothing is left of codecs that nobody uses, and the
-// collector running while they are used harms none.
+// Nothing is left of codecs that nobody uses, and the collector running while
+// they are used harms none.
 func TestCodecsAreCollected(t *testing.T) {
 	lib := library(t)
 	spoken := speech(t, "prompt.wav")[:20*audio.FrameSamples]
@@ -369,7 +369,7 @@ func TestCodecsAreCollected(t *testing.T) {
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
-	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > int64(5*lib.encoderSize) {
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > int64(5*lib.encoders.size) {
 		t.Errorf("20 codecs left %d bytes", grown)
 	}
 }

@@ -100,7 +100,7 @@ func (t *table) flush() error {
 CPU/CALL-S   CPU time of the server's process for a second of a call
 TO JANUS     how many times what Janus's echotest takes, and its AudioBridge, which decodes, mixes and encodes Opus
 RSS/CALL     resident memory that the calls added, all of it: Go's heap and what is free of it, stacks, what C has
-HEAP, STACKS live objects on Go's heap, libopus's state among them, and stacks that the calls added, per call
+HEAP, STACKS live objects on Go's heap, without what libopus has on Linux, and stacks that the calls added, per call
 PACING       how far the time between two packets of a call is from 20 ms, as the kernel saw them arrive
 LOAD'S P99   how late the load itself sent: pacing cannot be better than that where packets are echoed`)
 	for _, n := range t.notes {
