@@ -18,11 +18,12 @@ import (
 	"strings"
 )
 
-// The versions that are built. The module in hack/devcluster/kube pins the
-// same ones; a test compares the two.
+// The versions that are built. The modules in hack/devcluster/kube and
+// hack/devcluster/kwok pin the same ones; a test compares them.
 const (
 	KubernetesVersion = "v1.37.1"
 	EtcdVersion       = "v3.7.3"
+	KwokVersion       = "v0.8.0"
 )
 
 // Names of the binaries.
@@ -34,6 +35,7 @@ const (
 	Scheduler         = "kube-scheduler"
 	Kubelet           = "kubelet"
 	KubeProxy         = "kube-proxy"
+	Kwok              = "kwok"
 )
 
 // EnvVar names the folder that envtest and this package take binaries from
@@ -53,21 +55,27 @@ var all = []binary{
 	{Scheduler, "k8s.io/kubernetes", KubernetesVersion, "k8s.io/kubernetes/cmd/kube-scheduler"},
 }
 
-// nodes are what real nodes run besides: most clusters have none.
+// nodes are what real nodes run besides, for those that have them.
 var nodes = []binary{
 	{Kubelet, "k8s.io/kubernetes", KubernetesVersion, "k8s.io/kubernetes/cmd/kubelet"},
 	{KubeProxy, "k8s.io/kubernetes", KubernetesVersion, "k8s.io/kubernetes/cmd/kube-proxy"},
 }
 
-// All returns the names of all binaries that every cluster needs.
+// onDemand are built for those that name them: a cluster runs without.
+var onDemand = append(slices.Clone(nodes), binary{Kwok, "sigs.k8s.io/kwok", KwokVersion, "sigs.k8s.io/kwok/cmd/kwok"})
+
+// All returns the names of the binaries that every cluster needs.
 func All() []string { return namesOf(all) }
 
 // Nodes returns the names of those that real nodes need besides.
 func Nodes() []string { return namesOf(nodes) }
 
-func namesOf(binaries []binary) []string {
-	names := make([]string, 0, len(binaries))
-	for _, b := range binaries {
+// Known returns the names of all binaries that can be asked for.
+func Known() []string { return namesOf(slices.Concat(all, onDemand)) }
+
+func namesOf(list []binary) []string {
+	names := make([]string, 0, len(list))
+	for _, b := range list {
 		names = append(names, b.name)
 	}
 	return names
@@ -90,8 +98,8 @@ func CacheDir() (string, error) {
 	return filepath.Join(cache, "callfleet", "kube-"+KubernetesVersion+"-"+runtime.GOOS+"-"+runtime.GOARCH), nil
 }
 
-// Ensure finds the named binaries (those of All, if none is named) and builds those
-// that are missing. Progress goes to the writer.
+// Ensure finds the named binaries (those of a cluster, if none is named) and
+// builds those that are missing. Progress goes to the writer.
 func Ensure(ctx context.Context, progress io.Writer, names ...string) (Set, error) {
 	wanted, err := lookUp(names)
 	if err != nil {
@@ -127,7 +135,7 @@ func Find() (Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, _ := find(slices.Concat(all, nodes), os.Getenv(EnvVar), dir)
+	found, _ := find(slices.Concat(all, onDemand), os.Getenv(EnvVar), dir)
 	return found, nil
 }
 
@@ -161,14 +169,13 @@ func lookUp(names []string) ([]binary, error) {
 	if len(names) == 0 {
 		return all, nil
 	}
-	known := slices.Concat(all, nodes)
 	for _, name := range names {
-		if !slices.Contains(namesOf(known), name) {
-			return nil, fmt.Errorf("there is no binary %q; there are: %s", name, strings.Join(namesOf(known), ", "))
+		if !slices.Contains(Known(), name) {
+			return nil, fmt.Errorf("there is no binary %q; there are: %s", name, strings.Join(Known(), ", "))
 		}
 	}
 	var wanted []binary
-	for _, b := range known {
+	for _, b := range slices.Concat(all, onDemand) {
 		if slices.Contains(names, b.name) {
 			wanted = append(wanted, b)
 		}

@@ -20,25 +20,25 @@ import (
 )
 
 func TestVersionsAreThoseOfTheModule(t *testing.T) {
-	data, err := os.ReadFile("../kube/go.mod")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for module, want := range map[string]string{"k8s.io/kubernetes": KubernetesVersion, "go.etcd.io/etcd/server/v3": EtcdVersion} {
-		m := regexp.MustCompile(`(?m)^\s*` + regexp.QuoteMeta(module) + ` (v\S+)`).FindStringSubmatch(string(data))
-		if m == nil || m[1] != want {
-			t.Errorf("go.mod pins %s at %v, this package at %s", module, m, want)
+	pinned := map[string]string{}
+	for _, b := range slices.Concat(all, onDemand) {
+		data, err := os.ReadFile(filepath.Join("..", b.pinnedIn(), "go.mod"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pinned[b.pinnedIn()] = string(data)
+		m := regexp.MustCompile(`(?m)^(?:require)?\s*` + regexp.QuoteMeta(b.module) + ` (v\S+)`).FindStringSubmatch(string(data))
+		if m == nil || m[1] != b.version {
+			t.Errorf("go.mod pins %s at %v, this package at %s", b.module, m, b.version)
+		}
+		if !regexp.MustCompile(`(?m)^(?:tool )?\s*` + regexp.QuoteMeta(b.pkg) + `$`).MatchString(string(data)) {
+			t.Errorf("go.mod has no tool line for %s, so its dependencies are not pinned", b.pkg)
 		}
 	}
 	staging := "v0" + strings.TrimPrefix(KubernetesVersion, "v1")
-	for _, m := range regexp.MustCompile(`(?m)^\s*k8s.io/\S+ => k8s.io/\S+ (v\S+)`).FindAllStringSubmatch(string(data), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^\s*k8s.io/\S+ => k8s.io/\S+ (v\S+)`).FindAllStringSubmatch(pinned["kube"], -1) {
 		if m[1] != staging {
 			t.Errorf("staging module %q is not of release %s", strings.TrimSpace(m[0]), KubernetesVersion)
-		}
-	}
-	for _, b := range slices.Concat(all, nodes) {
-		if !strings.Contains(string(data), "\t"+b.pkg+"\n") {
-			t.Errorf("go.mod has no tool line for %s, so its dependencies are not pinned", b.pkg)
 		}
 	}
 }
@@ -153,8 +153,8 @@ func TestLdflagsStampTheVersion(t *testing.T) {
 		"-X k8s.io/component-base/version.gitMinor=37",
 		"-X k8s.io/client-go/pkg/version.gitMajor=1",
 	} {
-		if !strings.Contains(ldflags(), want) {
-			t.Errorf("ldflags %q lack %q", ldflags(), want)
+		if got := all[1].ldflags(); !strings.Contains(got, want) {
+			t.Errorf("ldflags %q lack %q", got, want)
 		}
 	}
 }

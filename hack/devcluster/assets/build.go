@@ -22,11 +22,11 @@ func build(ctx context.Context, progress io.Writer, dir string, missing []binary
 	if len(missing) == 0 {
 		return nil
 	}
-	module, err := moduleDir()
+	modules, err := modulesDir()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(progress, "Building parts of Kubernetes %s (with etcd %s) into %s.\n"+
+	fmt.Fprintf(progress, "Building what a cluster takes (Kubernetes %s, etcd %s) into %s.\n"+
 		"This is done once on this machine. A control plane takes about 6 minutes on two cores, kubelet and kube-proxy 2 more.\n",
 		KubernetesVersion, EtcdVersion, dir)
 	// Left by a run that was killed; this one has the lock.
@@ -37,14 +37,14 @@ func build(ctx context.Context, progress io.Writer, dir string, missing []binary
 	}
 	for i, b := range missing {
 		label := fmt.Sprintf("[%d/%d] %s", found+i+1, total, b.name)
-		if err := buildOne(ctx, newTicker(progress, label), module, dir, b); err != nil {
+		if err := buildOne(ctx, newTicker(progress, label), modules, dir, b); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func buildOne(ctx context.Context, t *ticker, module, dir string, b binary) error {
+func buildOne(ctx context.Context, t *ticker, modules, dir string, b binary) error {
 	tmp, err := os.MkdirTemp(dir, "."+b.name+"-")
 	if err != nil {
 		return fmt.Errorf("building %s: %w", b.name, err)
@@ -53,8 +53,8 @@ func buildOne(ctx context.Context, t *ticker, module, dir string, b binary) erro
 
 	var stderr bytes.Buffer
 	out := filepath.Join(tmp, b.name)
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", ldflags(), "-o", out, b.pkg)
-	cmd.Dir = module
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", b.ldflags(), "-o", out, b.pkg)
+	cmd.Dir = filepath.Join(modules, b.pinnedIn())
 	// What a user has in GOFLAGS is meant for their own builds.
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off",
 		"GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
@@ -78,10 +78,22 @@ func buildOne(ctx context.Context, t *ticker, module, dir string, b binary) erro
 	return nil
 }
 
+// pinnedIn is the module of ours, a folder of hack/devcluster, that pins what
+// the binary is built from: kwok wants other versions of Kubernetes' modules.
+func (b binary) pinnedIn() string {
+	if b.name == Kwok {
+		return "kwok"
+	}
+	return "kube"
+}
+
 // ldflags stamps the version as Kubernetes' own build does
 // (hack/lib/version.sh); unstamped components refuse features or call
-// themselves v0.0.0.
-func ldflags() string {
+// themselves v0.0.0. kwok's version is in its source.
+func (b binary) ldflags() string {
+	if b.name == Kwok {
+		return "-s -w"
+	}
 	major, minor, _ := strings.Cut(strings.TrimPrefix(KubernetesVersion, "v"), ".")
 	minor, _, _ = strings.Cut(minor, ".")
 	flags := []string{"-s", "-w"}
@@ -94,17 +106,17 @@ func ldflags() string {
 	return strings.Join(flags, " ")
 }
 
-// moduleDir finds the module that pins what is built. It is part of the
-// repository, so it is looked for upwards from the working directory.
-func moduleDir() (string, error) {
+// modulesDir finds the folder of the modules that pin what is built. It is
+// part of the repository, so it is looked for upwards from the working directory.
+func modulesDir() (string, error) {
 	wd, err := os.Getwd()
 	if err != nil {
 		return "", fmt.Errorf("finding hack/devcluster/kube: %w", err)
 	}
 	for dir := wd; ; dir = filepath.Dir(dir) {
-		module := filepath.Join(dir, "hack", "devcluster", "kube")
-		if _, err := os.Stat(filepath.Join(module, "go.mod")); err == nil {
-			return module, nil
+		modules := filepath.Join(dir, "hack", "devcluster")
+		if _, err := os.Stat(filepath.Join(modules, "kube", "go.mod")); err == nil {
+			return modules, nil
 		}
 		if dir == filepath.Dir(dir) {
 			return "", fmt.Errorf("cannot find hack/devcluster/kube/go.mod at or above %s, and the control plane is not built yet; run this inside a clone of Callfleet", wd)

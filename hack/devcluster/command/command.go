@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -275,8 +274,9 @@ func assetsCommand() *cobra.Command {
 		Short: "Build the binaries that are missing and print their folder, for KUBEBUILDER_ASSETS",
 		Long: "Build the binaries that are missing and print their folder, for KUBEBUILDER_ASSETS.\n" +
 			"Without arguments all that every cluster needs: " + strings.Join(assets.All(), ", ") + ".\n" +
-			"Real nodes need " + strings.Join(assets.Nodes(), ", ") + " besides; tests with envtest need only " + strings.Join(assets.Envtest(), ", ") + ".",
-		ValidArgs: slices.Concat(assets.All(), assets.Nodes()),
+			"Real nodes need " + strings.Join(assets.Nodes(), ", ") + " besides; tests with envtest need only " + strings.Join(assets.Envtest(), ", ") + ",\n" +
+			"the load test of a fleet " + assets.Kwok + " as well.",
+		ValidArgs: assets.Known(),
 		Args:      cobra.OnlyValidArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir, err := assets.Dir(cmd.Context(), cmd.ErrOrStderr(), args...)
