@@ -29,6 +29,7 @@ type options struct {
 	metricsAddress string
 	metricsSecure  bool
 	healthAddress  string
+	pprofAddress   string
 	logLevel       level
 
 	leaderElect             bool
@@ -47,6 +48,7 @@ func (o *options) bind(flags *flag.FlagSet) {
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "address of /metrics; 0 for none")
 	flags.BoolVar(&o.metricsSecure, "metrics-secure", true, "serve metrics over HTTPS, to callers that may get the URL /metrics")
 	flags.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 for none")
+	flags.StringVar(&o.pprofAddress, "pprof-bind-address", "0", "address of profiles, /debug/pprof, for everybody who reaches it; 0 for none")
 	flags.Var(&o.logLevel, "log-level", "error, info or debug")
 	flags.BoolVar(&o.leaderElect, "leader-elect", false, "act only while holding the lease, so that several managers can run")
 	flags.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", o.namespace, "namespace of the lease; by default that of the manager's pod")
@@ -69,7 +71,9 @@ func (o *options) validate() error {
 			return fmt.Errorf("--namespaces: %q is not a namespace: %s", namespace, strings.Join(problems, ", "))
 		}
 	}
-	for name, address := range map[string]*string{"--metrics-bind-address": &o.metricsAddress, "--health-probe-bind-address": &o.healthAddress} {
+	for name, address := range map[string]*string{
+		"--metrics-bind-address": &o.metricsAddress, "--health-probe-bind-address": &o.healthAddress, "--pprof-bind-address": &o.pprofAddress,
+	} {
 		checked, err := listenAddress(*address)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
