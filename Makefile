@@ -187,6 +187,12 @@ bench: ## Run the benchmarks, flood the router, then measure the whole: times to
 	@echo "==> the whole path"
 	@$(GO) run ./test/load
 
+.PHONY: load
+load: ## Measure what the operator carries: 10,000 sessions on 1,000 pods that kwok plays (LOAD="-nodes 20 -pods 100 -sessions 1000")
+	@echo "==> binaries of the dev cluster and kwok, built once per machine"
+	@$(GO) run ./hack/devcluster assets >/dev/null && $(GO) run ./hack/devcluster assets kwok >/dev/null
+	@$(GO) run ./test/load/fleet $(LOAD)
+
 .PHONY: bench-media
 bench-media: ## Measure what calls cost the media engine, beside a raw echo and Janus if it is there (MEDIA="-calls 500" etc.)
 	@$(GOBUILD) -o bin/ ./test/load/media
