@@ -24,8 +24,6 @@ import (
 	"github.com/callfleet/callfleet/controllers/controllertest"
 )
 
-func TestMain(m *testing.M) { controllertest.Main(m) }
-
 // world is a namespace with a bot, some pods, and the session controller; the test plays users, agents and fleet.
 type world struct {
 	*controllertest.Cluster

@@ -20,10 +20,6 @@ type happening struct {
 	pod string
 }
 
-func boundEvent(pod string) happening {
-	return happening{corev1.EventTypeNormal, v1alpha1.ReasonBound, "Bind", "given a seat in media pod " + pod, pod}
-}
-
 func waitingEvent(d decision) happening {
 	severity := corev1.EventTypeNormal
 	if d.stalled || d.attention != "" {
@@ -58,7 +54,9 @@ func finishedEvent(pod string, end *v1alpha1.CallEnd) happening {
 	return happening{severity, string(end.Reason), "Finish", end.Message, pod}
 }
 
-// happenings are the events of a decision that was written: before is the status it changed.
+// happenings are the events of a decision that was written: before is the status it changed. That a session got its seat is
+// none: the condition Assigned and the timeline say so, and an event would be a fifth write to the four that a session
+// takes until it is in its call.
 func happenings(before *v1alpha1.CallStatus, d decision) []happening {
 	var list []happening
 	switch {
@@ -68,8 +66,6 @@ func happenings(before *v1alpha1.CallStatus, d decision) []happening {
 		list = append(list, refusedEvent(*d.refused))
 	}
 	switch d.verdict {
-	case bind:
-		list = append(list, boundEvent(d.pod))
 	case rejoin:
 		list = append(list, rejoiningEvent(before.MediaPod, d))
 	case finish:

@@ -4,6 +4,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -139,7 +140,10 @@ func TestSecretsStayInTheSpec(t *testing.T) {
 		for _, e := range list.Items {
 			seen[e.Reason] = true
 		}
-		for _, reason := range []string{v1alpha1.ReasonBound, v1alpha1.ReasonAlreadyInMeeting, v1alpha1.ReasonNoSeat, string(v1alpha1.EndMeetingEnded)} {
+		if seen[v1alpha1.ReasonBound] {
+			return errors.New("a binding, of which the session itself tells, is an event too")
+		}
+		for _, reason := range []string{v1alpha1.ReasonAlreadyInMeeting, v1alpha1.ReasonNoSeat, string(v1alpha1.EndMeetingEnded)} {
 			if !seen[reason] {
 				return fmt.Errorf("no event %s in %v", reason, seen)
 			}
