@@ -33,11 +33,6 @@ import (
 )
 
 const (
-	// Requests a second, and at once. Many calls may begin in one minute, and each is a few writes; the API server has its
-	// own fairness.
-	apiQPS   = 200
-	apiBurst = 400
-
 	// reconciliationTimeout bounds a pass, so that a request that hangs does not hold a worker.
 	reconciliationTimeout = time.Minute
 	// shutdownTimeout is within the pod's grace period of 30 s.
@@ -55,7 +50,9 @@ func run(ctx context.Context, o options, log logr.Logger) error {
 	if err != nil {
 		return fmt.Errorf("finding the API server: %w", err)
 	}
-	access.QPS, access.Burst = apiQPS, apiBurst
+	// Hundreds of calls may begin in one second, and each is two writes. How many requests there are at once is bounded by
+	// the controllers' workers, and who has to wait is for the API server to say (config/manager/flowschema.yaml).
+	access.QPS = -1
 	log.Info("starting", "version", version(), "namespaces", o.namespaces.String(), "mediaPodImage", o.mediaPodImage, "leaderElection", o.leaderElect)
 	if err := awaitAPI(ctx, access, log); err != nil {
 		return err
