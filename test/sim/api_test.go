@@ -14,6 +14,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -281,10 +282,21 @@ func (s *server) pod(name string) *v1alpha1.MediaPod {
 	return pod
 }
 
-func (s *server) pods() []client.Object     { return s.find("MediaPod") }
-func (s *server) sessions() []client.Object { return s.find("MeetingSession") }
+func (s *server) pods() []client.Object { return s.find("MediaPod") }
+
+// calls are the sessions and the Calls.
+func (s *server) calls() []client.Object { return append(s.find("MeetingSession"), s.find("Call")...) }
+
+// call by its name, which tells its kind; nil if there is none.
+func (s *server) call(name string) v1alpha1.AnyCall {
+	call, _ := s.byKey[callKey(name)].(v1alpha1.AnyCall)
+	return call
+}
+
+// bot is nil while there is none.
 func (s *server) bot() *v1alpha1.CallingBot {
-	return s.byKey[key{"CallingBot", types.NamespacedName{Namespace: namespace, Name: botName}}].(*v1alpha1.CallingBot)
+	bot, _ := s.byKey[botKey].(*v1alpha1.CallingBot)
+	return bot
 }
 
 func (s *server) node(name string) *corev1.Node {
@@ -357,17 +369,23 @@ func (c *cached) Patch(_ context.Context, o client.Object, patch client.Patch, _
 	return c.patch(o, patch, false)
 }
 
-// Apply takes disruption budgets, of which the controller owns all there is to own.
+// Apply takes what the controller owns all of: what the bot's pods run as, and their disruption budget.
 func (c *cached) Apply(_ context.Context, wanted runtime.ApplyConfiguration, _ ...client.ApplyOption) error {
 	raw, err := json.Marshal(wanted)
 	if err != nil {
 		return err
 	}
-	budget := &policyv1.PodDisruptionBudget{}
-	if err := json.Unmarshal(raw, budget); err != nil || budget.Name == "" {
+	var of metav1.TypeMeta
+	if err := json.Unmarshal(raw, &of); err != nil {
+		return err
+	}
+	object := map[string]client.Object{
+		"PodDisruptionBudget": &policyv1.PodDisruptionBudget{}, "ServiceAccount": &corev1.ServiceAccount{}, "RoleBinding": &rbacv1.RoleBinding{},
+	}[of.Kind]
+	if err := json.Unmarshal(raw, object); err != nil || object.GetName() == "" {
 		return fmt.Errorf("applying %s: %w", raw, err)
 	}
-	return c.do(budget, func(o client.Object) error {
+	return c.do(object, func(o client.Object) error {
 		there := c.server.byKey[keyOf(o)]
 		if there == nil {
 			return c.server.create(o)

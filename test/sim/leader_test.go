@@ -80,11 +80,10 @@ func (w *world) elect() {
 
 // feedFleet has the fleet controller look at what its watches let through.
 func (w *world) feedFleet(c change) {
-	if c.key.kind == "MeetingSession" && c.before != nil && c.after != nil {
-		before, after := c.before.(*v1alpha1.MeetingSession), c.after.(*v1alpha1.MeetingSession)
-		if drain.BoundTo(before) == drain.BoundTo(after) && before.Status.Phase.Finished() == after.Status.Phase.Finished() && before.Generation == after.Generation {
-			return
-		}
+	before, is := c.before.(v1alpha1.AnyCall)
+	if after, still := c.after.(v1alpha1.AnyCall); is && still && drain.BoundTo(before) == drain.BoundTo(after) &&
+		finished(before) == finished(after) && before.GetGeneration() == after.GetGeneration() {
+		return
 	}
 	w.queueFleet(w.between(w.gather/10, w.gather))
 }

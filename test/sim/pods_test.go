@@ -5,6 +5,7 @@ package sim
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -28,7 +29,7 @@ type process struct {
 	saw *v1alpha1.MediaPod
 	// accepted: the API server has its first report; from then on it may admit.
 	accepted bool
-	// calls by session; whether the call was made yet, or the seat is only held.
+	// calls by the name of their object; whether the call was made yet, or the seat is only held.
 	calls map[string]*liveCall
 	// reporting: a report is on its way, and due: another is wanted.
 	reporting, due bool
@@ -37,10 +38,12 @@ type process struct {
 }
 
 type liveCall struct {
-	session types.UID
-	seats   int32
-	made    bool
-	left    bool // the bot was made to leave by a deadline, or by the user
+	// object of the call; "" while that of one that came in is not made yet.
+	object types.UID
+	seats  int32
+	made   bool
+	// end of one that came in and was over before its object was made.
+	end *v1alpha1.CallEnd
 }
 
 func (p *process) seats() (used, reserved int32) {
@@ -58,8 +61,20 @@ func (w *world) podKey(name string) key {
 	return key{"MediaPod", types.NamespacedName{Namespace: namespace, Name: name}}
 }
 
-func sessionKey(name string) key {
-	return key{"MeetingSession", types.NamespacedName{Namespace: namespace, Name: name}}
+func callKey(name string) key {
+	kind := "MeetingSession"
+	if strings.HasPrefix(name, "c") {
+		kind = "Call"
+	}
+	return key{kind, types.NamespacedName{Namespace: namespace, Name: name}}
+}
+
+// tellCall has an agent write the status of a call.
+func (w *world) tellCall(name string, change func(*v1alpha1.CallStatus)) {
+	w.server.change(callKey(name), true, func(o client.Object) {
+		_, status := o.(v1alpha1.AnyCall).CallParts()
+		change(status)
+	})
 }
 
 // podMade: the mediapod controller finds a node and starts the process, which takes as long as it takes.
@@ -140,6 +155,9 @@ func (w *world) write(p *process) {
 		return
 	}
 	used, reserved := p.seats()
+	if used+reserved > pod.Spec.Capacity.Seats {
+		w.fail("%s has calls that take %d seats, and has %d", p.pod, used+reserved, pod.Spec.Capacity.Seats)
+	}
 	w.server.change(w.podKey(p.pod), true, func(o client.Object) {
 		s := &o.(*v1alpha1.MediaPod).Status
 		capacity := pod.Spec.Capacity.Seats
@@ -193,9 +211,8 @@ func (w *world) hangUp(p *process) {
 	if w.processes[p.pod] != p || d == nil || d.HangUpAt == nil || w.now().Before(d.HangUpAt.Time) {
 		return
 	}
-	for _, session := range keysOf(p.calls) {
-		p.calls[session].left = true
-		w.endCall(p, session, v1alpha1.CallEnd{Reason: v1alpha1.EndDrainDeadlineReached, Failed: true, Retryable: true})
+	for _, call := range keysOf(p.calls) {
+		w.endCall(p, call, v1alpha1.CallEnd{Reason: v1alpha1.EndDrainDeadlineReached, Failed: true, Retryable: true})
 	}
 }
 
@@ -260,9 +277,9 @@ func (w *world) release(name string) {
 		return
 	}
 	var bound []string
-	for _, o := range w.server.sessions() {
-		if s := o.(*v1alpha1.MeetingSession); drain.BoundTo(s) == name {
-			bound = append(bound, s.Name)
+	for _, o := range w.server.calls() {
+		if drain.BoundTo(o.(v1alpha1.AnyCall)) == name {
+			bound = append(bound, o.GetName())
 		}
 	}
 	if drain.MayDelete(drain.Facts{MediaPod: pod, Sessions: bound}).Allowed {
@@ -274,118 +291,18 @@ func (w *world) release(name string) {
 func (w *world) crash(p *process) {
 	w.say("the process of %s dies with %d calls", p.pod, len(p.calls))
 	w.cutByCrash += len(p.calls)
-	for session := range p.calls {
-		delete(w.live, p.calls[session].session)
+	for _, c := range p.calls {
+		delete(w.live, c.object)
 	}
 	delete(w.processes, p.pod)
 	w.after(w.between(time.Second, 20*time.Second), func() {
 		w.mediapodPass(p.pod)
-		w.after(w.between(time.Second, 10*time.Second), func() { w.start(p.pod, p.uid) })
+		longest := 10 * time.Second
+		if w.odds(0.2) {
+			longest = 30 * time.Minute // it crashes again and again
+		}
+		w.after(w.between(time.Second, longest), func() { w.start(p.pod, p.uid) })
 	})
-}
-
-// lookForWork: the agent lists what is bound to its pod.
-func (w *world) lookForWork(p *process) {
-	for _, o := range w.server.sessions() {
-		if s := o.(*v1alpha1.MeetingSession); s.Status.MediaPod == p.pod {
-			w.bound(p, s.Name)
-		}
-	}
-}
-
-// bound: the agent sees a session that is bound to its pod, or that changed.
-func (w *world) bound(p *process, name string) {
-	s, _ := w.server.byKey[sessionKey(name)].(*v1alpha1.MeetingSession)
-	if w.processes[p.pod] != p || !p.accepted || p.cutOff || s == nil || s.Status.MediaPod != p.pod || s.Status.Phase.Finished() {
-		return
-	}
-	call := s.Status.Call
-	switch {
-	case call != nil && call.End != nil:
-	case call != nil && call.ClaimedBy == p.instance:
-		if c := p.calls[name]; c != nil && (s.DeletionTimestamp != nil || s.Spec.DesiredState == v1alpha1.DesiredEnded) {
-			c.left = true
-			w.endCall(p, name, v1alpha1.CallEnd{Reason: v1alpha1.EndedByBot})
-		}
-	case call != nil:
-		// A call of the process before this one.
-		w.server.change(sessionKey(name), true, func(o client.Object) {
-			o.(*v1alpha1.MeetingSession).Status.Call.End = &v1alpha1.CallEnd{Reason: v1alpha1.EndPodLost, Failed: true, Retryable: true}
-		})
-	case p.calls[name] == nil:
-		w.admit(p, s)
-	}
-}
-
-// admit a call, or refuse it.
-func (w *world) admit(p *process, s *v1alpha1.MeetingSession) {
-	if c := meta.FindStatusCondition(s.Status.Conditions, v1alpha1.ConditionAssigned); c != nil && c.Status == metav1.ConditionFalse {
-		return // refused, and not taken back yet
-	}
-	used, reserved := p.seats()
-	seats := max(1, s.Status.Seats)
-	if drain.Marked(p.saw) || used+reserved+seats > p.saw.Spec.Capacity.Seats || w.odds(w.refusals) {
-		w.refused++
-		w.server.change(sessionKey(s.Name), true, func(o client.Object) {
-			meta.SetStatusCondition(&o.(*v1alpha1.MeetingSession).Status.Conditions, metav1.Condition{
-				Type: v1alpha1.ConditionAssigned, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonPodRefused, Message: "no", LastTransitionTime: metav1.NewTime(w.now()),
-			})
-		})
-		return
-	}
-	p.calls[s.Name] = &liveCall{session: s.UID, seats: seats}
-	w.report(p)
-	uid := s.UID
-	w.after(w.between(5*time.Millisecond, 200*time.Millisecond), func() {
-		now, _ := w.server.byKey[sessionKey(s.Name)].(*v1alpha1.MeetingSession)
-		if w.processes[p.pod] != p || p.calls[s.Name] == nil {
-			return
-		}
-		if now == nil || now.UID != uid || now.Status.MediaPod != p.pod || now.Status.Call != nil || p.cutOff {
-			delete(p.calls, s.Name) // the claim met another writer
-			w.report(p)
-			return
-		}
-		w.server.change(sessionKey(s.Name), true, func(o client.Object) {
-			st := &o.(*v1alpha1.MeetingSession).Status
-			st.Phase, st.Call = v1alpha1.PhaseJoining, &v1alpha1.CallRecord{ClaimedBy: p.instance, Hosting: v1alpha1.HostingApplication}
-		})
-		if other := w.live[uid]; other != "" {
-			w.fail("session %s has a call in %s and another in %s", s.Name, other, p.pod)
-		}
-		w.live[uid] = p.pod
-		p.calls[s.Name].made = true
-		w.made++
-		w.report(p)
-		w.after(w.callLength(), func() {
-			if c := p.calls[s.Name]; c != nil && c.session == uid {
-				c.left = true
-				w.endCall(p, s.Name, v1alpha1.CallEnd{Reason: v1alpha1.EndMeetingEnded})
-			}
-		})
-	})
-}
-
-// endCall tells how a call ended, once the API server can be reached.
-func (w *world) endCall(p *process, session string, end v1alpha1.CallEnd) {
-	c := p.calls[session]
-	if w.processes[p.pod] != p || c == nil {
-		return
-	}
-	if p.cutOff {
-		w.after(10*time.Second, func() { w.endCall(p, session, end) })
-		return
-	}
-	if !c.made {
-		return
-	}
-	delete(p.calls, session)
-	delete(w.live, c.session)
-	if s, _ := w.server.byKey[sessionKey(session)].(*v1alpha1.MeetingSession); s != nil && s.UID == c.session &&
-		s.Status.Call != nil && s.Status.Call.ClaimedBy == p.instance && !s.Status.Phase.Finished() {
-		w.server.change(sessionKey(session), true, func(o client.Object) { o.(*v1alpha1.MeetingSession).Status.Call.End = &end })
-	}
-	w.report(p)
 }
 
 func keysOf[T any](m map[string]T) []string {

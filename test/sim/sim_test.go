@@ -52,10 +52,10 @@ type storm struct {
 }
 
 func newStorm(seed uint64) storm {
-	replicas, sessions, nodes := int32(1+seed%6), 60, 6
+	replicas, sessions, nodes := int32(1+seed%6), 36, 6
 	large := seed%100 == 59
 	if large {
-		replicas, sessions, nodes = 60+int32(seed*37%91), 250, 40
+		replicas, sessions, nodes = 60+int32(seed*37%91), 160, 40
 	}
 	bot := controllertest.Bot(namespace, botName).Seats(int32(3 + seed*5%14)).Replicas(replicas).With(func(b *v1alpha1.CallingBot) {
 		if seed%3 == 1 {
@@ -81,6 +81,7 @@ func newStorm(seed uint64) storm {
 	if large {
 		s.gather = 3 * time.Second // passes are dear, and there is always something
 	}
+	s.mayHangUp = bot.Object().Spec.Rollout.OnDeadline == v1alpha1.DeadlineHangUp
 	s.refusals = 0.02
 	s.callMax = time.Hour
 	return s
@@ -105,6 +106,18 @@ func (s storm) play() {
 				})
 			}
 		})
+	})
+	anytime(s.sessions/4, s.dial)
+	anytime(s.sessions/2, s.ring)
+	anytime(int(s.hours)/3, func() {
+		s.deleteBot([]v1alpha1.DeletionPolicy{v1alpha1.DeletionDrain, v1alpha1.DeletionForce}[s.random.IntN(2)])
+		if s.odds(0.3) {
+			s.after(s.between(time.Second, time.Hour), func() {
+				if bot := s.server.bot(); bot != nil && bot.DeletionTimestamp != nil {
+					s.deleteBot(v1alpha1.DeletionForce)
+				}
+			})
+		}
 	})
 	replicas := ptr.Deref(s.server.bot().Spec.Replicas, 0)
 	anytime(4, func() {
@@ -156,7 +169,7 @@ func (s storm) play() {
 		}
 	})
 	anytime(s.sessions/20, func() {
-		if o := s.anyOf(s.server.sessions()); o != nil {
+		if o := s.anyOf(s.server.calls()); o != nil {
 			_ = s.server.delete(keyOf(o), client.DeleteOptions{})
 		}
 	})
@@ -165,7 +178,7 @@ func (s storm) play() {
 
 // settle ends the storm and says what has not come to rest.
 func (s storm) settle() string {
-	s.stale, s.faults, s.refusals = 0, 0, 0
+	s.stale, s.faults, s.refusals, s.calm = 0, 0, 0, true
 	s.fleetCache.land()
 	s.sessionCache.land()
 	for _, name := range s.nodes {
@@ -174,12 +187,7 @@ func (s storm) settle() string {
 			s.hear(name, true)
 		}
 	}
-	s.update("the rollout goes on", func(b *v1alpha1.CallingBot) {
-		b.Spec.Rollout.Paused = false
-		if b.Spec.Replicas != nil && *b.Spec.Replicas == 0 {
-			b.Spec.Replicas = ptr.To[int32](1)
-		}
-	})
+	s.update("the rollout goes on", serveOn)
 	// Who waits gets a seat, calls end, old pods go.
 	s.run(s.now().Add(8 * time.Hour))
 	if len(s.failures) > 0 {
@@ -190,13 +198,16 @@ func (s storm) settle() string {
 	if more := s.fleetCache.writes + s.sessionCache.writes - writes; more > 0 {
 		return fmt.Sprintf("%d writes at rest", more)
 	}
-	for _, o := range s.server.sessions() {
-		if m := o.(*v1alpha1.MeetingSession); !m.Status.Phase.Finished() {
-			return fmt.Sprintf("session %s is %s: %+v", m.Name, m.Status.Phase, m.Status.Conditions)
+	for _, o := range s.server.calls() {
+		if _, status := o.(v1alpha1.AnyCall).CallParts(); !status.Phase.Finished() {
+			return fmt.Sprintf("%s is %s: %+v", o.GetName(), status.Phase, status.Conditions)
 		}
 	}
 	bot := s.server.bot()
 	pods := s.server.pods()
+	if bot == nil || bot.DeletionTimestamp != nil {
+		return fmt.Sprintf("the bot that was deleted is there: %+v", bot)
+	}
 	if len(pods) != int(bot.Status.DesiredReplicas) || bot.Status.ReadyReplicas != bot.Status.DesiredReplicas {
 		return fmt.Sprintf("%d pods, %d are ready, %d are wanted", len(pods), bot.Status.ReadyReplicas, bot.Status.DesiredReplicas)
 	}
@@ -218,10 +229,19 @@ func (s storm) settle() string {
 	return ""
 }
 
+// serveOn has a bot not wait for its user.
+func serveOn(b *v1alpha1.CallingBot) {
+	b.Spec.Rollout.Paused = false
+	if b.Spec.Replicas != nil && *b.Spec.Replicas == 0 {
+		b.Spec.Replicas = ptr.To[int32](1)
+	}
+}
+
 // tally of what was played.
 type tally struct {
 	mu                                                                       sync.Mutex
 	fleets, calls, refused, crashed, deleted, undrained, leads, acts, passes int
+	answered, givenUp, bots                                                  int
 	simulated                                                                time.Duration
 }
 
@@ -231,6 +251,7 @@ func (t *tally) add(s storm) {
 	t.fleets++
 	t.calls, t.refused, t.crashed, t.leads, t.acts = t.calls+s.made, t.refused+s.refused, t.crashed+s.cutByCrash, t.leads+s.leaders, t.acts+s.acts
 	t.deleted, t.undrained, t.passes = t.deleted+s.deletes, t.undrained+s.undrains, t.passes+s.passes
+	t.answered, t.givenUp, t.bots = t.answered+s.answered, t.givenUp+s.givenUp, t.bots+s.bots
 	t.simulated += s.now().Sub(dawn)
 }
 
@@ -260,9 +281,9 @@ func TestWhateverHappensNoCallIsCut(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%d fleets, %s of their time: %d calls, %d cut by crashes and none otherwise; %d bindings refused, %d media pods deleted, %d marks taken back, %d acts with a reason, %d passes of %d leaders",
-		sum.fleets, sum.simulated.Round(time.Hour), sum.calls, sum.crashed, sum.refused, sum.deleted, sum.undrained, sum.acts, sum.passes, sum.leads)
-	if n >= 30 && (sum.calls < 30*int(n) || sum.refused < int(n)/2 || sum.deleted < 3*int(n) || sum.undrained < int(n)/10) {
+	t.Logf("%d fleets, %s of their time: %d calls, %d of them incoming, %d cut by crashes and none otherwise; %d bots deleted and %d silent pods given up with them, %d bindings refused, %d media pods deleted, %d marks taken back, %d acts with a reason, %d passes of %d leaders",
+		sum.fleets, sum.simulated.Round(time.Hour), sum.calls, sum.answered, sum.crashed, sum.bots, sum.givenUp, sum.refused, sum.deleted, sum.undrained, sum.acts, sum.passes, sum.leads)
+	if n >= 30 && (sum.calls < 30*int(n) || sum.refused < int(n)/2 || sum.deleted < 3*int(n) || sum.undrained < int(n)/10 || sum.answered < 5*int(n) || sum.bots < int(n)/2 || n >= 300 && sum.givenUp == 0) {
 		t.Error("the simulation does not exercise what it is for")
 	}
 }
@@ -315,6 +336,22 @@ func TestStories(t *testing.T) {
 			w.run(w.now().Add(5 * time.Minute))
 			w.tellConditions()
 			w.run(w.now().Add(4 * time.Hour))
+			w.tellConditions()
+			return w
+		},
+		"deletion": func() *world {
+			w := small(func(*v1alpha1.CallingBot) {})
+			fill(w, 2)
+			for range 2 {
+				w.dial()
+				w.ring()
+			}
+			w.run(w.now().Add(10 * time.Minute))
+			w.deleteBot(v1alpha1.DeletionDrain)
+			w.run(w.now().Add(20 * time.Minute))
+			w.tellConditions()
+			w.deleteBot(v1alpha1.DeletionForce)
+			w.run(w.now().Add(time.Hour))
 			w.tellConditions()
 			return w
 		},
@@ -384,7 +421,7 @@ func (w *world) tellConditions() {
 		w.say("status: %s %s/%s: %s", c.Type, c.Status, c.Reason, c.Message)
 	}
 	ahead := map[string]int{}
-	for _, o := range w.server.sessions() {
+	for _, o := range w.server.find("MeetingSession") {
 		if c := meta.FindStatusCondition(o.(*v1alpha1.MeetingSession).Status.Conditions, v1alpha1.ConditionCapacityReserved); c != nil {
 			ahead[string(c.Status)+"/"+c.Reason]++
 		}

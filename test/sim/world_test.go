@@ -21,13 +21,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
-	"github.com/callfleet/callfleet/controllers/controllertest"
 	"github.com/callfleet/callfleet/controllers/drain"
 	"github.com/callfleet/callfleet/controllers/fleet"
 	"github.com/callfleet/callfleet/controllers/session"
 )
 
 const namespace, botName = "voice", "reception"
+
+var botKey = key{"CallingBot", types.NamespacedName{Namespace: namespace, Name: botName}}
 
 var dawn = time.Date(2026, 3, 2, 6, 0, 0, 0, time.UTC)
 
@@ -51,9 +52,9 @@ type world struct {
 	nodes     []string
 	silent    map[string]bool
 	processes map[string]*process
-	live      map[types.UID]string // pod of each call that was made
+	live      map[types.UID]string // pod of each call that was made, by its object
 	looking   map[string]bool
-	given     map[string]int32 // seats that sessions were given, by pod
+	given     map[string]int32 // seats that sessions and outgoing calls were given, by pod
 
 	startMin, startMax time.Duration
 	callMin, callMax   time.Duration
@@ -64,12 +65,15 @@ type world struct {
 	configuration      int
 	certificate        int               // counts renewals
 	shows              map[types.UID]int // which of them the platform of each media pod shows
+	mayHangUp          bool              // the user has wanted calls to be hung up, at a deadline or with the bot
+	calm               bool              // the storm is over
 	revisions          map[string]string
 
 	log                                             []string
 	failures                                        []string
 	made, refused, cutByCrash, leaders, names, acts int
 	deletes, undrains, passes                       int
+	answered, givenUp, bots                         int
 }
 
 type happening struct {
@@ -216,8 +220,8 @@ func (w *world) judge(before, after client.Object) {
 	switch o := first(before, after).(type) {
 	case *v1alpha1.MediaPod:
 		w.judgePod(o, before, after)
-	case *v1alpha1.MeetingSession:
-		w.judgeSession(before, after)
+	case v1alpha1.AnyCall:
+		w.judgeCall(before, after)
 	}
 }
 
@@ -225,8 +229,11 @@ func (w *world) judgePod(o *v1alpha1.MediaPod, before, after client.Object) {
 	p := w.processes[o.Name]
 	if after == nil {
 		w.deletes++
-		if p != nil && p.uid == o.UID && len(p.calls) > 0 && o.Annotations[v1alpha1.AnnotationLost] == "" {
-			w.fail("media pod %s was deleted with calls %v", o.Name, keysOf(p.calls))
+		if p != nil && p.uid == o.UID && len(p.calls) > 0 {
+			// Nobody here gives a pod up but who wants the bot gone by force, and then only one that does not report.
+			if o.Annotations[v1alpha1.AnnotationLost] == "" || !w.forced() || o.Status.Agent != nil {
+				w.fail("media pod %s was deleted with calls %v", o.Name, keysOf(p.calls))
+			}
 		}
 		return
 	}
@@ -240,6 +247,12 @@ func (w *world) judgePod(o *v1alpha1.MediaPod, before, after client.Object) {
 		return
 	}
 	was := before.(*v1alpha1.MediaPod)
+	if was.Annotations[v1alpha1.AnnotationLost] != now.Annotations[v1alpha1.AnnotationLost] {
+		w.givenUp++
+	}
+	if now.Spec.Drain != nil && now.Spec.Drain.HangUpAt != nil && !w.mayHangUp {
+		w.fail("the calls on %s are to be hung up, and nobody wanted that", now.Name)
+	}
 	switch {
 	case was.Spec.Drain != nil && now.Spec.Drain == nil:
 		w.undrains++
@@ -257,6 +270,9 @@ func (w *world) judgeRelief(relieved *v1alpha1.MediaPod) {
 		}
 	}
 	bot := w.server.bot()
+	if bot == nil || bot.DeletionTimestamp != nil {
+		return
+	}
 	if wanted := ptr.Deref(bot.Spec.Replicas, 0); isReady(relieved) && ready < int(min(wanted, bot.Status.DesiredReplicas)) {
 		w.fail("the rollout relieved %s, and %d pods are left that take calls, %d are wanted", relieved.Name, ready, wanted)
 	}
@@ -271,14 +287,33 @@ func isReady(pod *v1alpha1.MediaPod) bool {
 	return false
 }
 
-// judgeSession: seats are never oversold, terminal phases never left, no call taken from a process that lives.
-func (w *world) judgeSession(before, after client.Object) {
+// forced: the bot is being deleted, whatever becomes of its calls.
+func (w *world) forced() bool {
+	bot := w.server.bot()
+	return bot != nil && bot.DeletionTimestamp != nil && bot.Spec.DeletionPolicy == v1alpha1.DeletionForce
+}
+
+// incoming: a process made the object for a call that it has.
+func incoming(call v1alpha1.AnyCall) bool {
+	c, ok := call.(*v1alpha1.Call)
+	return ok && c.Spec.Incoming != nil
+}
+
+func finished(call v1alpha1.AnyCall) bool {
+	_, status := call.CallParts()
+	return status.Phase.Finished()
+}
+
+// judgeCall: seats are never oversold, terminal phases never left, no call taken from a process that lives. The calls that come in
+// take seats that were free in the process, which knows.
+func (w *world) judgeCall(before, after client.Object) {
 	held := func(o client.Object) (string, int32) {
-		s, _ := o.(*v1alpha1.MeetingSession)
-		if s == nil || s.Status.MediaPod == "" || s.Status.Phase.Finished() {
+		call, is := o.(v1alpha1.AnyCall)
+		if !is || incoming(call) || drain.BoundTo(call) == "" {
 			return "", 0
 		}
-		return s.Status.MediaPod, max(1, s.Status.Seats)
+		_, status := call.CallParts()
+		return status.MediaPod, max(1, status.Seats)
 	}
 	was, fewer := held(before)
 	now, more := held(after)
@@ -290,13 +325,22 @@ func (w *world) judgeSession(before, after client.Object) {
 	if before == nil || after == nil {
 		return
 	}
-	a, b := before.(*v1alpha1.MeetingSession), after.(*v1alpha1.MeetingSession)
-	if a.Status.Phase.Finished() && b.Status.Phase != a.Status.Phase {
-		w.fail("session %s left phase %s for %s", a.Name, a.Status.Phase, b.Status.Phase)
+	_, a := before.(v1alpha1.AnyCall).CallParts()
+	_, b := after.(v1alpha1.AnyCall).CallParts()
+	name, uid := before.GetName(), before.GetUID()
+	if a.Phase.Finished() && b.Phase != a.Phase {
+		w.fail("%s left phase %s for %s", name, a.Phase, b.Phase)
 	}
-	if p := w.processes[was]; was != now && now != "" && w.live[a.UID] == was && p != nil && p.calls[a.Name] != nil && !p.cutOff && w.server.pod(was) != nil &&
-		p.uid == w.server.pod(was).UID && (b.Status.Call == nil || b.Status.Call.End == nil) && a.Status.Call != nil && a.Status.Call.End == nil {
-		w.fail("session %s was given to %s while its call goes on in %s", a.Name, now, was)
+	p := w.processes[a.MediaPod]
+	lives := p != nil && p.calls[name] != nil && !p.cutOff && w.live[uid] == a.MediaPod && w.server.pod(a.MediaPod) != nil && p.uid == w.server.pod(a.MediaPod).UID
+	if !lives || a.Call == nil || a.Call.End != nil || b.Call != nil && b.Call.End != nil {
+		return
+	}
+	if b.MediaPod != a.MediaPod && b.MediaPod != "" {
+		w.fail("%s was given to %s while its call goes on in %s", name, b.MediaPod, a.MediaPod)
+	}
+	if b.Phase.Finished() {
+		w.fail("%s is %s while its call goes on in %s", name, b.Phase, a.MediaPod)
 	}
 }
 
@@ -321,19 +365,32 @@ func (w *world) tell(c change) {
 		case c.after == nil:
 			if p := w.processes[o.Name]; p != nil && p.uid == o.UID {
 				for _, call := range p.calls {
-					delete(w.live, call.session)
+					delete(w.live, call.object)
 				}
 				delete(w.processes, o.Name)
 			}
 		default:
 			w.podChanged(o)
 		}
-	case *v1alpha1.MeetingSession:
-		if was, _ := c.before.(*v1alpha1.MeetingSession); was != nil && drain.BoundTo(was) != "" && (c.after == nil || drain.BoundTo(o) != was.Status.MediaPod) {
-			w.lookAt(was.Status.MediaPod) // an emptied one may be waiting
+	case v1alpha1.AnyCall:
+		_, status := o.CallParts()
+		if was, _ := c.before.(v1alpha1.AnyCall); was != nil && drain.BoundTo(was) != "" && (c.after == nil || drain.BoundTo(o) != drain.BoundTo(was)) {
+			w.lookAt(drain.BoundTo(was)) // an emptied one may be waiting
 		}
-		if p := w.processes[o.Status.MediaPod]; p != nil && c.after != nil {
-			w.after(w.between(5*time.Millisecond, 100*time.Millisecond), func() { w.bound(p, o.Name) })
+		p := w.processes[status.MediaPod]
+		switch {
+		case p != nil && c.after == nil:
+			w.after(50*time.Millisecond, func() {
+				if call := p.calls[o.GetName()]; call != nil && call.object == o.GetUID() {
+					w.endCall(p, o.GetName(), v1alpha1.CallEnd{Reason: v1alpha1.EndSessionDeleted})
+				}
+			})
+		case p != nil:
+			w.after(w.between(5*time.Millisecond, 100*time.Millisecond), func() { w.bound(p, o.GetName()) })
+		}
+	case *v1alpha1.CallingBot:
+		if c.after == nil {
+			w.after(w.between(time.Second, 20*time.Minute), func() { w.applyAnew(o) })
 		}
 	}
 }
@@ -367,43 +424,6 @@ type silence struct{}
 
 // Eventf implements events.EventRecorder.
 func (silence) Eventf(runtime.Object, runtime.Object, string, string, string, string, ...any) {}
-
-// What users do.
-
-func (w *world) update(what string, change func(*v1alpha1.CallingBot)) {
-	w.say("user: %s", what)
-	w.server.change(key{"CallingBot", types.NamespacedName{Namespace: namespace, Name: botName}}, false, func(o client.Object) { change(o.(*v1alpha1.CallingBot)) })
-}
-
-// configure gives the bot the n-th configuration; the same number is the same again.
-func (w *world) configure(n int) {
-	w.configuration = n
-	w.update(fmt.Sprintf("configuration %d", n), func(b *v1alpha1.CallingBot) { b.Spec.Signaling.Host = fmt.Sprintf("bots-%d.contoso.com", n) })
-}
-
-// renew the certificate: what shows it is told by the mediapod controller.
-func (w *world) renew() {
-	w.certificate++
-	w.say("the certificate is renewed, for the %d. time", w.certificate)
-	for _, pod := range w.server.pods() {
-		w.lookAt(pod.GetName())
-	}
-}
-
-func (w *world) cordon(name string, on bool) {
-	w.say("user: node %s cordoned: %v", name, on)
-	w.server.change(key{"Node", types.NamespacedName{Name: name}}, false, func(o client.Object) { o.(*corev1.Node).Spec.Unschedulable = on })
-}
-
-func (w *world) meet(change func(*controllertest.SessionBuilder)) string {
-	name := fmt.Sprintf("s%05d", w.count())
-	b := controllertest.Session(namespace, name, botName).JoinMeetingID(fmt.Sprint(1000+w.names), "").Rejoin(v1alpha1.RejoinOnFailure, 5).TTL(30)
-	if change != nil {
-		change(b)
-	}
-	w.must(w.server.create(b.Object()))
-	return name
-}
 
 func (w *world) anyOf(list []client.Object) client.Object {
 	if len(list) == 0 {
