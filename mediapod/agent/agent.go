@@ -58,6 +58,7 @@ type Agent struct {
 	// deadlineWake, of capacity 1: the time draining has to end may have changed.
 	deadlineWake chan struct{}
 	lookups      lookups
+	closeWithin  time.Duration
 }
 
 // pending remembers what the watch brought while a decision on the object was being written.
@@ -78,7 +79,7 @@ func newAgent(life context.Context, name, podUID string, clk clock.WithTicker, l
 	return &Agent{
 		instance: uuid.NewString(), name: name, podUID: podUID, started: clk.Now(), clock: clk, log: log, metrics: m, life: life,
 		health: health{reason: "Starting", message: "the process is starting"}, listed: map[*kind]bool{},
-		runners: map[string]*runner{}, pending: map[string]*pending{},
+		runners: map[string]*runner{}, pending: map[string]*pending{}, closeWithin: closeWithin,
 		reportWake: make(chan struct{}, 1), rulesWake: make(chan struct{}, 1), deadlineWake: make(chan struct{}, 1),
 	}
 }

@@ -32,7 +32,8 @@ const (
 	eventRecordingFailed  = "RecordingFailed"
 )
 
-// closeWithin is what the disk gets to take the end of a recording, and to be read for the hashes of its files.
+// closeWithin is what the disk gets to take the end of a recording, and to be read for the hashes of its files, before the call's
+// last word is told without them; see endLate.
 const closeWithin = time.Minute
 
 // tape keeps the recording of one call. It belongs to the runner's goroutine, but for what its recorder is told by others.
@@ -208,9 +209,15 @@ func (t *tape) close(ctx context.Context, r *runner) {
 		return
 	}
 	t.leave()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWithin)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.agent.closeWithin)
 	defer cancel()
 	manifest, err := t.recorder.Close(ctx)
+	if err != nil && ctx.Err() != nil {
+		r.log.Error(err, "the disk has not taken the end of a recording yet; it is waited for")
+		r.story.Note(story.Event(r.agent.clock.Now(), eventRecordingFailed, "%s; it is waited for", err))
+		r.agent.endLate(t.recorder, t.name, r.object)
+		return
+	}
 	if err != nil {
 		r.log.Error(err, "the end of a recording is not as it should be")
 		r.story.Note(story.Event(r.agent.clock.Now(), eventRecordingFailed, "%s", err))

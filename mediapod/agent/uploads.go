@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -40,16 +41,15 @@ type uploads struct {
 	storage callfleetv1.RecordingStorage
 	store   *store.Uploader
 	here    *recordings
-	objects objectClient
-	// held reports whether a call is still carried: its object may have yet to be made.
-	held   func(uid string) bool
-	report func() // has the MediaPod's status written anew
-	clock  clock.WithTicker
-	log    logr.Logger
-	life   context.Context
+	status  afterWriter
+	report  func() // has the MediaPod's status written anew
+	clock   clock.WithTicker
+	log     logr.Logger
+	life    context.Context
 
 	mu      sync.Mutex
 	waiting map[string]*upload   // by the recording's name
+	late    map[string]*subject  // those that the disk has not taken the end of, with what was recorded
 	newest  time.Time            // when the last of them was finished
 	failure string               // what went wrong last, while something does
 	kept    map[string]time.Time // since when what is here is stored, and told to be
@@ -96,12 +96,8 @@ func (a *Agent) keepRecordings(pod *callfleetv1.MediaPod, cfg Config) error {
 // uploadTo has recordings moved into a bucket from now on.
 func (a *Agent) uploadTo(s callfleetv1.RecordingStorage, bucket store.Bucket, log logr.Logger) error {
 	u := &uploads{
-		storage: s, here: &a.recordings, objects: a.objects, report: a.report, clock: a.clock, log: log, life: a.life, waiting: map[string]*upload{}, kept: map[string]time.Time{},
-		held: func(uid string) bool {
-			a.mu.Lock()
-			defer a.mu.Unlock()
-			return a.runners[uid] != nil
-		},
+		storage: s, here: &a.recordings, status: afterWriter{a.objects, a.carried}, report: a.report, clock: a.clock, log: log, life: a.life,
+		waiting: map[string]*upload{}, late: map[string]*subject{}, kept: map[string]time.Time{},
 	}
 	var err error
 	u.store, err = store.New(store.Config{
@@ -153,6 +149,30 @@ func (u *uploads) finished(name string) {
 	}
 }
 
+// unclosed notes a recording that the disk has not taken the end of, and closed that it will not.
+func (u *uploads) unclosed(name string, object *subject) {
+	if u == nil {
+		return
+	}
+	u.mu.Lock()
+	u.late[name] = object
+	if now := u.clock.Now(); now.After(u.newest) {
+		u.newest = now
+	}
+	u.mu.Unlock()
+	u.report()
+}
+
+func (u *uploads) closed(name string) {
+	if u == nil {
+		return
+	}
+	u.mu.Lock()
+	delete(u.late, name)
+	u.mu.Unlock()
+	u.report()
+}
+
 // resume takes up what an earlier process left.
 func (u *uploads) resume() {
 	if u == nil {
@@ -177,6 +197,7 @@ func (u *uploads) take(name string, at time.Time) {
 	// An owner that cannot be read is nobody; the files are stored all the same.
 	_ = json.Unmarshal([]byte(u.store.Owner(name)), &entry.owner)
 	u.mu.Lock()
+	delete(u.late, name)
 	_, taken := u.waiting[name]
 	if !taken {
 		u.waiting[name] = entry
@@ -263,13 +284,16 @@ func (u *uploads) pending() *callfleetv1.PendingUploads {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if len(u.waiting) == 0 {
+	if len(u.waiting)+len(u.late) == 0 {
 		return nil
 	}
 	p := &callfleetv1.PendingUploads{
-		Recordings: int32(len(u.waiting)), Since: metav1.NewTime(u.newest.Truncate(time.Second)), Failure: u.failure,
+		Recordings: int32(len(u.waiting) + len(u.late)), Since: metav1.NewTime(u.newest.Truncate(time.Second)), Failure: u.failure,
 	}
 	for name := range u.waiting {
+		p.Names = append(p.Names, name)
+	}
+	for name := range u.late {
 		p.Names = append(p.Names, name)
 	}
 	slices.Sort(p.Names)
@@ -331,9 +355,9 @@ func (u *uploads) windDown(ctx, life context.Context) {
 	if u == nil {
 		return
 	}
-	wait := u.storage.UploadTimeout.Duration()
-	if wait == 0 {
-		wait = time.Hour
+	wait := time.Hour // the schema's default, for objects that never went through it; 0s is no wait at all
+	if u.storage.UploadTimeout != "" {
+		wait = u.storage.UploadTimeout.Duration()
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
@@ -354,6 +378,7 @@ func (u *uploads) giveUp(life context.Context) {
 	for name, up := range u.waiting {
 		left[name] = up
 	}
+	late := maps.Clone(u.late)
 	why := u.failure
 	u.mu.Unlock()
 	ctx, cancel := context.WithTimeout(life, requestTimeout/2)
@@ -366,13 +391,23 @@ func (u *uploads) giveUp(life context.Context) {
 		u.log.Error(err, "a recording is left behind", "name", name)
 		u.try(ctx, up, u.trouble(name, callfleetv1.RecordingLost, err), name)
 	}
+	for name, object := range late {
+		u.log.Error(err, "a recording is left behind, and the disk has not taken its end", "name", name)
+		werr := u.status.write(ctx, object.kind, owner{Name: object.name(), UID: object.uid}, func(s *subject) {
+			lose(s.status, name, err.Error())
+			story.TellStored(s.status, s.generation())
+		})
+		if werr != nil {
+			u.log.Error(werr, "its call could not be told", "name", name)
+		}
+	}
 }
 
 // has reports whether a file is still on the disk, or on its way from there.
 func (u *uploads) has(file string) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for name := range u.waiting {
+	for _, name := range slices.Concat(slices.Collect(maps.Keys(u.waiting)), slices.Collect(maps.Keys(u.late))) {
 		if strings.HasPrefix(file, name+".") {
 			return true
 		}

@@ -89,7 +89,7 @@ func (u *uploads) try(ctx context.Context, up *upload, n news, name string) erro
 		return errNotOurs // there is nothing to be told of
 	}
 	files := u.here.list(m)
-	return u.write(ctx, k, up.owner, func(s *subject) {
+	return u.status.write(ctx, k, up.owner, func(s *subject) {
 		st := s.status
 		st.Recordings = story.MergeRecordings(st.Recordings, files)
 		for i := range st.Recordings {
@@ -100,35 +100,6 @@ func (u *uploads) try(ctx context.Context, up *upload, n news, name string) erro
 		st.Timeline = story.Merge(st.Timeline, []callfleetv1.TimelineEvent{n.event})
 		story.TellStored(st, s.generation())
 	})
-}
-
-// write changes the status of a recording's call.
-func (u *uploads) write(ctx context.Context, k *kind, of owner, change func(*subject)) error {
-	for {
-		before, err := u.objects.get(ctx, k, of.Name)
-		switch {
-		case apierrors.IsNotFound(err) && u.held(of.UID):
-			return err // it has yet to be made
-		case apierrors.IsNotFound(err):
-			return errNotOurs
-		case err != nil:
-			return err
-		case before.uid != of.UID:
-			return errNotOurs
-		}
-		after := before.copy()
-		change(after)
-		if sameStatus(before, after) {
-			return nil
-		}
-		_, err = u.objects.patch(ctx, before, after)
-		if apierrors.IsNotFound(err) {
-			return errNotOurs
-		}
-		if !apierrors.IsConflict(err) {
-			return err
-		}
-	}
 }
 
 func kindNamed(name string) *kind {
@@ -153,7 +124,7 @@ func (u *uploads) missing(s *subject) {
 	}
 	go func() {
 		for retry := 250 * time.Millisecond; ; retry = min(2*retry, 5*time.Second) {
-			werr := u.write(u.life, s.kind, owner{Name: s.name(), UID: s.uid}, func(s *subject) {
+			werr := u.status.write(u.life, s.kind, owner{Name: s.name(), UID: s.uid}, func(s *subject) {
 				for i := range s.status.Recordings {
 					if f := &s.status.Recordings[i]; gone(*f) {
 						fail(f, callfleetv1.RecordingLost, "the file went with the Pod that had it, before it was stored")

@@ -259,6 +259,57 @@ func TestAProcessThatHasToGoTellsWhatItLeaves(t *testing.T) {
 	}
 }
 
+// TestAPodIsKeptForARecordingThatTheDiskHasNotTaken: the call's last word does not wait for a disk that has stalled. The pod does.
+func TestAPodIsKeptForARecordingThatTheDiskHasNotTaken(t *testing.T) {
+	for name, bucket := range map[string]bool{"with a bucket": true, "without": false} {
+		t.Run(name, func(t *testing.T) {
+			s := newStudio(t, nil)
+			v := &vault{Directory: store.Directory{Path: t.TempDir()}, shut: errors.New("the bucket is away")}
+			if bucket {
+				if err := s.agent.uploadTo(callfleetv1.RecordingStorage{URL: "s3://tapes"}, v, logr.Discard()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.agent.closeWithin = 0
+			s.record()
+			if !bucket {
+				if f := s.awaitFile(callfleetv1.RecordingLocal); f.Bytes < 10_000 || f.SHA256 == "" || f.Incomplete {
+					t.Errorf("the file is %+v", f)
+				}
+				return
+			}
+			await(t, "the call to be over in the agent", func() bool { return !s.agent.carried("uid-1") })
+			if p := s.agent.uploads.pending(); p == nil || p.Recordings != 1 || len(p.Names) != 1 || p.Since.IsZero() {
+				t.Errorf("the pod may be deleted with a recording: it reports %+v", p)
+			}
+			v.set(nil)
+			if f := s.awaitFile(callfleetv1.RecordingStored); f.Bytes < 10_000 || f.SHA256 == "" {
+				t.Errorf("the file is %+v", f)
+			}
+			await(t, "nothing to be pending", func() bool { return s.agent.uploads.pending() == nil })
+		})
+	}
+}
+
+// TestAProcessThatHasToGoTellsOfWhatTheDiskHasNotTaken, and waits not at all where the bot says so.
+func TestAProcessThatHasToGoTellsOfWhatTheDiskHasNotTaken(t *testing.T) {
+	s, _ := newVaultStudio(t, callfleetv1.RecordingStorage{UploadTimeout: "0s"})
+	s.memory.write(func(st *callfleetv1.CallStatus) {
+		st.Recordings = s.agent.recordings.writing("standup-1", callfleetv1.RecordingWAV, s.agent.clock.Now())
+	})
+	s.agent.uploads.unclosed("standup-1", s.memory.newest())
+	gone := make(chan struct{})
+	go func() { s.agent.uploads.windDown(t.Context(), t.Context()); close(gone) }()
+	select {
+	case <-gone:
+	case <-time.After(time.Minute):
+		t.Fatal("uploadTimeout is 0s, and the process waits")
+	}
+	if f := s.awaitFile(callfleetv1.RecordingLost); !strings.Contains(f.Message, "before the file was stored") {
+		t.Errorf("the file is %+v", f)
+	}
+}
+
 // TestWhatWentWithAPodIsToldOf by the process in the next one.
 func TestWhatWentWithAPodIsToldOf(t *testing.T) {
 	s, _ := newVaultStudio(t, callfleetv1.RecordingStorage{})
