@@ -75,6 +75,8 @@ type decision struct {
 	pod      string
 	seats    int32
 	reserved bool
+	// recordersGone, with rest, are the media pods with which recordings were lost.
+	recordersGone []string
 	// end of the attempt, for rejoin and finish.
 	end *v1alpha1.CallEnd
 	// next is when the decision has to be looked at again though nothing has changed; zero: never.
@@ -85,7 +87,7 @@ type decision struct {
 func decide(s *subject, f facts, now time.Time) decision {
 	switch {
 	case s.finished():
-		return afterwards(s, now)
+		return afterwards(s, f, now)
 	case s.claimed():
 		return attempt(s, f, now)
 	case s.orphaned():
@@ -100,14 +102,16 @@ func decide(s *subject, f facts, now time.Time) decision {
 }
 
 // afterwards: the session is over.
-func afterwards(s *subject, now time.Time) decision {
+func afterwards(s *subject, f facts, now time.Time) decision {
+	rests := decision{verdict: rest, recordersGone: f.recordersGone}
 	ttl := s.ttl()
 	if ttl == nil || s.status.FinishedTime == nil || s.deleted() {
-		return decision{verdict: rest}
+		return rests
 	}
 	at := s.status.FinishedTime.Add(*ttl)
 	if now.Before(at) {
-		return decision{verdict: rest, next: at}
+		rests.next = at
+		return rests
 	}
 	return decision{verdict: expire}
 }

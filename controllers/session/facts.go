@@ -34,6 +34,8 @@ type facts struct {
 	rules rules
 	// refusals are the pods that are not to be asked again yet.
 	refusals []refusal
+	// recordersGone are the media pods that alone had recordings of a session that is over, and are gone.
+	recordersGone []string
 }
 
 // rules are how a bot wants its calls to be placed.
@@ -100,7 +102,8 @@ func (r *Reconciler) observe(ctx context.Context, s *subject, now time.Time) (fa
 	var f facts
 	var err error
 	if s.finished() {
-		return f, nil
+		f.recordersGone, err = r.observeRecordings(ctx, s)
+		return f, err
 	}
 	if s.untold() {
 		if s.answeredBy != nil {

@@ -18,6 +18,7 @@ const (
 	indexMeeting  = "session.meeting"
 	indexMediaPod = "session.mediaPod"
 	indexPodBot   = "session.podBot"
+	indexUnsaved  = "session.recordedIn"
 )
 
 // sessionIndexes are those of a kind of call.
@@ -26,6 +27,7 @@ func sessionIndexes(k *kind) map[string]client.IndexerFunc {
 		indexBot:      func(o client.Object) []string { return []string{k.subject(o).spec.BotRef.Name} },
 		indexMeeting:  func(o client.Object) []string { return nonEmpty(k.subject(o).meeting) },
 		indexMediaPod: func(o client.Object) []string { return nonEmpty(k.subject(o).status.MediaPod) },
+		indexUnsaved:  func(o client.Object) []string { return unsavedPods(k.subject(o)) },
 	}
 }
 

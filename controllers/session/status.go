@@ -21,6 +21,7 @@ func apply(s *subject, d decision, now time.Time) {
 		// What is changed in the spec of a session that is over has no effect, but it has been seen: until the status says
 		// so, tools that wait take the session for one that is being worked on.
 		s.status.ObservedGeneration = s.object.GetGeneration()
+		loseRecordings(s, d.recordersGone)
 		stampConditions(s)
 		return
 	}

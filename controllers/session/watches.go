@@ -88,6 +88,7 @@ func (w podWatch) Update(ctx context.Context, e event.UpdateEvent, q workQueue) 
 func (w podWatch) Delete(ctx context.Context, e event.DeleteEvent, q workQueue) {
 	w.wakeFleet(ctx, e.Object.(*v1alpha1.MediaPod), q)
 	w.wakeHolders(ctx, e.Object, q)
+	w.wake(ctx, q, (*subject).finished, client.InNamespace(e.Object.GetNamespace()), client.MatchingFields{indexUnsaved: e.Object.GetName()})
 }
 
 func (podWatch) Generic(context.Context, event.GenericEvent, workQueue) {}
