@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Needs Go, make and git; no root, no containers (but for "images"). "make help" lists the targets.
+# Needs Go, make and git; no root, no containers (but for "images", "e2e-kubelet" and "chaos"). "make help" lists the targets.
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -21,6 +21,9 @@ WIREFUZZTIME ?= 5s
 BENCHTIME ?= 1s
 # What "make test" plays of the fault matrix: two rounds, a minute. The thousand of "make faults" take five.
 ROUNDS    ?= -scenarios 224
+# Real nodes for "e2e-kubelet", and which of its tests.
+NODES     ?= 2
+RUN       ?=
 # KEEP=1 leaves the demo running.
 KEEP ?=
 
@@ -138,6 +141,15 @@ e2e: ## Run the end-to-end tests on a dev cluster
 	@$(GO) run ./hack/devcluster assets >/dev/null
 	@echo "==> end-to-end tests"
 	@$(GO) test ./test/e2e/... -count=1 -v -timeout 30m
+
+.PHONY: e2e-kubelet
+e2e-kubelet: ## Run the end-to-end tests on real kubelets, as root (NODES=2, RUN=regexp); says what to install if something is missing
+	@echo "==> end-to-end tests on $(NODES) real nodes"
+	@$(GO) test ./test/e2e/... -count=1 -v -timeout 40m $(if $(RUN),-run '$(RUN)') -args -kubelets $(NODES)
+
+.PHONY: chaos
+chaos: ## Hold a hundred calls on two real kubelets, as root, while everything happens to the fleet (CHAOS="-calls 20 -seed 7" etc.)
+	@$(GO) run ./test/chaos $(CHAOS)
 
 .PHONY: sim
 sim: ## Play ten thousand random fleets in simulated time, which takes an hour (SEEDS="-from 7 -seeds 1" plays one of them)

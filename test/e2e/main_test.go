@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package e2e runs Callfleet as its users do: a real control plane, the operator and the router as pods, media pods as
-// processes, the local Teams as Microsoft's side. Nothing is called from inside; tests apply resources, speak, listen
-// and read statuses.
+// processes, or as containers on real nodes, the local Teams as Microsoft's side. Nothing is called from inside; tests apply
+// resources, speak, listen and read statuses.
 package e2e
 
 import (
@@ -24,6 +24,9 @@ import (
 
 // world is the one rig of all tests. They run one after the other: several of them break things.
 var world *rig.Rig
+
+// kubelets is how many real nodes the tests run on; 0: on the one whose pods are processes.
+var kubelets = flag.Int("kubelets", 0, "run on so many real nodes, which need root, instead of one whose pods are processes")
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -55,7 +58,7 @@ func run(m *testing.M) (code int, err error) {
 			fmt.Fprintln(os.Stderr, "e2e: everything of this run is kept in", dir)
 		}
 	}()
-	if world, err = rig.Start(ctx, rig.Options{Dir: dir, Progress: seen.Tee("the output of the rig", os.Stderr)}); err != nil {
+	if world, err = rig.Start(ctx, rig.Options{Dir: dir, Kubelets: *kubelets, Progress: seen.Tee("the output of the rig", os.Stderr)}); err != nil {
 		return 1, err
 	}
 	// Tests cannot be interrupted, so their process ends under them.

@@ -28,7 +28,7 @@ const (
 )
 
 // install does what an administrator does: a certificate for the public name, then kubectl apply -k.
-func (r *Rig) install(ctx context.Context, _ Options) error {
+func (r *Rig) install(ctx context.Context, o Options) error {
 	port, err := r.freePort(routerPort)
 	if err != nil {
 		return err
@@ -41,7 +41,16 @@ func (r *Rig) install(ctx context.Context, _ Options) error {
 	if _, err := r.Kubectl(ctx, "apply", "--server-side", "-k", overlay); err != nil {
 		return err
 	}
-	pair, err := r.Cluster.CA().Issue(pki.Request{CommonName: "callfleet router", Hosts: []string{"localhost", "127.0.0.1"}})
+	hosts := []string{"localhost", "127.0.0.1"}
+	if o.Kubelets > 0 {
+		// Whichever node the router is on: the host has a route to cluster IPs.
+		address, err := r.routerAddress(ctx)
+		if err != nil {
+			return err
+		}
+		r.WebhookHost, hosts = address+":443", []string{address}
+	}
+	pair, err := r.Cluster.CA().Issue(pki.Request{CommonName: "callfleet router", Hosts: hosts})
 	if err != nil {
 		return err
 	}
@@ -53,6 +62,15 @@ func (r *Rig) install(ctx context.Context, _ Options) error {
 		return err
 	}
 	return r.awaitDeployments(ctx)
+}
+
+// routerAddress is the cluster IP of the router.
+func (r *Rig) routerAddress(ctx context.Context) (string, error) {
+	svc := &corev1.Service{}
+	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: systemNamespace, Name: "callfleet-router"}, svc); err != nil {
+		return "", fmt.Errorf("finding the router's address: %w", err)
+	}
+	return svc.Spec.ClusterIP, nil
 }
 
 // writeOverlay puts the router's public port into the dev cluster's kustomization.

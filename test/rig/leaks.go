@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -71,7 +72,42 @@ func (h *Haystack) Follow(ctx context.Context, r *Rig) error {
 	follow(ctx, h, api, "mediapods", &callfleetv1.MediaPod{}, func(o *callfleetv1.MediaPod) any { return o.Status })
 	follow(ctx, h, api, "meetingsessions", &callfleetv1.MeetingSession{}, func(o *callfleetv1.MeetingSession) any { return o.Status })
 	follow(ctx, h, api, "calls", &callfleetv1.Call{}, func(o *callfleetv1.Call) any { return o.Status })
+	go r.keepLogs(ctx)
 	return nil
+}
+
+// keepLogs sees to it that logs of pods are still there in the end, until ctx ends: a kubelet removes them with the pod.
+func (r *Rig) keepLogs(ctx context.Context) {
+	for ctx.Err() == nil {
+		_ = r.keepLogsNow()
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func (r *Rig) keptLogs() string { return filepath.Join(r.Cluster.LogDir(), "kept") }
+
+// keepLogsNow links what is in the logs of pods.
+func (r *Rig) keepLogsNow() error {
+	from := filepath.Join(r.Cluster.LogDir(), "pods")
+	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // gone meanwhile
+		}
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		kept := filepath.Join(r.keptLogs(), strings.TrimPrefix(path, from))
+		if err := os.MkdirAll(filepath.Dir(kept), 0o755); err != nil {
+			return err
+		}
+		if err := os.Link(path, kept); err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	})
 }
 
 func follow[T callfleet.Object](ctx context.Context, h *Haystack, api rest.Interface, resource string, kind T, status func(T) any) {
@@ -102,7 +138,10 @@ func (h *Haystack) Leaks(ctx context.Context, r *Rig, more ...string) error {
 	if err != nil {
 		return err
 	}
-	logs := filepath.Join(r.Cluster.LogDir(), "pods")
+	if err := r.keepLogsNow(); err != nil {
+		return err
+	}
+	logs := r.keptLogs()
 	err = filepath.WalkDir(logs, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err

@@ -56,6 +56,8 @@ type Options struct {
 	// BackOff is how long a container waits that crashes for the second time; 0: as kubelet has it. With it, the node agent
 	// runs in this process.
 	BackOff time.Duration
+	// Kubelets is how many real nodes there are instead of the one whose pods are processes. They need root.
+	Kubelets int
 }
 
 // Rig is Callfleet on one machine.
@@ -84,8 +86,10 @@ func Start(ctx context.Context, o Options) (_ *Rig, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := portsFree(podPorts); err != nil {
-		return nil, err
+	if o.Kubelets == 0 {
+		if err := portsFree(podPorts); err != nil {
+			return nil, err
+		}
 	}
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
@@ -140,7 +144,9 @@ func (r *Rig) startCluster(ctx context.Context, o Options) error {
 	for _, name := range []string{"manager", "router", "mediapod"} {
 		images["callfleet/"+name+":dev"] = cmp.Or(o.Images[name], r.bin(name))
 	}
-	options := cluster.Options{Dir: r.Dir, Images: images, Progress: r.progress, Log: logr.Discard(), Detach: o.Keep, BackOff: o.BackOff}
+	options := cluster.Options{
+		Dir: r.Dir, Images: images, Progress: r.progress, Log: logr.Discard(), Detach: o.Keep, BackOff: o.BackOff, Kubelets: o.Kubelets,
+	}
 	if o.BackOff == 0 {
 		options.NodeCommand = []string{r.bin("devcluster"), "node-agent"}
 	}

@@ -32,7 +32,12 @@ func (r *Rig) startTeams(ctx context.Context, o Options) error {
 		return err
 	}
 	ca := r.Cluster.CA()
-	pair, err := ca.Issue(pki.Request{CommonName: "local Teams", Hosts: []string{"localhost", "127.0.0.1"}})
+	// Real pods have a loopback interface of their own, where nobody is.
+	address, name := r.Cluster.HostIP().String(), "localhost"
+	if o.Kubelets > 0 {
+		name = address
+	}
+	pair, err := ca.Issue(pki.Request{CommonName: "local Teams", Hosts: []string{name, address}})
 	if err != nil {
 		return err
 	}
@@ -46,9 +51,9 @@ func (r *Rig) startTeams(ctx context.Context, o Options) error {
 	r.teamsim, err = proc.Start(proc.Spec{
 		Path: r.bin("teamsim"),
 		Args: []string{
-			"-listen", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
+			"-listen", net.JoinHostPort(address, strconv.Itoa(port)),
 			"-admin-listen", net.JoinHostPort("127.0.0.1", strconv.Itoa(adminPort)),
-			"-public-url", "https://localhost:" + strconv.Itoa(port),
+			"-public-url", "https://" + net.JoinHostPort(name, strconv.Itoa(port)),
 			"-cert-file", file("tls.crt"), "-key-file", file("tls.key"), "-cert-ca-file", file("ca.crt"),
 			"-trust-ca-file", file("ca.crt"), "-print-ready",
 		},

@@ -52,7 +52,8 @@ type Options struct {
 	BackOff time.Duration
 	// Kubelets is how many real nodes the cluster has instead of the one whose
 	// pods are processes. They need root, and packages: see kubelet.Check. The
-	// images become real ones, and NodeCommand is not needed.
+	// images become real ones. NodeCommand then runs what gives Services of type
+	// LoadBalancer an address, and is not needed for a cluster that does not survive.
 	Kubelets int
 }
 
@@ -87,7 +88,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		}
 		names = append(names, assets.Nodes()...)
 	}
-	if o.Detach && len(o.NodeCommand) == 0 && o.Kubelets == 0 {
+	if o.Detach && len(o.NodeCommand) == 0 {
 		return nil, errors.New("a cluster that survives this process needs a node agent that does too; set NodeCommand")
 	}
 	if o.Progress == nil {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
 
@@ -65,6 +66,9 @@ func (c *Cluster) startKubelets(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
 	}
+	if err := c.startBalancer(client); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	for _, name := range c.nodes.Names() {
@@ -79,6 +83,45 @@ func (c *Cluster) startKubelets(ctx context.Context) error {
 			time.Sleep(50 * time.Millisecond)
 		}
 	}
+	return nil
+}
+
+// startBalancer starts what gives Services their balancers: as a process, if
+// there is a command for the node agent, which has this work too.
+func (c *Cluster) startBalancer(client kubernetes.Interface) error {
+	if len(c.opts.NodeCommand) > 0 {
+		_, err := c.agentProcess()
+		return err
+	}
+	if c.opts.Detach {
+		return errors.New("this program cannot start the balancer of a cluster that was started by another one")
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.agent != nil {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	a := &agent{cancel: cancel, done: make(chan struct{})}
+	c.agent = a
+	go func() {
+		defer close(a.done)
+		kubelet.Balancer{Network: c.state.network(), Client: client, Log: c.opts.Log}.Run(ctx)
+	}()
+	return nil
+}
+
+// runBalancer does that in a process of its own.
+func runBalancer(ctx context.Context, p *plane.Plane, s state, log logr.Logger) error {
+	config, err := p.AdminConfig()
+	if err != nil {
+		return err
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
+	kubelet.Balancer{Network: s.network(), Client: client, Log: log}.Run(ctx)
 	return nil
 }
 
@@ -109,7 +152,11 @@ func (c *Cluster) nodesStatus(ctx context.Context) []plane.Status {
 			ready[name], _ = nodeReady(ctx, client, name)
 		}
 	}
-	var all []plane.Status
+	balancer := plane.Status{Name: "balancer", Log: nodeLogPath(c.Dir)}
+	if process, ok := proc.Find(nodePIDPath(c.Dir)); ok {
+		balancer.PID, balancer.Ready = process.PID, true
+	}
+	all := []plane.Status{balancer}
 	for _, s := range c.nodes.Status() {
 		name, _, _ := strings.Cut(s.Name, "/")
 		all = append(all, plane.Status{Name: s.Name, PID: s.PID, Log: s.Log, Ready: s.PID != 0 && ready[name]})

@@ -84,17 +84,21 @@ func (c *Cluster) startNodeHere(ctx context.Context) error {
 	}
 }
 
+// agentProcess finds the process of the node agent, or starts it.
+func (c *Cluster) agentProcess() (*proc.Process, error) {
+	if process, running := proc.Find(nodePIDPath(c.Dir)); running {
+		return process, nil
+	}
+	return proc.Start(proc.Spec{
+		Path: c.opts.NodeCommand[0], Args: append(c.opts.NodeCommand[1:len(c.opts.NodeCommand):len(c.opts.NodeCommand)], c.Dir),
+		Dir: c.Dir, LogPath: nodeLogPath(c.Dir), PIDPath: nodePIDPath(c.Dir), Detach: c.opts.Detach,
+	})
+}
+
 func (c *Cluster) startNodeProcess(ctx context.Context) error {
-	process, running := proc.Find(nodePIDPath(c.Dir))
-	if !running {
-		var err error
-		process, err = proc.Start(proc.Spec{
-			Path: c.opts.NodeCommand[0], Args: append(c.opts.NodeCommand[1:len(c.opts.NodeCommand):len(c.opts.NodeCommand)], c.Dir),
-			Dir: c.Dir, LogPath: nodeLogPath(c.Dir), PIDPath: nodePIDPath(c.Dir), Detach: c.opts.Detach,
-		})
-		if err != nil {
-			return err
-		}
+	process, err := c.agentProcess()
+	if err != nil {
+		return err
 	}
 	client, err := kubernetes.NewForConfig(c.rest)
 	if err != nil {
@@ -129,7 +133,9 @@ func nodeReady(ctx context.Context, client kubernetes.Interface, name string) (b
 
 func (c *Cluster) stopNode(ctx context.Context) error {
 	if c.nodes != nil {
-		return c.nodes.StopKubelets(ctx)
+		if err := c.nodes.StopKubelets(ctx); err != nil {
+			return err
+		}
 	}
 	if process, ok := proc.Find(nodePIDPath(c.Dir)); ok {
 		if err := process.Stop(ctx, 5*time.Second); err != nil {
@@ -158,9 +164,12 @@ func RunNode(ctx context.Context, dir string, log logr.Logger) error {
 	if !found {
 		return fmt.Errorf("%w in %s", ErrNotFound, dir)
 	}
-	p, err := plane.New(plane.Config{Dir: dir, Ports: s.Ports, ServiceCIDR: s.ServiceCIDR})
+	p, err := plane.New(plane.Config{Dir: dir, Ports: s.Ports, ServiceCIDR: s.ServiceCIDR, Address: s.apiAddress()})
 	if err != nil {
 		return err
+	}
+	if s.Kubelets > 0 {
+		return runBalancer(ctx, p, s, log)
 	}
 	config, err := nodeConfig(p, dir, s, log)
 	if err != nil {

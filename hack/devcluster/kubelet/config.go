@@ -132,6 +132,7 @@ func (n *node) kubeletConfig() map[string]any {
 		"podLogsDir":               n.podLogs,
 		"volumePluginDir":          filepath.Join(kubeletRoot, "volume-plugins"),
 		"oomScoreAdj":              0,
+		"containerLogMaxSize":      "1Gi",
 		"enforceNodeAllocatable":   []string{"pods"},
 		// The disk is the developer's own: full, but not so full.
 		"evictionHard":                map[string]any{"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},

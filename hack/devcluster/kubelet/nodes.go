@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -214,11 +215,22 @@ func (n *Nodes) Remove() error {
 		errs = append(errs, newNode(n.cfg, i).group.remove())
 	}
 	bridge := n.cfg.Network.bridge()
-	if _, err := os.Stat(filepath.Join("/sys/class/net", bridge)); err == nil {
-		errs = append(errs, run(context.Background(), "", "ip", "link", "del", bridge))
+	ours := []string{bridge}
+	for i := 1; i <= MaxNodes; i++ {
+		ours = append(ours, n.cfg.Network.port(i))
 	}
-	others, err := filepath.Glob(filepath.Join("/sys/class/net", bridgePrefix+"*"))
+	for _, name := range ours {
+		if _, err := os.Stat(filepath.Join(interfaces, name)); err != nil {
+			continue
+		}
+		// The kernel removes cables itself, when it comes to the namespaces at their other end.
+		if err := run(context.Background(), "", "ip", "link", "del", name); err != nil && name == bridge {
+			errs = append(errs, err)
+		}
+	}
+	others, err := filepath.Glob(filepath.Join(interfaces, bridgePrefix+"*"))
 	errs = append(errs, err)
+	others = slices.DeleteFunc(others, func(path string) bool { return slices.Contains(ours, filepath.Base(path)) })
 	if len(others) == 0 {
 		errs = append(errs, n.settings().restore())
 		for _, m := range overMounted {
@@ -230,6 +242,9 @@ func (n *Nodes) Remove() error {
 	}
 	return nil
 }
+
+// interfaces is where the kernel lists them.
+const interfaces = "/sys/class/net"
 
 // buildPause compiles the program that holds the namespaces of pods.
 func buildPause(ctx context.Context, dir string) (string, error) {
