@@ -29,7 +29,7 @@ import (
 // once it takes the recording, what was said is in it, and the pod goes.
 func TestARecordingIsStoredBeforeItsPodGoes(t *testing.T) {
 	bucket := t.TempDir()
-	must(t, os.Chmod(bucket, 0o777)) // in a real container the media pod is another user
+	must(t, os.Chmod(bucket, 0o777))           // in a real container the media pod is another user
 	obstacle := filepath.Join(bucket, "voice") // a file where a directory is to be
 	must(t, os.WriteFile(obstacle, nil, 0o600))
 	bot := value[*callfleetv1.CallingBot](t)(world.Bot())
