@@ -17,9 +17,9 @@ import (
 
 // api is set up per session, because the public address may have changed and
 // because it holds what was negotiated.
-func (b *backend) api(p *peer, video, tcp bool) (*webrtc.API, error) {
+func (b *backend) api(p *peer, video, tcp, client bool) (*webrtc.API, error) {
 	s := webrtc.SettingEngine{LoggerFactory: b.logs, BufferFactory: p.buffer}
-	s.SetICEUDPMux(b.mux)
+	s.SetICEUDPMux(sessionMux{b.mux, p})
 	s.SetNet(b.net)
 	// The pod's address is public, or mapped one to one, and known: ICE-lite (RFC
 	// 8445 section 2.5) is made for that. It also never sends to an address because
@@ -40,6 +40,16 @@ func (b *backend) api(p *peer, video, tcp bool) (*webrtc.API, error) {
 	s.SetICETimeouts(patience.Disconnected, patience.Failed, patience.Keepalive)
 	// AES-GCM first: it is the cheaper and the newer (RFC 7714).
 	s.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AEAD_AES_256_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80)
+	if !client {
+		if err := s.SetAnsweringDTLSRole(webrtc.DTLSRoleServer); err != nil {
+			return nil, fmt.Errorf("choosing the role in DTLS: %w", err)
+		}
+		// Only who has passed a check of ICE is heard, so that a cookie, which takes a round trip, would prove nothing new
+		// (RFC 6347 section 4.2.1 has it against forged addresses).
+		s.SetDTLSInsecureSkipHelloVerify(true)
+		s.SetDTLSServerHelloMessageHook(p.keys.hello)
+		s.SetDTLSKeyLogWriter(&p.keys)
+	}
 	// Without this a stream whose first packet has an unknown payload type, a key
 	// pressed early, would never be delivered.
 	s.SetFireOnTrackBeforeFirstRTP(true)

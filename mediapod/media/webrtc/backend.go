@@ -2,9 +2,10 @@
 
 // Package webrtc carries the media engine's packets with pion/webrtc: ICE on one UDP port, DTLS-SRTP, and RTCP.
 //
-// Audio takes the short way. pion would hand a packet through a buffer and two goroutines more, and count it with
-// interceptors of its own; here the packet goes to the sink from within the goroutine that decrypted it (tap.go), and
-// reports are made of what the engine counts anyway (reports.go). Video, which needs retransmission, takes pion's way.
+// Audio takes the short way. pion would hand a packet through four buffers and as many goroutines, and count it with
+// interceptors of its own; here the packet is decrypted when it was read, and goes to the sink (shortcut.go), or at least
+// from within the goroutine that decrypted it (tap.go), and reports are made of what the engine counts anyway (reports.go).
+// Video, which needs retransmission, takes pion's way.
 package webrtc
 
 import (
@@ -94,7 +95,7 @@ func New(cfg Config) (transport.Backend, error) {
 
 // Open implements transport.Backend.
 func (b *backend) Open(s transport.Sink) (transport.Session, error) {
-	return &peer{backend: b, sink: s}, nil
+	return &peer{backend: b, sink: s, short: shortcut{worker: b.mux.worker(), every: b.cfg.Patience.Disconnected / 5}}, nil
 }
 
 // Close implements transport.Backend.

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/pion/stun/v4"
 )
@@ -26,12 +28,20 @@ type mux struct {
 	byAddr map[netip.AddrPort]*muxConn
 	closed bool
 
-	free freelist
+	free    freelist
+	workers []*worker
+	working sync.WaitGroup
+	hired   atomic.Uint32
 }
 
 // newMux serves sessions from a socket until it is closed, which closes the socket.
 func newMux(s socket) *mux {
 	m := &mux{socket: s, byName: map[string]*muxConn{}, byAddr: map[netip.AddrPort]*muxConn{}}
+	for range runtime.GOMAXPROCS(0) {
+		w := newWorker(&m.free)
+		m.workers = append(m.workers, w)
+		m.working.Go(w.run)
+	}
 	m.reader.Go(m.read)
 	return m
 }
@@ -45,9 +55,18 @@ func (m *mux) read() {
 			return
 		}
 		p.n, p.from = n, netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
-		if c := m.whose(p); c != nil {
-			p = c.push(p)
+		c := m.whose(p)
+		if c == nil {
+			continue
 		}
+		if c.short != nil {
+			if track, ok := c.short.takes(p.buf[:p.n]); ok {
+				p.conn, p.track = c, track
+				p = c.worker.push(p)
+				continue
+			}
+		}
+		p = c.push(p)
 	}
 }
 
@@ -80,6 +99,11 @@ func fragment(raw []byte) []byte {
 
 // GetConn implements ice.UDPMux. The address is the one that GetListenAddresses tells: a session has one candidate.
 func (m *mux) GetConn(fragment string, _ net.Addr) (net.PacketConn, error) {
+	return m.open(fragment, nil, nil)
+}
+
+// open gives a session its share of the socket. What takes the shortcut, if there is one, is the worker's.
+func (m *mux) open(fragment string, short shortened, w *worker) (net.PacketConn, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
@@ -88,7 +112,7 @@ func (m *mux) GetConn(fragment string, _ net.Addr) (net.PacketConn, error) {
 	case m.byName[fragment] != nil:
 		return nil, fmt.Errorf("the ICE user fragment %q is taken", fragment)
 	}
-	c := &muxConn{mux: m, name: fragment}
+	c := &muxConn{mux: m, name: fragment, short: short, worker: w}
 	c.filled.L = &c.mu
 	m.byName[fragment] = c
 	return c, nil
@@ -121,7 +145,25 @@ func (m *mux) Close() error {
 	}
 	failed = append(failed, m.socket.Close())
 	m.reader.Wait()
+	for _, w := range m.workers {
+		w.close()
+	}
+	m.working.Wait()
 	return errors.Join(failed...)
+}
+
+// worker is that of a new session.
+func (m *mux) worker() *worker { return m.workers[int(m.hired.Add(1))%len(m.workers)] }
+
+// sessionMux is the mux as a session's ICE sees it, before and after it restarts.
+type sessionMux struct {
+	*mux
+	peer *peer
+}
+
+// GetConn implements ice.UDPMux.
+func (m sessionMux) GetConn(fragment string, _ net.Addr) (net.PacketConn, error) {
+	return m.open(fragment, m.peer, m.peer.short.worker)
 }
 
 // learn has packets from an address go to a session, whoever had them before: ICE has checked that it may.

@@ -18,11 +18,13 @@ const maxWaiting = 256
 
 // muxConn is a session's share of the socket. One goroutine reads it.
 type muxConn struct {
-	mux   *mux
-	name  string                         // the user fragment
-	addrs []netip.AddrPort               // known to be the far side's; guarded by the mux's mutex
-	last  atomic.Pointer[netip.AddrPort] // of those, where it was written to last
-	over  atomic.Bool
+	mux    *mux
+	name   string                         // the user fragment
+	short  shortened                      // nil if there is no shortcut
+	worker *worker                        // of the shortcut
+	addrs  []netip.AddrPort               // known to be the far side's; guarded by the mux's mutex
+	last   atomic.Pointer[netip.AddrPort] // of those, where it was written to last
+	over   atomic.Bool
 
 	mu         sync.Mutex // guards
 	filled     sync.Cond
@@ -140,10 +142,12 @@ func (*muxConn) SetWriteDeadline(time.Time) error { return nil }
 
 // packet is one on its way to a session.
 type packet struct {
-	next *packet
-	from netip.AddrPort
-	n    int
-	buf  [maxDatagram]byte
+	next  *packet
+	conn  *muxConn // of whose session it is, and
+	track int      // of which of its tracks, if it takes the shortcut
+	from  netip.AddrPort
+	n     int
+	buf   [maxDatagram]byte
 }
 
 // maxDatagram is room for any that comes through an Ethernet.
@@ -176,6 +180,7 @@ func (f *freelist) give(p *packet) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.count < maxFree {
+		p.conn = nil
 		p.next, f.first = f.first, p
 		f.count++
 	}

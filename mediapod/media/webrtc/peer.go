@@ -39,6 +39,9 @@ type peer struct {
 	early     []early // what came before the session was ready; guarded by receiving
 	started   bool    // the session is ready; guarded by receiving
 
+	keys  keys
+	short shortcut
+
 	parts atomic.Int32 // of getting ready that are still to come
 
 	following   sync.Mutex // guards
@@ -66,7 +69,7 @@ func (p *peer) Answer(ctx context.Context, offer string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := p.dial(sections, mayNeedTCP(offer)); err != nil {
+	if err := p.dial(sections, offer); err != nil {
 		return "", err
 	}
 	if err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer}); err != nil {
@@ -85,7 +88,7 @@ func (p *peer) Answer(ctx context.Context, offer string) (string, error) {
 }
 
 // dial makes the connection, knowing what is offered.
-func (p *peer) dial(sections []sdp.Section, tcp bool) error {
+func (p *peer) dial(sections []sdp.Section, offer string) error {
 	p.remote, p.local, p.senders = map[uint32]int{}, map[uint32]int{}, map[uint32]senderReport{}
 	p.only = len(sections) == 1
 	video := false
@@ -96,7 +99,7 @@ func (p *peer) dial(sections []sdp.Section, tcp bool) error {
 			p.remote[ssrc] = i
 		}
 	}
-	api, err := p.backend.api(p, video, tcp)
+	api, err := p.backend.api(p, video, mayNeedTCP(offer), wantsToServe(offer))
 	if err != nil {
 		return err
 	}
@@ -107,7 +110,7 @@ func (p *peer) dial(sections []sdp.Section, tcp bool) error {
 	if err != nil {
 		return fmt.Errorf("making a peer connection: %w", err)
 	}
-	p.pc.OnTrack(p.take)
+	p.pc.OnTrack(p.read)
 	p.parts.Store(1)
 	p.pc.OnConnectionStateChange(func(webrtc.PeerConnectionState) { p.follow() })
 	return nil
@@ -249,8 +252,8 @@ func (p *peer) Restart(ctx context.Context, f sdp.Fragment) (sdp.Fragment, error
 	return sdp.ParseFragment(answer)
 }
 
-// take reads a stream that does not come through a tap.
-func (p *peer) take(remote *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
+// read reads a stream that does not come through a tap.
+func (p *peer) read(remote *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
 	i, ok := p.section(receiver)
 	if !ok || p.tapped(uint32(remote.SSRC()), i) {
 		return
@@ -292,6 +295,10 @@ func (p *peer) readTrack(remote *webrtc.TrackRemote, i int) {
 func (p *peer) deliver(i int, raw []byte) {
 	p.receiving.Lock()
 	defer p.receiving.Unlock()
+	p.deliverLocked(i, raw)
+}
+
+func (p *peer) deliverLocked(i int, raw []byte) {
 	now := time.Now()
 	switch {
 	case p.started:
@@ -324,6 +331,7 @@ func (p *peer) Close() {
 	if pc != nil {
 		_ = pc.GracefulClose()
 	}
+	p.closeShortcut()
 	p.readers.Wait()
 }
 
@@ -362,6 +370,7 @@ func (p *peer) progress() {
 		p.sink.Receive(e.track, e.raw, e.at)
 	}
 	p.early = nil
+	p.openShortcutLocked()
 }
 
 // maxPacket is above any datagram that comes through an Ethernet.

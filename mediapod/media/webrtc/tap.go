@@ -29,7 +29,7 @@ func (p *peer) buffer(kind packetio.BufferPacketType, ssrc uint32) io.ReadWriteC
 		return b
 	}
 	if kind == packetio.RTPBufferPacket {
-		return tap{func(raw []byte) { p.deliver(i, raw) }}
+		return tap{func(raw []byte) { p.deliverTapped(i, raw) }}
 	}
 	return tap{func(raw []byte) {
 		if packets, err := rtcp.Unmarshal(raw); err == nil {
