@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -103,7 +104,17 @@ func (t *tape) tend(r *runner, both legs) {
 		t.stop(r, both, err)
 	} else if t.recorder != nil {
 		t.recorder.Present(present(r.story.Signal))
+		if filter, any := watched(t.asked.Video); any {
+			t.recorder.Watched(of(both.sound.Stats().Video, filter.Kind))
+		}
 	}
+}
+
+// of are those of a kind.
+func of(video []media.VideoStats, kind media.VideoKind) []media.VideoStats {
+	return slices.DeleteFunc(slices.Clone(video), func(v media.VideoStats) bool {
+		return kind != media.AnyVideo && v.Screen != (kind == media.Screens)
+	})
 }
 
 func (t *tape) start(r *runner, both legs) error {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -254,10 +255,28 @@ func TestWhatIsShownIsRecorded(t *testing.T) {
 	s.told(graph.Recording)
 	s.awaitEvent(eventRecordingResumed)
 	await(t, "the recorder to watch again", func() bool { return watch() == 1 })
+	s.sound.mu.Lock()
+	s.sound.stats.Video = []media.VideoStats{{Track: 0, Source: 7, Shed: true}, {Track: 1, Source: 8, Screen: true, Shed: true}}
+	s.sound.mu.Unlock()
+	s.told(graph.Recording) // the engine says that something has changed
+	name, _, _ := strings.Cut(path.Base(s.memory.status().Recordings[0].URI), ".")
+	manifest := func(ending string) (m recording.Manifest) {
+		f, err := os.Open(filepath.Join(s.agent.recordings.dir, name+ending))
+		if err != nil {
+			return m
+		}
+		defer f.Close()
+		m, _ = recording.ReadManifest(f)
+		return m
+	}
+	await(t, "what is shed to be noted", func() bool { return len(manifest(".recording").Gaps) > 0 })
 	s.call.HangUp(signaling.EndedByBot)
 	st := s.awaitEnd()
 	if len(st.Recordings) != 2 || st.Recordings[1].Track != "camera-0-7" || !strings.HasSuffix(st.Recordings[1].URI, ".camera-0-7.webm") {
 		t.Errorf("recordings %+v", st.Recordings)
+	}
+	if m := manifest(".json"); len(m.Gaps) != 1 || m.Gaps[0].Track != "camera-0-7" || !strings.Contains(m.Gaps[0].Reason, "overloaded") {
+		t.Errorf("the manifest tells of %+v: of the camera that was shed, and of no screen, which is not recorded", m.Gaps)
 	}
 }
 

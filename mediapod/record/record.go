@@ -76,7 +76,8 @@ type Recorder struct {
 	opened time.Time
 	from   atomic.Int64 // frames are kept from so long after opened on
 
-	roster map[string]bool // who was noted to be in the call
+	roster  map[string]bool // who was noted to be in the call
+	lacking map[string]bool // tracks of video that were noted to be shed
 
 	mixed       *recording.Track
 	others, bot voice

@@ -68,10 +68,7 @@ func (r *Recorder) film(f *media.VideoFrame) *filmed {
 	if r.films.list == nil {
 		r.films.list = map[film]*filmed{}
 	}
-	info := recording.TrackInfo{ID: fmt.Sprintf("camera-%d-%d", f.Track, f.Source), Kind: recording.KindVideo, Codec: recording.VP8, With: r.mixed}
-	if f.Screen {
-		info.ID = fmt.Sprintf("screen-%d-%d", f.Track, f.Source)
-	}
+	info := recording.TrackInfo{ID: filmName(f.Track, f.Screen, f.Source), Kind: recording.KindVideo, Codec: recording.VP8, With: r.mixed}
 	if f.Codec == video.H264 {
 		info.Codec = recording.H264
 	}
@@ -90,4 +87,38 @@ func (r *Recorder) film(f *media.VideoFrame) *filmed {
 	t = &filmed{Track: track, refusals: r.films.refusals}
 	r.films.list[key] = t
 	return t
+}
+
+// filmName is that of a track of video, unless it changes its codec.
+func filmName(track int, screen bool, source uint32) string {
+	kind := "camera"
+	if screen {
+		kind = "screen"
+	}
+	return fmt.Sprintf("%s-%d-%d", kind, track, source)
+}
+
+// shedReason stands in the manifest.
+const shedReason = "the media pod was overloaded and did without this video"
+
+// Watched notes what the process does without of that which is to be kept: there is nothing of it in the files meanwhile, and who
+// looks at them should know that it was there.
+func (r *Recorder) Watched(video []media.VideoStats) {
+	lacking := map[string]bool{}
+	for i := range video {
+		if v := &video[i]; v.Shed {
+			lacking[filmName(v.Track, v.Screen, v.Source)] = true
+		}
+	}
+	for name := range r.lacking {
+		if !lacking[name] {
+			r.rec.Has(name)
+		}
+	}
+	for name := range lacking {
+		if !r.lacking[name] {
+			r.rec.Lacks(name, shedReason)
+		}
+	}
+	r.lacking = lacking
 }

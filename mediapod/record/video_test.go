@@ -182,3 +182,37 @@ func TestKeepingPicturesAllocatesNothing(t *testing.T) {
 	}
 	c.close()
 }
+
+// TestVideoThatTheProcessDoesWithoutIsNoted, with when and which: what is not in the files was there.
+func TestVideoThatTheProcessDoesWithoutIsNoted(t *testing.T) {
+	c := newCall(t, func(c *Config) { c.Video = true })
+	c.begin()
+	camera, screen := media.VideoStats{Track: 0, Source: 7}, media.VideoStats{Track: 1, Source: 8, Screen: true}
+	shed := func(v media.VideoStats) media.VideoStats { v.Shed = true; return v }
+	for _, look := range [][]media.VideoStats{
+		{camera, screen}, {shed(camera), screen}, {shed(camera), shed(screen)}, {shed(camera), screen}, {camera, screen}, {shed(camera)},
+	} {
+		c.Watched(look)
+		c.Watched(look) // and says nothing more
+		c.during(time.Second, media.Frame{})
+	}
+	m := c.close()
+	to := func(ms int64) *int64 { return &ms }
+	const why = "the media pod was overloaded and did without this video"
+	want := []recording.Gap{
+		{Track: "camera-0-7", FromMs: 1000, ToMs: to(4000), Reason: why},
+		{Track: "screen-1-8", FromMs: 2000, ToMs: to(3000), Reason: why},
+		{Track: "camera-0-7", FromMs: 5000, Reason: why},
+	}
+	if diff := cmp.Diff(want, m.Gaps); diff != "" {
+		t.Errorf("gaps (-want +got):\n%s", diff)
+	}
+	f, err := os.Open(filepath.Join(c.dir, "standup.json"))
+	c.must(err)
+	defer f.Close()
+	read, err := recording.ReadManifest(f)
+	c.must(err)
+	if diff := cmp.Diff(want, read.Gaps); diff != "" {
+		t.Errorf("gaps in the manifest on disk (-want +got):\n%s", diff)
+	}
+}

@@ -47,7 +47,18 @@ type Manifest struct {
 	// Pauses are silent in all files.
 	Pauses       []Span        `json:"pauses,omitempty"`
 	Participants []Participant `json:"participants,omitempty"`
-	Files        []File        `json:"files"`
+	// Gaps are where a track's file lacks what was sent.
+	Gaps  []Gap  `json:"gaps,omitempty"`
+	Files []File `json:"files"`
+}
+
+// Gap is a time in which nothing of a track was kept though it was sent, in milliseconds since Started. ToMs is absent for one that
+// lasted to the end.
+type Gap struct {
+	Track  string `json:"track"`
+	FromMs int64  `json:"fromMs"`
+	ToMs   *int64 `json:"toMs,omitempty"`
+	Reason string `json:"reason"`
 }
 
 // Span is a part of the recording, in milliseconds since Started.

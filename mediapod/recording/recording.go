@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,6 +41,7 @@ type Recording struct {
 	tracks       []*Track
 	pauses       []span
 	participants []Participant
+	gaps         []Gap
 	noted        bool // something that the journal lacks
 
 	closing   chan struct{}
@@ -163,6 +165,31 @@ func (r *Recording) Left(id string) {
 		if p := &r.participants[i]; p.ID == id && p.LeftMs == nil {
 			now := r.elapsed().Milliseconds()
 			p.LeftMs, r.noted = &now, true
+			return
+		}
+	}
+}
+
+// Lacks notes for the manifest that nothing of a track is kept from now on, and why, though it is sent. There need not be
+// such a track yet. A manifest has a thousand of these notes at most.
+func (r *Recording) Lacks(track, reason string) {
+	const most = 1000
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.gaps) < most {
+		r.gaps = append(r.gaps, Gap{Track: track, FromMs: r.elapsed().Milliseconds(), Reason: reason})
+		r.noted = true
+	}
+}
+
+// Has notes that a track that was lacking is kept again.
+func (r *Recording) Has(track string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range slices.Backward(r.gaps) {
+		if g := &r.gaps[i]; g.Track == track && g.ToMs == nil {
+			now := r.elapsed().Milliseconds()
+			g.ToMs, r.noted = &now, true
 			return
 		}
 	}

@@ -252,7 +252,7 @@ func (r *Recording) describe() Manifest {
 	m := Manifest{
 		Schema: Schema, Name: r.cfg.Name, RecordingID: r.cfg.RecordingID, CallID: r.cfg.CallID,
 		Stopped: r.stopped, Started: r.started.UTC(), Ended: r.started.Add(r.elapsed()).UTC(),
-		Participants: slices.Clone(r.participants),
+		Participants: slices.Clone(r.participants), Gaps: slices.Clone(r.gaps),
 	}
 	for _, p := range r.pauses {
 		m.Pauses = append(m.Pauses, Span{p.from.Milliseconds(), min(p.to, r.elapsed()).Milliseconds()})
