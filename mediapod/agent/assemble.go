@@ -192,7 +192,7 @@ func (p *parts) open(pod *callfleetv1.MediaPod, at surroundings) error {
 	}
 	p.engine, p.agent.sound = engine, engineCalls{engine}
 	if at.cfg.BridgePort != 0 {
-		p.platform = newPlatform(bridge.New(at.cfg.BridgePort), &pod.Spec.FleetConfig, at.cfg.MediaPort, at.cfg.clock(), at.log.WithName("platform"))
+		p.platform = newPlatform(bridge.New(at.cfg.BridgePort), &pod.Spec.FleetConfig, at.cfg.MediaPort, at.cert, at.cfg.clock(), at.log.WithName("platform"))
 		p.agent.platform, p.agent.sound = p.platform, platformEngine{p.agent.sound, p.platform}
 	}
 	return nil

@@ -3,7 +3,11 @@
 package agent
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/sha1" // by which Windows names certificates; nothing rests on it
+	"crypto/tls"
 	"fmt"
 	"net/netip"
 	"sync"
@@ -35,8 +39,12 @@ type mediaBridge interface {
 // platform is Microsoft's media platform as the agent sees it: it makes the blobs of calls, and is the far side of their media.
 type platform struct {
 	bridge mediaBridge
-	clock  clock.WithTicker
-	log    logr.Logger
+	// certificate that the pod has now, and handed as it was handed last.
+	certificate getCertificate
+	handed      bridge.Certificate // look's
+	leaf        []byte             // of it
+	clock       clock.WithTicker
+	log         logr.Logger
 	// turned has something in it when problem has changed; capacity 1.
 	turned chan struct{}
 
@@ -47,13 +55,13 @@ type platform struct {
 	why      string // it takes no calls; "" if it does
 }
 
-func newPlatform(b mediaBridge, config *callfleetv1.FleetConfig, internalPort uint16, clk clock.WithTicker, log logr.Logger) *platform {
+func newPlatform(b mediaBridge, config *callfleetv1.FleetConfig, internalPort uint16, certificate getCertificate, clk clock.WithTicker, log logr.Logger) *platform {
 	settings := bridge.Settings{ApplicationID: string(config.Identity.AppID), Cloud: string(config.Identity.Cloud), InternalPort: internalPort}
 	if ports := config.Media.PlatformPorts; ports != nil {
 		settings.MediaPorts = &bridge.PortRange{From: uint16(ports.From), To: uint16(ports.To)}
 	}
 	return &platform{
-		bridge: b, clock: clk, log: log, turned: make(chan struct{}, 1), why: "the public media address is not known yet", settings: settings,
+		bridge: b, certificate: certificate, clock: clk, log: log, turned: make(chan struct{}, 1), why: "the public media address is not known yet", settings: settings,
 	}
 }
 
@@ -110,6 +118,10 @@ func (p *platform) ask(ctx context.Context, settings bridge.Settings) (bridge.St
 	if _, err := netip.ParseAddr(settings.ServiceFQDN); err == nil {
 		return bridge.Status{}, "the media platform needs a name that its certificate covers, and the pod has an address alone; set media.endpoint.domain of the bot"
 	}
+	var err error
+	if settings.Certificate, err = p.hand(); err != nil {
+		return bridge.Status{}, "the pod's certificate cannot be handed to the media platform: " + err.Error()
+	}
 	status, err := p.bridge.Run(ctx, settings)
 	switch {
 	case err != nil:
@@ -120,6 +132,22 @@ func (p *platform) ask(ctx context.Context, settings bridge.Settings) (bridge.St
 		return status, "the media platform is starting" + colon(status.Message)
 	}
 	return status, "the media platform has failed" + colon(status.Message)
+}
+
+// hand is the pod's certificate as the bridge takes it, made anew when it was renewed.
+func (p *platform) hand() (bridge.Certificate, error) {
+	own, err := p.certificate(&tls.ClientHelloInfo{})
+	if err != nil || len(own.Certificate) == 0 || bytes.Equal(own.Certificate[0], p.leaf) {
+		return p.handed, err
+	}
+	password := rand.Text()
+	pfx, err := bridge.PFX(own, password)
+	if err != nil {
+		return bridge.Certificate{}, err
+	}
+	p.leaf = own.Certificate[0]
+	p.handed = bridge.Certificate{PFX: pfx, Password: password, Thumbprint: fmt.Sprintf("%X", sha1.Sum(p.leaf))}
+	return p.handed, nil
 }
 
 func colon(message string) string {

@@ -7,8 +7,11 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha1"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
+	"fmt"
 	"math/big"
 	"net/http"
 	"net/netip"
@@ -40,7 +43,9 @@ func newTestPlatform(t *testing.T) (*platform, *bridgetest.Bridge) {
 		Identity: callfleetv1.BotIdentity{AppID: controllertest.AppID, Cloud: callfleetv1.CloudPublic},
 		Media:    callfleetv1.Media{PlatformPorts: &callfleetv1.PortRange{From: 50000, To: 50499}},
 	}
-	return newPlatform(bridge.New(b.Port()), config, 28550, clock.RealClock{}, testr.New(t)), b
+	own, _ := certificateFor(t, podName)
+	shown := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return own, nil }
+	return newPlatform(bridge.New(b.Port()), config, 28550, shown, clock.RealClock{}, testr.New(t)), b
 }
 
 // TestThePlatformIsAskedForAndTold: what the process says of itself follows what the bridge says of its platform.
@@ -97,6 +102,39 @@ func TestThePlatformIsAskedForAndTold(t *testing.T) {
 	look("has failed: no certificate", media.Normal, true)
 	b.Stop()
 	look("does not answer", media.Normal, true)
+}
+
+// TestAPlatformIsHandedTheCertificate that the pod has, and a renewed one when there is one: a bridge that starts anew takes it.
+func TestAPlatformIsHandedTheCertificate(t *testing.T) {
+	p, b := newTestPlatform(t)
+	first, _ := certificateFor(t, podName)
+	second, _ := certificateFor(t, podName)
+	own, problem := first, error(nil)
+	p.certificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return own, problem }
+	p.moved(&callfleetv1.Endpoint{Host: podName, Address: "20.0.0.4", Port: 28550})
+	handed := func() map[string]any {
+		t.Helper()
+		p.look(t.Context())
+		if why := p.problem(); why != "" {
+			t.Fatal(why)
+		}
+		return b.Settings()["certificate"].(map[string]any)
+	}
+	before := handed()
+	if want := fmt.Sprintf("%X", sha1.Sum(first.Certificate[0])); before["thumbprint"] != want || before["password"] == "" {
+		t.Errorf("thumbprint %v, want %s; password %v", before["thumbprint"], want, before["password"])
+	}
+	if again := handed(); again["pfx"] != before["pfx"] {
+		t.Error("it is made anew each second")
+	}
+	own = second
+	if after := handed(); after["thumbprint"] != fmt.Sprintf("%X", sha1.Sum(second.Certificate[0])) || after["pfx"] == before["pfx"] {
+		t.Errorf("after the renewal it is handed %v", after["thumbprint"])
+	}
+	problem = errors.New("the disk is away")
+	if p.look(t.Context()); !strings.Contains(p.problem(), "cannot be handed to the media platform: the disk is away") {
+		t.Errorf("problem %q", p.problem())
+	}
 }
 
 // TestAPodIsReadyWithItsPlatform, and again not.

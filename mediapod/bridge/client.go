@@ -58,6 +58,17 @@ type Settings struct {
 	InternalPort uint16 `json:"instanceInternalPort"`
 	// MediaPorts, if not nil, are the UDP ports that it takes media on.
 	MediaPorts *PortRange `json:"mediaPortRange,omitempty"`
+	// Certificate is what it shows.
+	Certificate Certificate `json:"certificate"`
+}
+
+// Certificate as Windows takes it.
+type Certificate struct {
+	// PFX is PKCS #12, see the function; it is a secret, as Password is.
+	PFX      []byte `json:"pfx"`
+	Password string `json:"password"`
+	// Thumbprint is the SHA-1 of the certificate in capital hex digits, by which Windows' store finds it.
+	Thumbprint string `json:"thumbprint"`
 }
 
 // PortRange is inclusive at both ends.

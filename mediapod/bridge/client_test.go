@@ -21,6 +21,7 @@ import (
 var settings = bridge.Settings{
 	ApplicationID: "0efc74f7-41c3-47a4-8775-7259bfef4241", Cloud: "Public", ServiceFQDN: "0.reception.media.contoso.com",
 	PublicIP: "20.0.0.4", PublicPort: 28550, InternalPort: 28550,
+	Certificate: bridge.Certificate{PFX: []byte("pfx"), Password: "x", Thumbprint: strings.Repeat("0A", 20)},
 }
 
 var call = bridge.Call{Modalities: []string{"Audio"}, WHIP: bridge.WHIP{URL: "https://10.0.0.7:40000/whip/c1", Token: "secret-token", ServerName: settings.ServiceFQDN}}
@@ -49,6 +50,7 @@ func TestTheContractIsKept(t *testing.T) {
 	want := map[string]any{
 		"applicationId": settings.ApplicationID, "cloud": "Public", "serviceFqdn": settings.ServiceFQDN,
 		"instancePublicIPAddress": "20.0.0.4", "instancePublicPort": 28550.0, "instanceInternalPort": 28550.0,
+		"certificate": map[string]any{"pfx": "cGZ4", "password": "x", "thumbprint": settings.Certificate.Thumbprint},
 	}
 	if diff := cmp.Diff(want, b.Settings()); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
