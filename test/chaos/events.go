@@ -151,19 +151,21 @@ func (s *stage) renewCertificates(ctx context.Context) (map[string]held, error) 
 	if err != nil {
 		return nil, err
 	}
-	for _, mp := range all {
-		before, err := shown(ctx, mp)
-		if err != nil {
+	before := make([]*big.Int, len(all))
+	for i, mp := range all {
+		if before[i], err = shown(ctx, mp); err != nil {
 			return nil, err
 		}
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: mp.Namespace, Name: mp.Name + "-tls"}}
 		if err := s.rig.Client.Delete(ctx, secret); err != nil {
 			return nil, err
 		}
+	}
+	for i, mp := range all {
 		// A kubelet brings a changed Secret within a minute or so.
 		err = s.rig.Await(ctx, &mp, patience, "the renewed certificate of "+mp.Name, func() error {
 			now, err := shown(ctx, mp)
-			if err == nil && now.Cmp(before) == 0 {
+			if err == nil && now.Cmp(before[i]) == 0 {
 				err = errors.New("the old one is shown still")
 			}
 			return err

@@ -55,7 +55,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	r, err := rig.Start(ctx, rig.Options{Dir: dir, Kubelets: 2, Progress: out})
+	r, err := rig.Start(ctx, rig.Options{Dir: dir, Kubelets: 2, MediaTimeout: mediaTimeout, Progress: out})
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(dir))
 	}
@@ -92,6 +92,10 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	report(out, results)
 	return errors.Join(verdict(results), calls.err())
 }
+
+// mediaTimeout is when the service gives up a call without media: later than a machine with two cores, which the local Teams
+// shares with both nodes, stands still. Media that a fleet has cut do not come back by then either.
+const mediaTimeout = 20 * time.Second
 
 // image is what media pods run after the change: another name for the same program, which is all that a fleet can see of it.
 const image = "callfleet/mediapod:next"

@@ -29,8 +29,8 @@ func (s *stage) play(ctx context.Context, e event) result {
 	s.calls.tally("")
 	began := time.Now()
 	cost, err := e.do(s, ctx)
-	// What it cut may be noticed only when the service misses the media, after five seconds.
-	wait(ctx, 7*time.Second, nil)
+	// What it cut may be noticed only when the service misses the media.
+	wait(ctx, mediaTimeout+2*time.Second, nil)
 	r := s.calls.tally(e.name)
 	r.took, r.expected, r.err = time.Since(began).Round(time.Second), cost, err
 	fmt.Fprintf(s.out, "    %d calls before, %d cut, after %s\n", r.before, len(r.cut), r.took)

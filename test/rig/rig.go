@@ -56,6 +56,8 @@ type Options struct {
 	// BackOff is how long a container waits that crashes for the second time; 0: as kubelet has it. With it, the node agent
 	// runs in this process.
 	BackOff time.Duration
+	// MediaTimeout is how long a bot's media may be gone before the local Teams ends its call; 0: as it has it.
+	MediaTimeout time.Duration
 	// Kubelets is how many real nodes there are instead of the one whose pods are processes. They need root.
 	Kubelets int
 }

@@ -48,15 +48,19 @@ func (r *Rig) startTeams(ctx context.Context, o Options) error {
 	if err := os.WriteFile(file("ca.crt"), ca.CertPEM(), 0o644); err != nil {
 		return err
 	}
+	var more []string
+	if o.MediaTimeout > 0 {
+		more = []string{"-media-timeout", o.MediaTimeout.String()}
+	}
 	r.teamsim, err = proc.Start(proc.Spec{
 		Path: r.bin("teamsim"),
-		Args: []string{
+		Args: append([]string{
 			"-listen", net.JoinHostPort(address, strconv.Itoa(port)),
 			"-admin-listen", net.JoinHostPort("127.0.0.1", strconv.Itoa(adminPort)),
 			"-public-url", "https://" + net.JoinHostPort(name, strconv.Itoa(port)),
 			"-cert-file", file("tls.crt"), "-key-file", file("tls.key"), "-cert-ca-file", file("ca.crt"),
 			"-trust-ca-file", file("ca.crt"), "-print-ready",
-		},
+		}, more...),
 		LogPath: file("log"), PIDPath: file("pid"), Detach: o.Keep,
 	})
 	if err != nil {

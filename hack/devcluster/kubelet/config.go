@@ -140,8 +140,10 @@ func (n *node) kubeletConfig() map[string]any {
 		// One image under two names is no attempt to get around a secret.
 		"imagePullCredentialsVerificationPolicy": "NeverVerify",
 		"nodeStatusUpdateFrequency":              "4s",
-		"registerNode":                           true,
-		"serializeImagePulls":                    false,
+		// Secrets that have changed are in the pods of one or two such rounds later.
+		"syncFrequency":       "10s",
+		"registerNode":        true,
+		"serializeImagePulls": false,
 	}
 }
 
