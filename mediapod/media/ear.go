@@ -31,10 +31,10 @@ type ear struct {
 	events [4]telephone.Event
 
 	// These belong to the goroutine that ticks.
-	pcm  [audio.FrameSamples]int16
+	pcm  *[audio.FrameSamples]int16 // there once it listened: most calls have one section of five, and many are only passed on
 	kind playout.Kind
-	// then is what is left of pcm to another speaker, where one follows within the frame.
-	then [audio.FrameSamples]int16
+	// then is what is left of pcm to another speaker, where one follows within the frame of a section that has one at a time.
+	then *[audio.FrameSamples]int16
 }
 
 // meet begins with a new session of the far side.
@@ -83,10 +83,18 @@ func (e *ear) expire(at time.Time) []telephone.Event {
 // epoch is what the time of playing out counts from.
 var epoch = time.Now()
 
-// listen has the samples played out from now on, or not any more. It is called by the goroutine that ticks.
-func (e *ear) listen(on bool) {
+// listen has the samples played out from now on, or not any more. apart says that the section has one speaker at a time. It
+// is called by the goroutine that ticks.
+func (e *ear) listen(on, apart bool) {
+	formats := e.formats.Load()
+	if on && e.pcm == nil && (!apart || formats != nil) {
+		e.pcm = new([audio.FrameSamples]int16)
+		if apart {
+			e.then = new([audio.FrameSamples]int16)
+		}
+	}
 	switch was := e.playout.Load() != nil; {
-	case on && !was && e.formats.Load() != nil: // or nothing will come
+	case on && !was && formats != nil: // or nothing will come
 		e.frames.Store(0)
 		e.playout.Store(playout.New(playout.Config{Decoder: e.decoder}))
 	case !on && was:
@@ -131,7 +139,9 @@ func (r recovering) Recover(dst []int16, next []byte) []int16 {
 func (e *ear) tick(now time.Time) {
 	pl := e.playout.Load()
 	if pl == nil {
-		clear(e.pcm[:])
+		if e.pcm != nil {
+			clear(e.pcm[:])
+		}
 		e.kind = playout.Silence
 		return
 	}

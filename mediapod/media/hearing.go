@@ -19,7 +19,7 @@ func (c *Call) listenUp(on bool) {
 	}
 	v.hearing = on
 	for i := range c.ears {
-		c.ears[i].listen(on)
+		c.ears[i].listen(on, i > 0)
 	}
 	v.activity, v.keys = speech.NewActivity(speech.UsualHangover), tone.Detector{}
 	v.ranking, v.speaker = speech.NewRanking(speech.UsualRanking()), 0
