@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
@@ -57,14 +58,13 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("fleet").
 		For(&v1alpha1.CallingBot{}, builder.WithPredicates(predicate.Or(
 			predicate.GenerationChangedPredicate{}, deletionMarked(), finalizersChanged()))).
-		Watches(&v1alpha1.MediaPod{}, handler.EnqueueRequestsFromMapFunc(botOf)).
+		Watches(&v1alpha1.MediaPod{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(predicate.Not(onlyCounted()))).
+		Watches(&v1alpha1.MediaPod{}, unhurried(), builder.WithPredicates(onlyCounted())).
 		Watches(&corev1.ServiceAccount{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(labelledOnly())).
 		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(labelledOnly())).
 		Watches(&policyv1.PodDisruptionBudget{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(budgetChanged())).
-		Watches(&v1alpha1.MeetingSession{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(bindingChanged())).
-		Watches(&v1alpha1.MeetingSession{}, unhurried(), builder.WithPredicates(aheadChanged())).
-		Watches(&v1alpha1.Call{}, unhurried(), builder.WithPredicates(aheadChanged())).
-		Watches(&v1alpha1.Call{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(bindingChanged())).
+		Watches(&v1alpha1.MeetingSession{}, unhurried(), builder.WithPredicates(predicate.Or(bindingChanged(), aheadChanged()))).
+		Watches(&v1alpha1.Call{}, unhurried(), builder.WithPredicates(predicate.Or(bindingChanged(), aheadChanged()))).
 		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(r.botsOnNode), builder.WithPredicates(nodeChanged())).
 		Watches(&corev1.Secret{}, ofSecret, builder.OnlyMetadata).
 		Watches(&corev1.ConfigMap{}, ofConfigMap, builder.OnlyMetadata).
@@ -174,8 +174,28 @@ func aheadChanged() predicate.Predicate {
 	}
 }
 
-// gatherFor is how long sessions that come and go are gathered before the fleet is looked at for them: hundreds may be made
-// in a second, and pods take minutes.
+// onlyCounted passes the reports of serving pods in which nothing but calls and seats has changed. A thousand pods that fill make as
+// many a second. What a pod that drains reports is not among them: it may be the last thing that it is waited for.
+func onlyCounted() predicate.Predicate {
+	never := func(client.Object) bool { return false }
+	p := predicate.NewPredicateFuncs(never)
+	p.UpdateFunc = func(e ctrlevent.UpdateEvent) bool {
+		before, after := *e.ObjectOld.(*v1alpha1.MediaPod), *e.ObjectNew.(*v1alpha1.MediaPod)
+		if drain.Marked(&after) || before.Status.Agent == nil || after.Status.Agent == nil {
+			return false
+		}
+		report := *before.Status.Agent
+		report.Calls = after.Status.Agent.Calls
+		before.Status.Agent = &report
+		before.Status.Seats, before.Status.Calls = after.Status.Seats, after.Status.Calls
+		before.ResourceVersion, before.ManagedFields = after.ResourceVersion, after.ManagedFields
+		return apiequality.Semantic.DeepEqual(before, after)
+	}
+	return p
+}
+
+// gatherFor is how long sessions that come and go, and what pods report of their calls, are gathered before the fleet is looked
+// at for them: hundreds may be made in a second, each look is at all pods and sessions of the bot, and pods take minutes.
 const gatherFor = 500 * time.Millisecond
 
 // unhurried looks at the bot a little later, once for all that happens meanwhile.
