@@ -89,7 +89,7 @@ func (c *calls) one(ctx context.Context, name string, length time.Duration) erro
 	if err := c.rig.Client.Patch(ctx, s, client.MergeFrom(before)); err != nil {
 		return fmt.Errorf("ending %s: %w", name, err)
 	}
-	err = c.rig.Await(ctx, s, time.Minute, name+" to end", func() error {
+	err = c.rig.Await(ctx, s, patience, name+" to end", func() error {
 		if !s.Status.Phase.Finished() {
 			return fmt.Errorf("phase %s", s.Status.Phase)
 		}

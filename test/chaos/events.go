@@ -22,6 +22,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -123,17 +124,22 @@ func (s *stage) awaitFleet(ctx context.Context, as func(callfleetv1.MediaPod) er
 	})
 }
 
-// changeImage has new media pods run another image, as a new version of Callfleet does: the manager says which.
+// changeImage has the bot's pods run another image. The manager is told too, as for a new version of Callfleet, but what it
+// is told goes for new Pods only: it must not be what empties a fleet.
 func (s *stage) changeImage(ctx context.Context) (map[string]held, error) {
-	if err := s.rig.Client.Get(ctx, client.ObjectKeyFromObject(s.bot), s.bot); err != nil {
-		return nil, err
-	}
-	old := s.bot.Status.Rollout.Revision
 	patch := `[{"op":"replace","path":"/spec/template/spec/containers/0/args/0","value":"--mediapod-image=` + image + `"}]`
 	if _, err := s.rig.Kubectl(ctx, "-n", system, "patch", "deploy/"+manager, "--type=json", "-p", patch); err != nil {
 		return nil, err
 	}
 	if err := s.awaitDeployment(ctx, manager); err != nil {
+		return nil, err
+	}
+	if err := s.rig.Client.Get(ctx, client.ObjectKeyFromObject(s.bot), s.bot); err != nil {
+		return nil, err
+	}
+	old, before := s.bot.Status.Rollout.Revision, s.bot.DeepCopy()
+	s.bot.Spec.Template = &runtime.RawExtension{Raw: []byte(`{"spec":{"os":{"name":"linux"},"containers":[{"name":"mediapod","image":"` + image + `"}]}}`)}
+	if err := s.rig.Client.Patch(ctx, s.bot, client.MergeFrom(before)); err != nil {
 		return nil, err
 	}
 	return nil, s.awaitFleet(ctx, func(mp callfleetv1.MediaPod) error {

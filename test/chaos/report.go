@@ -34,6 +34,9 @@ func (s *stage) play(ctx context.Context, e event) result {
 	r := s.calls.tally(e.name)
 	r.took, r.expected, r.err = time.Since(began).Round(time.Second), cost, err
 	fmt.Fprintf(s.out, "    %d calls before, %d cut, after %s\n", r.before, len(r.cut), r.took)
+	if err != nil {
+		fmt.Fprintln(s.out, "   ", err)
+	}
 	return r
 }
 
