@@ -337,10 +337,7 @@ func (a *agents) attend(p *agent, s *callfleetv1.MeetingSession) {
 // claim before call; then the call is made, and told of once it is established.
 func (a *agents) claim(ctx context.Context, p *agent, s *callfleetv1.MeetingSession) {
 	after := s.DeepCopy()
-	now := metav1.NowMicro()
-	after.Status.Phase = callfleetv1.PhaseJoining
-	after.Status.Call = &callfleetv1.CallRecord{ClaimedBy: p.instance, ScenarioID: uuid.NewString(), CreatedTime: &now, Hosting: callfleetv1.HostingApplication}
-	after.Status.Timeline = append(after.Status.Timeline, callfleetv1.TimelineEvent{Time: now, Event: "Claimed", Detail: "by " + p.name})
+	claimBy(&after.Status.CallStatus, p.instance, p.name)
 	got, err := a.patch(ctx, s, after)
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -357,23 +354,7 @@ func (a *agents) claim(ctx context.Context, p *agent, s *callfleetv1.MeetingSess
 }
 
 func (a *agents) establish(ctx context.Context, p *agent, s *callfleetv1.MeetingSession) {
-	a.tell(ctx, p, s, func(status *callfleetv1.CallStatus) bool {
-		now := metav1.NowMicro()
-		status.Phase = callfleetv1.PhaseEstablished
-		status.Call.ID, status.Call.ChainID, status.Call.State, status.Call.EstablishedTime = "491f0b00-"+uuid.NewString(), uuid.NewString(), "established", &now
-		status.Participants = &callfleetv1.Participants{Count: 2, List: []callfleetv1.Participant{
-			{ID: uuid.NewString(), Kind: "user", DisplayName: "Ada Lovelace"}, {ID: uuid.NewString(), Kind: "application", DisplayName: "Reception"},
-		}}
-		status.Media = &callfleetv1.MediaStatus{
-			ListenURL: fmt.Sprintf("https://%s.media.contoso.com:28550/whep/%s", p.name, s.UID),
-			Audio:     &callfleetv1.AudioStatus{Codec: "opus", PacketsReceived: 15, PacketsSent: 15, JitterMs: 2, MOS: "4.4", Energy: -30},
-		}
-		status.Timeline = append(status.Timeline, callfleetv1.TimelineEvent{Time: now, Event: "Established"}, callfleetv1.TimelineEvent{Time: now, Event: "MediaFlowing"})
-		for _, kind := range []string{callfleetv1.ConditionConnected, callfleetv1.ConditionMediaFlowing} {
-			meta.SetStatusCondition(&status.Conditions, metav1.Condition{Type: kind, Status: metav1.ConditionTrue, Reason: "Established", Message: "the bot is in the call", ObservedGeneration: s.Generation})
-		}
-		return true
-	})
+	a.tell(ctx, p, s, func(s *callfleetv1.MeetingSession) bool { establishIn(s, p.name); return true })
 	if a.measure > 0 {
 		a.measureOn(p, s)
 	}
@@ -384,7 +365,8 @@ func (a *agents) measureOn(p *agent, s *callfleetv1.MeetingSession) {
 	time.AfterFunc(a.measure, func() {
 		a.work <- func(ctx context.Context) {
 			goesOn := false
-			a.tell(ctx, p, s, func(status *callfleetv1.CallStatus) bool {
+			a.tell(ctx, p, s, func(s *callfleetv1.MeetingSession) bool {
+				status := &s.Status
 				if goesOn = status.Media != nil && status.Media.Audio != nil && status.Call.End == nil; goesOn {
 					status.Media.Audio.PacketsReceived += 1500
 					status.Media.Audio.PacketsSent += 1500
@@ -406,8 +388,8 @@ func (a *agents) hangUp(ctx context.Context, p *agent, uid types.UID) {
 	if s == nil {
 		return
 	}
-	a.tell(ctx, p, s, func(status *callfleetv1.CallStatus) bool {
-		now := metav1.NowMicro()
+	a.tell(ctx, p, s, func(s *callfleetv1.MeetingSession) bool {
+		status, now := &s.Status, metav1.NowMicro()
 		status.Phase = callfleetv1.PhaseLeaving
 		status.Call.EndedTime, status.Call.State = &now, "terminated"
 		status.Call.End = &callfleetv1.CallEnd{Reason: callfleetv1.EndedByBot, Message: "the session was ended"}
@@ -432,10 +414,10 @@ func (a *agents) refuse(ctx context.Context, s *callfleetv1.MeetingSession) {
 }
 
 // tell changes the status of a call that the process has claimed, on the newest version there is.
-func (a *agents) tell(ctx context.Context, p *agent, s *callfleetv1.MeetingSession, change func(*callfleetv1.CallStatus) bool) {
+func (a *agents) tell(ctx context.Context, p *agent, s *callfleetv1.MeetingSession, change func(*callfleetv1.MeetingSession) bool) {
 	for ctx.Err() == nil {
 		after := s.DeepCopy()
-		if !change(&after.Status.CallStatus) {
+		if !change(after) {
 			return
 		}
 		_, err := a.patch(ctx, s, after)
@@ -457,19 +439,4 @@ func (a *agents) tell(ctx context.Context, p *agent, s *callfleetv1.MeetingSessi
 		}
 		s = fresh
 	}
-}
-
-// patch writes the status, if before is still the newest version.
-func (a *agents) patch(ctx context.Context, before, after *callfleetv1.MeetingSession) (*callfleetv1.MeetingSession, error) {
-	patch, err := mergePatch(before, after)
-	if err != nil {
-		return nil, err
-	}
-	got := &callfleetv1.MeetingSession{}
-	err = a.api.Patch(types.MergePatchType).Namespace(namespace).Resource(client.MeetingSessions).Name(before.Name).SubResource("status").
-		Param("fieldManager", agentOwner).Body(patch).Do(ctx).Into(got)
-	if err == nil {
-		a.sessionWrites.Add(1)
-	}
-	return got, err
 }

@@ -21,6 +21,9 @@ const (
 // figures are what was measured.
 type figures struct {
 	options options
+	// alone is how many sessions a second the API server takes from one program that writes them as if there were a
+	// manager and agents.
+	alone float64
 
 	podsReady time.Duration
 	// idle and loaded are how long sessions took from being applied to being bound, sorted.
@@ -60,6 +63,7 @@ func (f *figures) print(to io.Writer) error {
 	row("applied to bound, idle, p50", millis(quantile(f.idle, .5)), millis(targetCalm), quantile(f.idle, .5) <= targetCalm)
 	row("applied to bound, idle, p99", millis(quantile(f.idle, .99)), "", true)
 	row(fmt.Sprintf("bindings a second, sustained over %d", bound), fmt.Sprintf("%.0f", rate), fmt.Sprintf("%.0f", targetRate), rate >= targetRate)
+	row("the same, to what the API server alone takes of such sessions", fmt.Sprintf("x%.2f of %.0f/s", rate/f.alone, f.alone), "", true)
 	row(fmt.Sprintf("applied to bound, at most %d unbound, p50", f.options.unbound), millis(quantile(f.loaded, .5)), "", true)
 	row(fmt.Sprintf("applied to bound, at most %d unbound, p99", f.options.unbound), millis(quantile(f.loaded, .99)), millis(targetLoaded), quantile(f.loaded, .99) <= targetLoaded)
 	each := func(n int64) float64 { return float64(n) / float64(bound) }

@@ -77,7 +77,7 @@ func main() {
 }
 
 // patience with a step that the machine may take its time for.
-const patience = 10 * time.Minute
+const patience = 30 * time.Minute
 
 func run(ctx context.Context, o options) (err error) {
 	dir, err := os.MkdirTemp("", "callfleet-fleet-")
@@ -97,6 +97,7 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	defer func() { err = errors.Join(err, g.close()) }()
 	f := newFigures(o)
+	f.alone = g.alone
 	for _, step := range []struct {
 		name string
 		do   func(context.Context, *figures) error

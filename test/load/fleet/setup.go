@@ -48,6 +48,9 @@ type ground struct {
 	// managers by the identity under which they hold the lease.
 	managers map[string]*manager
 
+	// alone is how many sessions a second the API server takes, see baseline.
+	alone float64
+
 	stop func() // ends the agents
 	made int    // sessions so far
 	// wished is how often a user changed what a session should do.
@@ -90,6 +93,9 @@ func setUp(ctx context.Context, dir string, o options) (_ *ground, err error) {
 		return nil, err
 	}
 	if err := g.prepareBots(ctx); err != nil {
+		return nil, err
+	}
+	if g.alone, err = g.baseline(ctx); err != nil {
 		return nil, err
 	}
 	for i := range 2 {
