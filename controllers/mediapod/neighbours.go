@@ -124,7 +124,7 @@ func (r *Reconciler) observeFleet(ctx context.Context, f *facts) error {
 // observeNodePorts finds which node ports are taken in the cluster.
 func (r *Reconciler) observeNodePorts(ctx context.Context, f *facts) error {
 	services := &corev1.ServiceList{}
-	if err := r.Client.List(ctx, services); err != nil {
+	if err := r.Client.List(ctx, services, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("listing Services: %w", err)
 	}
 	f.others.nodePorts = map[int32]string{}
@@ -139,10 +139,11 @@ func (r *Reconciler) observeNodePorts(ctx context.Context, f *facts) error {
 	return nil
 }
 
-// observePortUses counts which ports of their nodes the cluster's media pods have.
+// observePortUses counts which ports of their nodes the cluster's media pods have. Each of a thousand pods that start asks for all
+// of them, several times, so they are only looked at, not copied.
 func (r *Reconciler) observePortUses(ctx context.Context, f *facts) error {
 	pods := &corev1.PodList{}
-	if err := r.Client.List(ctx, pods); err != nil {
+	if err := r.Client.List(ctx, pods, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("listing Pods: %w", err)
 	}
 	f.others.portUses = map[int32]int{}
@@ -155,10 +156,10 @@ func (r *Reconciler) observePortUses(ctx context.Context, f *facts) error {
 	return nil
 }
 
-// observeEndpoints finds where the cluster's other media pods are reached.
+// observeEndpoints finds where the cluster's other media pods are reached, without copying them.
 func (r *Reconciler) observeEndpoints(ctx context.Context, f *facts) error {
 	all := &v1alpha1.MediaPodList{}
-	if err := r.Client.List(ctx, all); err != nil {
+	if err := r.Client.List(ctx, all, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("listing media pods: %w", err)
 	}
 	f.others.endpoints = map[v1alpha1.Endpoint]string{}

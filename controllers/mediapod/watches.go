@@ -120,9 +120,10 @@ func (r *Reconciler) podsOnNode(ctx context.Context, node client.Object) []recon
 	})
 }
 
+// mediaPods that match, which only looks at them: they are the cache's own.
 func (r *Reconciler) mediaPods(ctx context.Context, match func(*v1alpha1.MediaPod) bool, options ...client.ListOption) []reconcile.Request {
 	all := &v1alpha1.MediaPodList{}
-	if err := r.Client.List(ctx, all, options...); err != nil {
+	if err := r.Client.List(ctx, all, append(options, client.UnsafeDisableDeepCopy)...); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "listing media pods")
 		return nil
 	}
