@@ -38,15 +38,17 @@ type calls struct {
 
 	mu     sync.Mutex
 	held   map[string]held // by session
+	stands map[string]bool // ids of calls that had media once
 	cut    []held          // since the last tally
 	moved  int             // of those cut, how many came up again
 	done   int             // ended by us, since the last tally
+	failed int             // ended before they had media, since the last tally
 	before int             // how many were held at the last tally
 	errs   []error
 }
 
 func newCalls(r *rig.Rig, o options) *calls {
-	return &calls{rig: r, o: o, over: make(chan struct{}), held: map[string]held{}}
+	return &calls{rig: r, o: o, over: make(chan struct{}), held: map[string]held{}, stands: map[string]bool{}}
 }
 
 // start begins them, not all within the same second, and looks after them.
@@ -152,9 +154,14 @@ func (c *calls) watch(ctx context.Context) {
 			c.fail(fmt.Errorf("asking the service for its calls: %w", err))
 		}
 		live := map[string]bool{}
+		c.mu.Lock()
 		for _, call := range all {
 			live[call.ID] = call.Live()
+			if call.Media != nil && call.Media.Connected {
+				c.stands[call.ID] = true
+			}
 		}
+		c.mu.Unlock()
 		for _, h := range want {
 			if err == nil && !live[h.id] {
 				c.wasCut(ctx, h)
@@ -184,7 +191,8 @@ func (c *calls) wasCut(ctx context.Context, h held) {
 	}()
 }
 
-// cutNow notes that a call is gone, unless it is not held any more: then we have ended it meanwhile.
+// cutNow notes that a call is gone, unless it is not held any more: then we have ended it meanwhile. One that never had
+// media was not cut: on a busy machine some do not come about in the time that the service gives them.
 func (c *calls) cutNow(h held) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -192,6 +200,10 @@ func (c *calls) cutNow(h held) bool {
 		return false
 	}
 	delete(c.held, h.session)
+	if !c.stands[h.id] {
+		c.failed++
+		return false
+	}
 	c.cut = append(c.cut, h)
 	return true
 }
@@ -220,7 +232,9 @@ func (c *calls) hold() (now map[string]held, letGo func()) {
 	c.still.Lock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return maps.Clone(c.held), c.still.Unlock
+	now = maps.Clone(c.held)
+	maps.DeleteFunc(now, func(_ string, h held) bool { return !c.stands[h.id] })
+	return now, c.still.Unlock
 }
 
 // finish lets all calls end.

@@ -16,12 +16,13 @@ import (
 type result struct {
 	event string
 	took  time.Duration
-	// before is how many calls were held when it began, ended how many had their time meanwhile and were ended by us.
-	before, ended int
-	cut           []held
-	moved         int
-	expected      map[string]held // by session
-	err           error
+	// before is how many calls were held when it began, ended how many had their time meanwhile and were ended by us, failed how
+	// many ended before they had media.
+	before, ended, failed int
+	cut                   []held
+	moved                 int
+	expected              map[string]held // by session
+	err                   error
 }
 
 // play lets an event happen, and counts.
@@ -44,8 +45,8 @@ func (s *stage) play(ctx context.Context, e event) result {
 func (c *calls) tally(event string) result {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r := result{event: event, before: c.before, ended: c.done, cut: c.cut, moved: c.moved}
-	c.before, c.done, c.cut, c.moved = len(c.held), 0, nil, 0
+	r := result{event: event, before: c.before, ended: c.done, failed: c.failed, cut: c.cut, moved: c.moved}
+	c.before, c.done, c.failed, c.cut, c.moved = len(c.held), 0, 0, nil, 0
 	return r
 }
 
@@ -59,9 +60,9 @@ func (c *calls) costs() (cut, moved int) {
 // report prints a line for each event.
 func report(out io.Writer, results []result) {
 	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(table, "\nEVENT\tTOOK\tCALLS BEFORE\tHAD THEIR TIME\tCUT\tON THE KILLED POD\tMOVED")
+	fmt.Fprintln(table, "\nEVENT\tTOOK\tCALLS BEFORE\tHAD THEIR TIME\tNEVER STOOD\tCUT\tON THE KILLED POD\tMOVED")
 	for _, r := range results {
-		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%d\t%d\n", r.event, r.took, r.before, r.ended, len(r.cut), len(r.expected), r.moved)
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\n", r.event, r.took, r.before, r.ended, r.failed, len(r.cut), len(r.expected), r.moved)
 	}
 	_ = table.Flush()
 }

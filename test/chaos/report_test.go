@@ -32,12 +32,14 @@ func TestTheVerdict(t *testing.T) {
 	}
 }
 
-func TestACallIsCutUnlessItsEndIsOurs(t *testing.T) {
+func TestACallIsCutUnlessItsEndIsOursOrItNeverStood(t *testing.T) {
 	c := newCalls(nil, options{})
 	c.held["a"], c.held["b"] = held{session: "a", id: "1"}, held{session: "b", id: "2"}
+	c.held["d"] = held{session: "d", id: "4"}
+	c.stands["1"], c.stands["2"] = true, true // the fourth never had media
 	c.tally("")
 	c.release("a")
-	for h, want := range map[held]bool{{session: "a", id: "1"}: false, {session: "b", id: "2"}: true, {session: "c", id: "3"}: false} {
+	for h, want := range map[held]bool{{session: "a", id: "1"}: false, {session: "b", id: "2"}: true, {session: "c", id: "3"}: false, {session: "d", id: "4"}: false} {
 		if got := c.cutNow(h); got != want {
 			t.Errorf("%+v is cut: %v, want %v", h, got, want)
 		}
@@ -46,7 +48,7 @@ func TestACallIsCutUnlessItsEndIsOurs(t *testing.T) {
 		t.Error("a call is cut twice")
 	}
 	r := c.tally("event")
-	if r.before != 2 || r.ended != 1 || len(r.cut) != 1 || r.cut[0].session != "b" {
+	if r.before != 3 || r.ended != 1 || r.failed != 1 || len(r.cut) != 1 || r.cut[0].session != "b" {
 		t.Errorf("tally %+v", r)
 	}
 	if next := c.tally("next"); next.before != 0 || next.ended != 0 || len(next.cut) != 0 {
