@@ -222,7 +222,8 @@ func (s *stage) drainNode(ctx context.Context) (map[string]held, error) {
 	return nil, errors.Join(s.awaitDeployment(ctx, manager), s.awaitDeployment(ctx, router))
 }
 
-// killLeader ends the manager that leads, without a word, and waits until the other one does.
+// killLeader ends the manager that leads, without a word, and waits until the other one does. Its Pod goes too: a process
+// that is started anew in the same Pod still has the lease, so that the other one would have nothing to do.
 func (s *stage) killLeader(ctx context.Context) (map[string]held, error) {
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: manager}}
 	if err := s.rig.Client.Get(ctx, client.ObjectKeyFromObject(lease), lease); err != nil {
@@ -233,22 +234,16 @@ func (s *stage) killLeader(ctx context.Context) (map[string]held, error) {
 	if err := s.rig.Cluster.KillContainer(ctx, system, pod, "manager"); err != nil {
 		return nil, err
 	}
+	if _, err := s.rig.Kubectl(ctx, "-n", system, "delete", "pod", pod, "--force", "--grace-period=0"); err != nil {
+		return nil, err
+	}
 	err := s.rig.Await(ctx, lease, patience, "another leader", func() error {
-		// The same one may lead again: then it has taken the lease anew.
-		if now := lease.Spec.HolderIdentity; now == nil || *now == "" || *now == leader && !taken(lease) {
-			return fmt.Errorf("the lease is that of %q", ptr.Deref(now, ""))
+		if now := ptr.Deref(lease.Spec.HolderIdentity, ""); now == "" || now == leader {
+			return fmt.Errorf("the lease is that of %q", now)
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return nil, s.awaitDeployment(ctx, manager)
-}
-
-// taken says whether a lease was taken a moment ago.
-func taken(l *coordinationv1.Lease) bool {
-	return l.Spec.AcquireTime != nil && time.Since(l.Spec.AcquireTime.Time) < time.Minute
+	return nil, errors.Join(err, s.awaitDeployment(ctx, manager))
 }
 
 // killMediaPod ends the process of one of the media pods that have calls. The calls that stand on it are the cost; calls
