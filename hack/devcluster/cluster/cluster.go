@@ -251,7 +251,8 @@ const Node = "node"
 func Components() []string { return append(plane.Components(), Node) }
 
 // Stop stops one component and leaves the others alone. Pods end with the
-// node agent; with any other component they go on.
+// node agent; with any other component they go on, and also without the
+// kubelets of real nodes, which are their component Node.
 func (c *Cluster) Stop(ctx context.Context, component string) error {
 	switch {
 	case component == Node:

@@ -76,6 +76,7 @@ func (c *Cluster) containerProcess(ctx context.Context, namespace, pod, containe
 
 // LogDir is where logs are: one file per component, and those of containers
 // in pods/<namespace>_<pod>_<uid>/<container>/<run>.log, also of deleted pods.
+// Real nodes have a folder each in pods, and remove logs with their pods.
 func (c *Cluster) LogDir() string { return filepath.Join(c.Dir, "log") }
 
 // Status tells how the components are.
