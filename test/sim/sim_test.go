@@ -55,7 +55,7 @@ func newStorm(seed uint64) storm {
 	replicas, sessions, nodes := int32(1+seed%6), 36, 6
 	large := seed%100 == 59
 	if large {
-		replicas, sessions, nodes = 60+int32(seed*37%91), 160, 40
+		replicas, sessions, nodes = 60+int32(seed*37%91), 130, 40
 	}
 	bot := controllertest.Bot(namespace, botName).Seats(int32(3 + seed*5%14)).Replicas(replicas).With(func(b *v1alpha1.CallingBot) {
 		if seed%3 == 1 {
@@ -68,7 +68,7 @@ func newStorm(seed uint64) storm {
 		if seed%5 == 3 {
 			b.Spec.Rollout.MaxSurge = ptr.To(intstr.FromString("25%"))
 		}
-		if seed%6 == 5 {
+		if seed%6 == 5 && !large {
 			b.Spec.Media.Platform, b.Spec.Media.Endpoint.Domain = v1alpha1.PlatformMicrosoft, "media.contoso.com"
 			b.Spec.Media.Certificate = v1alpha1.MediaCertificate{SecretName: "media-tls"}
 			b.Spec.Template = &apiruntime.RawExtension{Raw: []byte(`{"spec":{"containers":[{"name":"bridge","image":"media-bridge"}]}}`)}
