@@ -150,8 +150,8 @@ type packet struct {
 	buf   [maxDatagram]byte
 }
 
-// maxDatagram is the most that comes through an Ethernet: 1500 bytes less the headers of IPv4 and UDP. WebRTC sends less.
-const maxDatagram = 1472
+// maxDatagram is room for any that comes through an Ethernet.
+const maxDatagram = 2048
 
 // freelist keeps packets that were read for those to come. It holds what a moment's backlog took, up to a limit, and is not
 // emptied by a collection as a sync.Pool is, after which every packet would allocate anew.
