@@ -163,7 +163,9 @@ func TestTheBotsLastWordsAreInTheMix(t *testing.T) {
 	c.during(400*time.Millisecond, media.Frame{})
 	for range 10 {
 		c.Tap(&media.Frame{At: c.clock.Now(), Said: of(7), Heard: of(1), HeardAt: c.clock.Now().Add(-100 * time.Millisecond)})
+		c.clock.mu.Lock()
 		c.clock.now = c.clock.now.Add(frame)
+		c.clock.mu.Unlock()
 	}
 	c.close()
 	const ms = time.Millisecond
