@@ -86,13 +86,18 @@ type Recorder struct {
 	mix      mixer
 	since    time.Duration // after opened: nothing said before may be kept
 	refusals uint64
-	taps     uint64 // counts frames
 	speakers map[uint32]*voice
 
 	films films // VideoFrame's
 }
 
 var _ media.Tap = (*Recorder)(nil)
+
+// voice is the track of somebody.
+type voice struct {
+	*recording.Track
+	refusals uint64 // when its last packet came
+}
 
 // Supported says why recordings cannot be in a format; nil if they can.
 func Supported(format recording.Format) error {
@@ -180,16 +185,7 @@ func (r *Recorder) Close(ctx context.Context) (recording.Manifest, error) {
 // stop takes nothing more. What waits to be mixed was said while it could be kept.
 func (r *Recorder) stop() {
 	if r.from.Swap(closed) != closed {
-		r.rest()
-	}
-}
-
-// rest hands on what was said while it could be kept, and waits for more.
-func (r *Recorder) rest() {
-	r.mix.rest(r.mixed)
-	r.others.rest()
-	for _, v := range r.speakers {
-		v.rest()
+		r.mix.rest(r.mixed)
 	}
 }
 
@@ -216,9 +212,8 @@ func (r *Recorder) Tap(f *media.Frame) {
 		return
 	}
 	at := f.At.Sub(r.opened)
-	r.taps++
 	if !r.cfg.Allowed() {
-		r.rest() // of before
+		r.mix.rest(r.mixed) // of before
 		// Should it be allowed again before Pause: what waits to be played out then was said while it was not.
 		r.since = at + audio.FrameDuration
 		r.from.CompareAndSwap(from, int64(r.since+buffered))
@@ -258,7 +253,7 @@ func (r *Recorder) pcm(v *voice, at time.Time, frame []int16, opus bool) {
 		return
 	}
 	if d := at.Sub(r.opened); d >= r.since {
-		v.hear(position(d), frame, r.taps)
+		v.WritePCM(d, frame)
 	}
 }
 
