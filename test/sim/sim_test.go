@@ -122,8 +122,13 @@ func (s storm) play() {
 	replicas := ptr.Deref(s.server.bot().Spec.Replicas, 0)
 	anytime(4, func() {
 		if replicas > 0 {
-			n := s.random.Int32N(2*replicas + 1)
-			s.update(fmt.Sprintf("replicas %d", n), func(b *v1alpha1.CallingBot) { b.Spec.Replicas = &n })
+			scale := func(n int32) {
+				s.update(fmt.Sprintf("replicas %d", n), func(b *v1alpha1.CallingBot) { b.Spec.Replicas = &n })
+			}
+			scale(s.random.Int32N(2*replicas + 1))
+			if s.odds(0.4) { // the user thinks better of it, while pods still drain
+				s.after(s.between(time.Minute, 10*time.Minute), func() { scale(replicas) })
+			}
 		}
 	})
 	anytime(3, func() { s.configure(s.random.IntN(3)) })
