@@ -113,7 +113,7 @@ func (m *mux) open(fragment string, short shortened, w *worker) (net.PacketConn,
 		return nil, fmt.Errorf("the ICE user fragment %q is taken", fragment)
 	}
 	c := &muxConn{mux: m, name: fragment, short: short, worker: w}
-	c.filled.L = &c.mu
+	c.init(&m.free, maxWaiting)
 	m.byName[fragment] = c
 	return c, nil
 }

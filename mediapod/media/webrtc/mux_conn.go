@@ -26,60 +26,17 @@ type muxConn struct {
 	last   atomic.Pointer[netip.AddrPort] // of those, where it was written to last
 	over   atomic.Bool
 
-	mu         sync.Mutex // guards
-	filled     sync.Cond
-	head, tail *packet
-	count      int
-	reading    bool // it waits for filled
-	closed     bool
-}
-
-// push takes a packet, and gives another for it.
-func (c *muxConn) push(p *packet) *packet {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return p
-	}
-	if c.head == nil {
-		c.head = p
-	} else {
-		c.tail.next = p
-	}
-	c.tail = p
-	if c.reading {
-		c.reading = false
-		c.filled.Signal()
-	}
-	if c.count == maxWaiting {
-		return c.popLocked()
-	}
-	c.count++
-	return c.mux.free.take()
-}
-
-func (c *muxConn) popLocked() *packet {
-	p := c.head
-	c.head, p.next = p.next, nil
-	return p
+	queue
 }
 
 // ReadFromAddrPort implements ice.AddrPortReaderWriter.
 func (c *muxConn) ReadFromAddrPort(b []byte) (int, netip.AddrPort, error) {
-	c.mu.Lock()
-	for c.head == nil && !c.closed {
-		c.reading = true
-		c.filled.Wait()
-	}
-	if c.closed {
-		c.mu.Unlock()
+	p := c.one()
+	if p == nil {
 		return 0, netip.AddrPort{}, io.EOF
 	}
-	p := c.popLocked()
-	c.count--
-	c.mu.Unlock()
 	n, from := copy(b, p.buf[:p.n]), p.from
-	c.mux.free.give(p)
+	c.free.give(p)
 	return n, from, nil
 }
 
@@ -100,13 +57,13 @@ func (c *muxConn) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
 func (c *muxConn) Close() error {
 	c.over.Store(true)
 	c.mux.forget(c)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for c.head != nil {
-		c.mux.free.give(c.popLocked())
+	c.queue.close()
+	for p := c.all(); p != nil; {
+		next := p.next
+		p.next = nil
+		c.free.give(p)
+		p = next
 	}
-	c.closed = true
-	c.filled.Broadcast()
 	return nil
 }
 

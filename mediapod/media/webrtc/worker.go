@@ -2,26 +2,13 @@
 
 package webrtc
 
-import (
-	"sync"
-	"time"
-)
+import "time"
 
 // worker decrypts and delivers what takes the shortcut. There is one for each processor, and a session has the same one
 // always. It is woken once for all that has gathered meanwhile, not for every packet.
-type worker struct {
-	free *freelist
+type worker struct{ queue }
 
-	mu         sync.Mutex // guards
-	filled     sync.Cond
-	head, tail *packet
-	count      int
-	reading    bool // it waits for filled
-	closed     bool
-}
-
-// maxBehind is how many packets may wait for a worker: those of 500 calls in a third of a second. Above, the oldest are
-// dropped: nobody would want to hear them.
+// maxBehind is how many packets may wait for a worker: those of 500 calls in a third of a second.
 const maxBehind = 8192
 
 // shortened is who takes packets past pion: a peer.
@@ -31,53 +18,15 @@ type shortened interface {
 }
 
 func newWorker(free *freelist) *worker {
-	w := &worker{free: free}
-	w.filled.L = &w.mu
+	w := &worker{}
+	w.init(free, maxBehind)
 	return w
 }
 
-// push takes a packet, and gives another for it.
-func (w *worker) push(p *packet) *packet {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.closed {
-		return p
-	}
-	if w.head == nil {
-		w.head = p
-	} else {
-		w.tail.next = p
-	}
-	w.tail = p
-	if w.reading {
-		w.reading = false
-		w.filled.Signal()
-	}
-	if w.count == maxBehind {
-		oldest := w.head
-		w.head, oldest.next = oldest.next, nil
-		return oldest
-	}
-	w.count++
-	return w.free.take()
-}
-
-// wait gives all that there is; nil at the end.
-func (w *worker) wait() *packet {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for w.head == nil && !w.closed {
-		w.reading = true
-		w.filled.Wait()
-	}
-	all := w.head
-	w.head, w.tail, w.count = nil, nil, 0
-	return all
-}
-
+// run until the queue is closed and all of it is delivered.
 func (w *worker) run() {
 	var buf [maxDatagram]byte
-	for all := w.wait(); all != nil; all = w.wait() {
+	for all := w.all(); all != nil; all = w.all() {
 		now := time.Now()
 		for all != nil {
 			p := all
@@ -88,12 +37,4 @@ func (w *worker) run() {
 			w.free.give(p)
 		}
 	}
-}
-
-// close has it end when it has delivered what there is.
-func (w *worker) close() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.closed = true
-	w.filled.Broadcast()
 }

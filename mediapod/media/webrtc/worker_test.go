@@ -63,7 +63,7 @@ func TestAWorkerThatIsBehindDropsTheOldest(t *testing.T) {
 		p = w.push(p)
 	}
 	var left []int
-	for p := w.wait(); p != nil; p = p.next {
+	for p := w.all(); p != nil; p = p.next {
 		left = append(left, p.n)
 	}
 	if len(left) != maxBehind || left[0] != over || !slices.IsSorted(left) {
@@ -73,7 +73,7 @@ func TestAWorkerThatIsBehindDropsTheOldest(t *testing.T) {
 	if p := (&packet{}); w.push(p) != p {
 		t.Error("it takes packets after its end")
 	}
-	if w.wait() != nil {
+	if w.all() != nil {
 		t.Error("it has packets after its end")
 	}
 }
