@@ -13,7 +13,12 @@ import (
 // Process runs a program until the test ends, and shows what it wrote if the test has failed.
 func Process(t *testing.T, name, binary string, args ...string) {
 	t.Helper()
-	command := exec.CommandContext(context.Background(), binary, args...)
+	Run(t, name, exec.CommandContext(context.Background(), binary, args...))
+}
+
+// Run is Process for a command that has more to it, such as an environment. The test may kill it before.
+func Run(t *testing.T, name string, command *exec.Cmd) {
+	t.Helper()
 	log, err := os.Create(filepath.Join(t.TempDir(), name+".log"))
 	if err != nil {
 		t.Fatal(err)

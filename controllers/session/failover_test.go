@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -203,24 +202,9 @@ func startCandidate(t *testing.T, name, namespace, kubeconfig string) *exec.Cmd 
 	if err != nil {
 		t.Fatal(err)
 	}
-	log, err := os.Create(filepath.Join(t.TempDir(), name+".log"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	cmd := exec.CommandContext(context.Background(), self)
 	cmd.Env = append(os.Environ(), asCandidate+"="+name, asCandidateIn+"="+namespace, "KUBECONFIG="+kubeconfig)
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		_ = log.Close()
-		if text, err := os.ReadFile(log.Name()); err == nil && t.Failed() {
-			t.Logf("%s: %s", name, text)
-		}
-	})
+	controllertest.Run(t, name, cmd)
 	return cmd
 }
 
