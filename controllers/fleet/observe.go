@@ -54,11 +54,11 @@ type problem struct {
 
 // observe reads the pods through the reader given: the cache, or the API server when it must be the present truth.
 func (r *Reconciler) observe(ctx context.Context, pods client.Reader, bot *v1alpha1.CallingBot) (*observation, error) {
-	revision, err := revisionOf(&bot.Spec.FleetConfig)
+	config, err := r.configurations.of(client.ObjectKeyFromObject(bot), &bot.Spec.FleetConfig)
 	if err != nil {
 		return nil, err
 	}
-	seen := &observation{bot: bot, revision: revision, bound: map[string][]string{}, boundSeats: map[string]int32{}}
+	seen := &observation{bot: bot, revision: config.revision, bound: map[string][]string{}, boundSeats: map[string]int32{}}
 
 	if seen.pods, err = r.podsOf(ctx, pods, bot); err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (r *Reconciler) observe(ctx context.Context, pods client.Reader, bot *v1alp
 		seen.scaling = &wants
 	}
 	if bot.DeletionTimestamp.IsZero() {
-		seen.problem, err = r.missing(ctx, bot)
+		seen.problem, err = r.missing(ctx, bot, config)
 	}
 	return seen, err
 }

@@ -12,13 +12,12 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
-	"github.com/callfleet/callfleet/controllers/podspec"
 	"github.com/callfleet/callfleet/controllers/shorten"
 )
 
 // missing is the first thing without which a pod of this bot cannot run, or nil.
-func (r *Reconciler) missing(ctx context.Context, bot *v1alpha1.CallingBot) (*problem, error) {
-	if err := podspec.Validate(bot.Spec.Template, bot.Spec.Media.Platform); err != nil {
+func (r *Reconciler) missing(ctx context.Context, bot *v1alpha1.CallingBot, config derived) (*problem, error) {
+	if err := config.invalid; err != nil {
 		return &problem{v1alpha1.ReasonTemplateInvalid, "spec.template cannot be used; correct it: " + shorten.Bytes(err.Error(), shorten.Note)}, nil
 	}
 	ref := bot.Spec.Identity.Credential.ClientSecret

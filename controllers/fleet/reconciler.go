@@ -48,7 +48,8 @@ type Reconciler struct {
 	APIReader client.Reader
 	Recorder  events.EventRecorder
 
-	keys *keyring
+	keys           *keyring
+	configurations configurations
 }
 
 // +kubebuilder:rbac:groups=callfleet.dev,resources=callingbots,verbs=get;list;watch;patch
@@ -132,6 +133,7 @@ func (r *Reconciler) observeLive(ctx context.Context, bot *v1alpha1.CallingBot) 
 // away. Without owner references nobody else does.
 func (r *Reconciler) clearAway(ctx context.Context, name types.NamespacedName) (reconcile.Result, error) {
 	forget(name)
+	defer r.configurations.forget(name) // observing it makes it known
 	bot := &v1alpha1.CallingBot{}
 	if err := r.APIReader.Get(ctx, name, bot); err == nil {
 		return reconcile.Result{RequeueAfter: conflictDelay}, nil // the cache has yet to show it
