@@ -40,88 +40,123 @@ func keyOf(o client.Object) key {
 	return key{kindOf(o), client.ObjectKeyFromObject(o)}
 }
 
-// change of an object; before or after is nil.
+// change of an object; before or after is nil. places are where the object is listed after it.
 type change struct {
 	key           key
 	before, after client.Object
+	places        []place
 }
 
-// objects by key, and by what they are listed by.
+// place is what objects are listed by: their kind, and a value of a field of it, or no field for all of them.
+type place struct{ kind, field, value string }
+
+// objects by key, and by what they are listed by. An object in it is never written to: caches and the server's log share it, and
+// parts of it with its other versions.
 type objects struct {
-	byKey   map[key]client.Object
+	byKey   map[key]*entry
 	indexes *indexes
-	listed  map[string]map[key]bool // by kind, field and value
+	listed  map[place][]*entry // by name
+}
+
+type entry struct {
+	name   string
+	object client.Object
+	places []place
 }
 
 // indexes are what the controllers asked for, and the selectable fields.
 type indexes struct {
-	extract map[string]map[string]client.IndexerFunc // by kind and field
+	extract map[string][]index // by kind
+}
+
+type index struct {
+	field string
+	of    client.IndexerFunc
 }
 
 func newIndexes() *indexes {
 	botOf := func(o client.Object) []string { return []string{o.(*v1alpha1.MediaPod).Spec.BotRef.Name} }
-	return &indexes{extract: map[string]map[string]client.IndexerFunc{"MediaPod": {"spec.botRef.name": botOf}}}
+	return &indexes{extract: map[string][]index{"MediaPod": {{"spec.botRef.name", botOf}}}}
 }
 
 // IndexField implements client.FieldIndexer.
 func (x *indexes) IndexField(_ context.Context, o client.Object, field string, f client.IndexerFunc) error {
-	if x.extract[kindOf(o)] == nil {
-		x.extract[kindOf(o)] = map[string]client.IndexerFunc{}
-	}
-	x.extract[kindOf(o)][field] = f
+	x.extract[kindOf(o)] = append(x.extract[kindOf(o)], index{field, f})
 	return nil
 }
 
-func newObjects(x *indexes) objects {
-	return objects{byKey: map[key]client.Object{}, indexes: x, listed: map[string]map[key]bool{}}
+func (x *indexes) has(kind, field string) bool {
+	return slices.ContainsFunc(x.extract[kind], func(i index) bool { return i.field == field })
 }
 
-func (s *objects) places(k key, o client.Object) []string {
-	places := []string{k.kind}
-	for field, extract := range s.indexes.extract[k.kind] {
-		for _, value := range extract(o) {
-			places = append(places, k.kind+" "+field+"="+value)
+func (x *indexes) places(kind string, o client.Object) []place {
+	places := []place{{kind: kind}}
+	for _, i := range x.extract[kind] {
+		for _, value := range i.of(o) {
+			if p := (place{kind, i.field, value}); !slices.Contains(places, p) {
+				places = append(places, p)
+			}
 		}
 	}
 	return places
 }
 
-// put replaces an object; nil removes it.
-func (s *objects) put(k key, o client.Object) {
-	if old := s.byKey[k]; old != nil {
-		for _, place := range s.places(k, old) {
-			delete(s.listed[place], k)
-		}
-	}
-	if o == nil {
-		delete(s.byKey, k)
-		return
-	}
-	s.byKey[k] = o
-	for _, place := range s.places(k, o) {
-		if s.listed[place] == nil {
-			s.listed[place] = map[key]bool{}
-		}
-		s.listed[place][k] = true
-	}
+func newObjects(x *indexes) objects {
+	return objects{byKey: map[key]*entry{}, indexes: x, listed: map[place][]*entry{}}
 }
 
-// find gives the objects in an order that does not depend on the maps'.
-func (s *objects) find(place string) []client.Object {
-	found := make([]client.Object, 0, len(s.listed[place]))
-	for k := range s.listed[place] {
-		found = append(found, s.byKey[k])
+func byName(e *entry, name string) int { return strings.Compare(e.name, name) }
+
+// put replaces an object, which is then found in the places given; nil removes it.
+func (s *objects) put(k key, o client.Object, places []place) {
+	e := s.byKey[k]
+	if e == nil {
+		e = &entry{name: k.Name}
+		s.byKey[k] = e
 	}
-	slices.SortFunc(found, func(a, b client.Object) int { return strings.Compare(a.GetName(), b.GetName()) })
+	e.object = o
+	if o == nil {
+		delete(s.byKey, k)
+		places = nil
+	}
+	if slices.Equal(places, e.places) {
+		return
+	}
+	for _, p := range e.places {
+		s.listed[p] = slices.DeleteFunc(s.listed[p], func(other *entry) bool { return other == e })
+	}
+	for _, p := range places {
+		at, _ := slices.BinarySearchFunc(s.listed[p], e.name, byName)
+		s.listed[p] = slices.Insert(s.listed[p], at, e)
+	}
+	e.places = places
+}
+
+// get gives nil if there is none.
+func (s *objects) get(k key) client.Object {
+	if e := s.byKey[k]; e != nil {
+		return e.object
+	}
+	return nil
+}
+
+// find gives the objects in the order of their names.
+func (s *objects) find(p place) []client.Object {
+	found := make([]client.Object, len(s.listed[p]))
+	for i, e := range s.listed[p] {
+		found[i] = e.object
+	}
 	return found
 }
+
+func (s *objects) all(kind string) []client.Object { return s.find(place{kind: kind}) }
 
 func (s *objects) Get(_ context.Context, name client.ObjectKey, o client.Object, _ ...client.GetOption) error {
 	kind := kindOf(o)
 	if m, ok := o.(*metav1.PartialObjectMetadata); ok {
 		kind = m.Kind
 	}
-	found := s.byKey[key{kind, name}]
+	found := s.get(key{kind, name})
 	if found == nil {
 		return apierrors.NewNotFound(schema.GroupResource{Resource: kind}, name.Name)
 	}
@@ -129,37 +164,73 @@ func (s *objects) Get(_ context.Context, name client.ObjectKey, o client.Object,
 		m.Name, m.Namespace, m.ResourceVersion = found.GetName(), found.GetNamespace(), found.GetResourceVersion()
 		return nil
 	}
-	copyInto(found.DeepCopyObject().(client.Object), o)
+	copyInto(found, o)
 	return nil
 }
 
 func (s *objects) List(_ context.Context, list client.ObjectList, options ...client.ListOption) error {
 	var o client.ListOptions
 	o.ApplyOptions(options)
-	kind := strings.TrimSuffix(kindOf(list), "List")
-	place := kind
+	p := place{kind: strings.TrimSuffix(kindOf(list), "List")}
 	if o.FieldSelector != nil {
 		for _, r := range o.FieldSelector.Requirements() {
-			if s.indexes.extract[kind][r.Field] == nil {
-				return fmt.Errorf("%ss are not indexed by %s", kind, r.Field)
+			if !s.indexes.has(p.kind, r.Field) {
+				return fmt.Errorf("%ss are not indexed by %s", p.kind, r.Field)
 			}
-			place = kind + " " + r.Field + "=" + r.Value
+			p.field, p.value = r.Field, r.Value
 		}
 	}
-	items := reflect.ValueOf(list).Elem().FieldByName("Items")
-	found := s.find(place)
-	all := reflect.MakeSlice(items.Type(), 0, len(found))
-	for _, f := range found {
-		if o.UnsafeDisableDeepCopy == nil || !*o.UnsafeDisableDeepCopy {
-			f = f.DeepCopyObject().(client.Object)
-		}
-		all = reflect.Append(all, reflect.ValueOf(f).Elem())
+	found, shared := s.listed[p], o.UnsafeDisableDeepCopy != nil && *o.UnsafeDisableDeepCopy
+	switch l := list.(type) {
+	case *v1alpha1.MediaPodList:
+		fill(&l.Items, found, shared)
+	case *v1alpha1.MeetingSessionList:
+		fill(&l.Items, found, shared)
+	case *v1alpha1.CallList:
+		fill(&l.Items, found, shared)
+	case *v1alpha1.CallingBotList:
+		fill(&l.Items, found, shared)
+	default:
+		return fmt.Errorf("no controller listed %ss before; add them here", p.kind)
 	}
-	items.Set(all)
 	return nil
 }
 
-func copyInto(from, to client.Object) { reflect.ValueOf(to).Elem().Set(reflect.ValueOf(from).Elem()) }
+// fill a list with what was found; shared: nobody will write to it.
+func fill[T any, P interface {
+	*T
+	DeepCopyInto(*T)
+}](items *[]T, found []*entry, shared bool) {
+	*items = make([]T, len(found))
+	for i, e := range found {
+		if o := e.object.(any).(P); shared {
+			(*items)[i] = *o
+		} else {
+			o.DeepCopyInto(&(*items)[i])
+		}
+	}
+}
+
+// copyInto makes an object the same as another, and shares nothing with it.
+func copyInto(from, to client.Object) {
+	switch from := from.(type) {
+	case *v1alpha1.MediaPod:
+		from.DeepCopyInto(to.(*v1alpha1.MediaPod))
+	case *v1alpha1.MeetingSession:
+		from.DeepCopyInto(to.(*v1alpha1.MeetingSession))
+	case *v1alpha1.Call:
+		from.DeepCopyInto(to.(*v1alpha1.Call))
+	default:
+		reflect.ValueOf(to).Elem().Set(reflect.ValueOf(from.DeepCopyObject()).Elem())
+	}
+}
+
+// sharing gives another object with the same contents, of which only what is set as a whole may be changed.
+func sharing(o client.Object) client.Object {
+	other := reflect.New(reflect.TypeOf(o).Elem())
+	other.Elem().Set(reflect.ValueOf(o).Elem())
+	return other.Interface().(client.Object)
+}
 
 // server is the truth.
 type server struct {
@@ -174,14 +245,17 @@ type server struct {
 
 func (s *server) record(c change) {
 	s.judge(c.before, c.after)
-	s.put(c.key, c.after)
+	if c.after != nil {
+		c.places = s.indexes.places(c.key.kind, c.after)
+	}
+	s.put(c.key, c.after, c.places)
 	s.log = append(s.log, c)
 	s.tell(c)
 }
 
 func (s *server) create(o client.Object) error {
 	k := keyOf(o)
-	if s.byKey[k] != nil {
+	if s.get(k) != nil {
 		return apierrors.NewAlreadyExists(schema.GroupResource{Resource: k.kind}, k.Name)
 	}
 	s.version++
@@ -195,33 +269,43 @@ func (s *server) create(o client.Object) error {
 
 var errConflict = errors.New("the object has been modified")
 
-// write takes the object's status, or everything else, if it was computed from the version there is.
+// write takes the object's status, or everything else, if it was computed from the version there is, and shows what there is then.
 func (s *server) write(o client.Object, status bool) error {
+	after, err := s.take(o.DeepCopyObject().(client.Object), status)
+	if err == nil {
+		copyInto(after, o)
+	}
+	return err
+}
+
+// take is write of an object that nobody has a use for afterwards.
+func (s *server) take(o client.Object, status bool) (after client.Object, err error) {
 	k := keyOf(o)
-	before := s.byKey[k]
+	before := s.get(k)
 	switch {
 	case before == nil:
-		return apierrors.NewNotFound(schema.GroupResource{Resource: k.kind}, k.Name)
+		return nil, apierrors.NewNotFound(schema.GroupResource{Resource: k.kind}, k.Name)
 	case before.GetResourceVersion() != o.GetResourceVersion() || before.GetUID() != o.GetUID():
-		return apierrors.NewConflict(schema.GroupResource{Resource: k.kind}, k.Name, errConflict)
+		return nil, apierrors.NewConflict(schema.GroupResource{Resource: k.kind}, k.Name, errConflict)
 	}
-	after := o.DeepCopyObject().(client.Object)
-	other := before.DeepCopyObject().(client.Object)
+	var same bool
 	if status {
-		setPart(other, after, "Status")
-		after = other
+		after = sharing(before)
+		setPart(after, o, "Status")
+		same = samePart(before, after, "Status")
 	} else {
-		setPart(after, other, "Status")
+		after = o
+		setPart(after, before, "Status")
 		after.SetGeneration(before.GetGeneration())
 		if !samePart(before, after, "Spec") {
 			after.SetGeneration(before.GetGeneration() + 1)
 		}
+		same = apiequality.Semantic.DeepEqual(before, after)
 	}
-	if !apiequality.Semantic.DeepEqual(before, after) {
+	if !same {
 		s.commit(k, before, after)
 	}
-	copyInto(after.DeepCopyObject().(client.Object), o)
-	return nil
+	return after, nil
 }
 
 func (s *server) commit(k key, before, after client.Object) {
@@ -231,11 +315,11 @@ func (s *server) commit(k key, before, after client.Object) {
 		s.record(change{key: k, before: before})
 		return
 	}
-	s.record(change{k, before, after})
+	s.record(change{key: k, before: before, after: after})
 }
 
 func (s *server) delete(k key, preconditions client.DeleteOptions) error {
-	before := s.byKey[k]
+	before := s.get(k)
 	if before == nil {
 		return apierrors.NewNotFound(schema.GroupResource{Resource: k.kind}, k.Name)
 	}
@@ -267,40 +351,41 @@ func samePart(a, b client.Object, part string) bool {
 
 // change does what somebody outside the controllers does, who reads and writes at once.
 func (s *server) change(k key, status bool, f func(client.Object)) {
-	if s.byKey[k] == nil {
+	there := s.get(k)
+	if there == nil {
 		return
 	}
-	o := s.byKey[k].DeepCopyObject().(client.Object)
+	o := there.DeepCopyObject().(client.Object)
 	f(o)
-	if err := s.write(o, status); err != nil {
+	if _, err := s.take(o, status); err != nil {
 		panic(err)
 	}
 }
 
 func (s *server) pod(name string) *v1alpha1.MediaPod {
-	pod, _ := s.byKey[key{"MediaPod", types.NamespacedName{Namespace: namespace, Name: name}}].(*v1alpha1.MediaPod)
+	pod, _ := s.get(key{"MediaPod", types.NamespacedName{Namespace: namespace, Name: name}}).(*v1alpha1.MediaPod)
 	return pod
 }
 
-func (s *server) pods() []client.Object { return s.find("MediaPod") }
+func (s *server) pods() []client.Object { return s.all("MediaPod") }
 
 // calls are the sessions and the Calls.
-func (s *server) calls() []client.Object { return append(s.find("MeetingSession"), s.find("Call")...) }
+func (s *server) calls() []client.Object { return append(s.all("MeetingSession"), s.all("Call")...) }
 
 // call by its name, which tells its kind; nil if there is none.
 func (s *server) call(name string) v1alpha1.AnyCall {
-	call, _ := s.byKey[callKey(name)].(v1alpha1.AnyCall)
+	call, _ := s.get(callKey(name)).(v1alpha1.AnyCall)
 	return call
 }
 
 // bot is nil while there is none.
 func (s *server) bot() *v1alpha1.CallingBot {
-	bot, _ := s.byKey[botKey].(*v1alpha1.CallingBot)
+	bot, _ := s.get(botKey).(*v1alpha1.CallingBot)
 	return bot
 }
 
 func (s *server) node(name string) *corev1.Node {
-	return s.byKey[key{"Node", types.NamespacedName{Name: name}}].(*corev1.Node)
+	return s.get(key{"Node", types.NamespacedName{Name: name}}).(*corev1.Node)
 }
 
 // cached is a controller's client: it reads what the server had some changes ago, and its writes may go wrong.
@@ -386,7 +471,7 @@ func (c *cached) Apply(_ context.Context, wanted runtime.ApplyConfiguration, _ .
 		return fmt.Errorf("applying %s: %w", raw, err)
 	}
 	return c.do(object, func(o client.Object) error {
-		there := c.server.byKey[keyOf(o)]
+		there := c.server.get(keyOf(o))
 		if there == nil {
 			return c.server.create(o)
 		}

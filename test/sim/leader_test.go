@@ -35,7 +35,7 @@ func (w *world) deliver(c *cached, until int, feed func(change)) {
 	for c.seen < until {
 		next := w.server.log[c.seen]
 		c.seen++
-		c.put(next.key, next.after)
+		c.put(next.key, next.after, next.places)
 		feed(next)
 	}
 }

@@ -426,7 +426,7 @@ func (w *world) tellConditions() {
 		w.say("status: %s %s/%s: %s", c.Type, c.Status, c.Reason, c.Message)
 	}
 	ahead := map[string]int{}
-	for _, o := range w.server.find("MeetingSession") {
+	for _, o := range w.server.all("MeetingSession") {
 		if c := meta.FindStatusCondition(o.(*v1alpha1.MeetingSession).Status.Conditions, v1alpha1.ConditionCapacityReserved); c != nil {
 			ahead[string(c.Status)+"/"+c.Reason]++
 		}
