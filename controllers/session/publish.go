@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"time"
 
-	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -94,9 +93,9 @@ func (r *Reconciler) release(ctx context.Context, s *subject) error {
 
 func (r *Reconciler) patchStatus(ctx context.Context, s *subject, d decision, now time.Time) error {
 	base := s.object.DeepCopyObject().(client.Object)
-	before := s.kind.subject(base).status
+	before := s.kind.subject(base)
 	apply(s, d, now)
-	if apiequality.Semantic.DeepEqual(base, s.object) {
+	if s.says(before) {
 		return nil
 	}
 	err := r.Client.Status().Patch(ctx, s.object, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{}), fieldOwner)
@@ -104,7 +103,7 @@ func (r *Reconciler) patchStatus(ctx context.Context, s *subject, d decision, no
 	if err != nil {
 		return fmt.Errorf("writing the status of %s %s: %w", s.kind.noun, s.key(), err)
 	}
-	r.wrote(ctx, s, d, before)
+	r.wrote(ctx, s, d, before.status)
 	return nil
 }
 

@@ -6,10 +6,17 @@ import (
 	"fmt"
 	"time"
 
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
 )
+
+// says reports whether the status, which is all that apply writes to, is as it was before.
+func (s *subject) says(before *subject) bool {
+	return ptr.Equal(s.direction, before.direction) && apiequality.Semantic.DeepEqual(s.status, before.status)
+}
 
 // apply writes a decision into the session's status. It is pure; what is decided next, with the same facts at the same
 // time, changes nothing more.
