@@ -95,7 +95,7 @@ func (r *Reconciler) patchStatus(ctx context.Context, s *subject, d decision, no
 	base := s.object.DeepCopyObject().(client.Object)
 	before := s.kind.subject(base)
 	apply(s, d, now)
-	if s.says(before) {
+	if s.unchanged(before) {
 		return nil
 	}
 	err := r.Client.Status().Patch(ctx, s.object, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{}), fieldOwner)

@@ -13,8 +13,8 @@ import (
 	"github.com/callfleet/callfleet/api/v1alpha1"
 )
 
-// says reports whether the status, which is all that apply writes to, is as it was before.
-func (s *subject) says(before *subject) bool {
+// unchanged reports whether the status, which is all that apply writes to, is as it was before.
+func (s *subject) unchanged(before *subject) bool {
 	return ptr.Equal(s.direction, before.direction) && apiequality.Semantic.DeepEqual(s.status, before.status)
 }
 

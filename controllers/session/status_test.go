@@ -27,7 +27,7 @@ func TestAStatusIsWrittenIfItSaysAnythingElse(t *testing.T) {
 			before := controllertest.Call("voice", "dial", "reception").Object()
 			after := before.DeepCopy()
 			tc.change(&after.Status)
-			if got := calls.subject(after).says(calls.subject(before)); got != tc.same {
+			if got := calls.subject(after).unchanged(calls.subject(before)); got != tc.same {
 				t.Errorf("the same: %t, want %t", got, tc.same)
 			}
 		})

@@ -38,8 +38,10 @@ var (
 
 func TestMain(m *testing.M) {
 	ctrllog.SetLogger(logr.Discard())
-	// A world is a few megabytes, and short-lived; collected at every doubling, that is a third of the time.
+	// Most worlds are a few megabytes, and short-lived; collected at every doubling, that is a third of the time. The limit is for
+	// the large ones.
 	debug.SetGCPercent(800)
+	debug.SetMemoryLimit(512 << 20)
 	os.Exit(m.Run())
 }
 
