@@ -152,7 +152,7 @@ chaos: ## Hold a hundred calls on two real kubelets, as root, while everything h
 	@$(GO) run ./test/chaos $(CHAOS)
 
 .PHONY: sim
-sim: ## Play ten thousand random fleets in simulated time, which takes an hour (SEEDS="-from 7 -seeds 1" plays one of them)
+sim: ## Play ten thousand random fleets in simulated time, which takes two cores a quarter of an hour (SEEDS="-from 7 -seeds 1" plays one of them)
 	@echo "==> simulated fleets"
 	@$(GO) test ./test/sim -count=1 -v -timeout 10h -run TestWhateverHappens $(or $(SEEDS),-seeds 10000)
 
