@@ -80,9 +80,9 @@ const (
 	DesiredEnded     DesiredState = "Ended"
 )
 
-// Behavior is what the bot does in a call: echo or play or neither, and recording besides.
-// +kubebuilder:validation:XValidation:rule="!has(self.echo) || !has(self.play)",message="echo and play exclude each other; set one of them"
-// +kubebuilder:validation:XValidation:rule="has(self.echo) || has(self.play) || has(self.recording)",message="set echo, play or recording, or leave behavior out"
+// Behavior is what the bot does in a call: echo, play, run a flow, or none of them, and recording besides.
+// +kubebuilder:validation:XValidation:rule="[has(self.echo), has(self.play), has(self.flowRef)].filter(x, x).size() <= 1",message="echo, play and flowRef exclude each other; set one of them"
+// +kubebuilder:validation:XValidation:rule="has(self.echo) || has(self.play) || has(self.flowRef) || has(self.recording)",message="set echo, play, flowRef or recording, or leave behavior out"
 type Behavior struct {
 	// echo returns what is heard, as it came.
 	// +optional
@@ -91,6 +91,10 @@ type Behavior struct {
 	// play plays a recording into the call.
 	// +optional
 	Play *Play `json:"play,omitempty"`
+
+	// flowRef runs a CallFlow. A call keeps the version it began with.
+	// +optional
+	FlowRef *FlowReference `json:"flowRef,omitempty"`
 
 	// recording keeps what is said in files of the media pod, from when everybody was told that the call is recorded;
 	// with hosting: Application.

@@ -98,7 +98,11 @@ type CallStatus struct {
 	// +optional
 	Media *MediaStatus `json:"media,omitempty"`
 
-	// recordings are the files of behavior.recording, those of earlier attempts first.
+	// flow is where the call is in its CallFlow.
+	// +optional
+	Flow *FlowStatus `json:"flow,omitempty"`
+
+	// recordings are the files of behavior.recording and of a flow's record steps, those of earlier attempts first.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=50

@@ -199,7 +199,7 @@ const (
 )
 
 // EndReason is why a call is over.
-// +kubebuilder:validation:Enum=EndedByBot;EndTimeReached;SessionDeleted;MeetingEnded;RemovedFromMeeting;EveryoneLeft;AloneTimeout;OnlyBotsLeft;SilenceTimeout;MaxDurationReached;RemoteHungUp;CallDeclined;NoAnswer;CalleeUnreachable;CallerGaveUp;AnsweredTooLate;Transferred;InvalidTarget;PhoneNotEnabled;LobbyTimeout;LobbyDenied;MediaUnreachable;MediaLost;KeepAliveTimeout;CallLost;PodLost;PodStopped;DrainDeadlineReached;NoSeatInTime;PermissionMissing;TenantNotConsented;AuthenticationFailed;MeetingNotFound;InvalidMeeting;InvalidBehavior;Throttled;ServiceError;Unknown
+// +kubebuilder:validation:Enum=EndedByBot;EndTimeReached;FlowEnded;FlowFailed;SessionDeleted;MeetingEnded;RemovedFromMeeting;EveryoneLeft;AloneTimeout;OnlyBotsLeft;SilenceTimeout;MaxDurationReached;RemoteHungUp;CallDeclined;NoAnswer;CalleeUnreachable;CallerGaveUp;AnsweredTooLate;Transferred;InvalidTarget;PhoneNotEnabled;LobbyTimeout;LobbyDenied;MediaUnreachable;MediaLost;KeepAliveTimeout;CallLost;PodLost;PodStopped;DrainDeadlineReached;NoSeatInTime;PermissionMissing;TenantNotConsented;AuthenticationFailed;MeetingNotFound;InvalidMeeting;InvalidBehavior;Throttled;ServiceError;Unknown
 type EndReason string
 
 const (
@@ -207,6 +207,10 @@ const (
 	EndedByBot EndReason = "EndedByBot"
 	// EndTimeReached: the bot left at endTime.
 	EndTimeReached EndReason = "EndTimeReached"
+	// EndFlowEnded: the call's CallFlow hung up.
+	EndFlowEnded EndReason = "FlowEnded"
+	// EndFlowFailed: the call's CallFlow could not go on.
+	EndFlowFailed EndReason = "FlowFailed"
 	// EndSessionDeleted: the object was deleted and the bot left.
 	EndSessionDeleted EndReason = "SessionDeleted"
 	// EndMeetingEnded: the meeting was ended.

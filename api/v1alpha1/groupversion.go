@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package v1alpha1 holds the nouns of Callfleet: CallingBot, MediaPod and MeetingSession.
+// Package v1alpha1 holds the nouns of Callfleet: CallingBot, MediaPod, MeetingSession, Call and CallFlow.
 //
 // Units are in the names (LossPercent, JitterMs, TTLSecondsAfterFinished); enumerations and limits are enforced by the
 // schema, so an object that the API server accepted is one the controllers can act on.
@@ -30,6 +30,7 @@ func addKnownTypes(s *runtime.Scheme) error {
 		&MediaPod{}, &MediaPodList{},
 		&MeetingSession{}, &MeetingSessionList{},
 		&Call{}, &CallList{},
+		&CallFlow{}, &CallFlowList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil

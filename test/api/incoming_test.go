@@ -87,7 +87,7 @@ func TestIncomingRules(t *testing.T) {
 		"more room than there is": {answer(func(r *v1alpha1.IncomingRule) { r.ParticipantCapacity = 1001 }), "participantCapacity in body should be less than or equal to 1000"},
 		"an answer that echoes and plays": {answer(func(r *v1alpha1.IncomingRule) {
 			r.Behavior = &v1alpha1.Behavior{Echo: &v1alpha1.Echo{}, Play: &v1alpha1.Play{URL: "https://x/y.wav"}}
-		}), "echo and play exclude each other"},
+		}), "echo, play and flowRef exclude each other"},
 		"a recording": {answer(func(r *v1alpha1.IncomingRule) {
 			r.Behavior = &v1alpha1.Behavior{Recording: &v1alpha1.RecordingBehavior{}}
 		}), accepted},

@@ -83,8 +83,8 @@ func TestMeetingSession(t *testing.T) {
 		"an organizer by name": {in(v1alpha1.Meeting{JoinURL: link, Organizer: "jane@contoso.com"}), "spec.meeting.organizer in body should match"},
 
 		"echo":            {session().With(behaving(&v1alpha1.Behavior{Echo: &v1alpha1.Echo{}})), accepted},
-		"no behavior":     {session().With(behaving(&v1alpha1.Behavior{})), "set echo, play or recording, or leave behavior out"},
-		"two behaviors":   {session().With(behaving(&v1alpha1.Behavior{Echo: &v1alpha1.Echo{}, Play: &v1alpha1.Play{URL: "https://x/y.wav"}})), "echo and play exclude each other"},
+		"no behavior":     {session().With(behaving(&v1alpha1.Behavior{})), "set echo, play, flowRef or recording, or leave behavior out"},
+		"two behaviors":   {session().With(behaving(&v1alpha1.Behavior{Echo: &v1alpha1.Echo{}, Play: &v1alpha1.Play{URL: "https://x/y.wav"}})), "echo, play and flowRef exclude each other"},
 		"play a URL":      {session().With(playing(v1alpha1.Play{URL: "https://contoso.com/hello.wav", Loop: true})), accepted},
 		"play a file":     {session().With(playing(v1alpha1.Play{ConfigMap: file})), accepted},
 		"play nothing":    {session().With(playing(v1alpha1.Play{Loop: true})), "exactly one of configMap and url must be set"},

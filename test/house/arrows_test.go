@@ -40,6 +40,8 @@ var (
 // grounds are the arrows of docs/architecture.md. The longest folder that holds a package is the one that counts.
 var grounds = []ground{
 	{folder: "api", foreign: []ban{noPion, noAPIServer}},
+	// What it accepts the webhook, the controller, the pods and the plugin accept.
+	{folder: "api/callflow", ours: []string{"api/v1alpha1"}, foreign: []ban{noPion, noManager}},
 	{folder: "api/client", ours: []string{"api/v1alpha1"}, foreign: []ban{noPion, noManager}},
 	{folder: "api/selftest", foreign: []ban{noPion, noKubernetes, noAPIServer}},
 	{folder: "audio", foreign: []ban{noKubernetes, noAPIServer, noPion}},
@@ -50,6 +52,10 @@ var grounds = []ground{
 	{folder: "controllers/preflight", ours: []string{"api", "controllers/dependents", "controllers/shorten", "graph"}, foreign: []ban{noPion}},
 
 	{folder: "mediapod", ours: []string{"api", "graph", "audio"}, foreign: []ban{noPion, noManager}},
+	// The machine is pure; its stages meet the call.
+	{folder: "mediapod/flow", ours: []string{"api/v1alpha1", "api/callflow"}, foreign: []ban{noPion, noManager}},
+	{folder: "mediapod/flow/service", ours: []string{"api/v1alpha1", "graph", "mediapod/flow", "mediapod/signaling"}, foreign: []ban{noPion, noManager}},
+	{folder: "mediapod/flow/engine", ours: []string{"api/v1alpha1", "audio", "mediapod/flow", "mediapod/media"}, foreign: []ban{noPion, noManager}},
 	{folder: "mediapod/media", ours: []string{"audio"}, foreign: []ban{noKubernetes, noAPIServer, noPion}},
 	{folder: "mediapod/media/webrtc", ours: []string{"audio", "mediapod/media/sdp", "mediapod/media/transport"}, foreign: []ban{noKubernetes, noAPIServer}},
 	{folder: "mediapod/media/transport", ours: []string{"mediapod/media/sdp"}, foreign: []ban{noKubernetes, noAPIServer, noPion}},
@@ -63,7 +69,7 @@ var grounds = []ground{
 	{folder: "teamsim/whip", ours: []string{"audio", "teamsim"}, foreign: []ban{noKubernetes, noAPIServer}},
 
 	{folder: "cmd/manager", ours: []string{"api", "controllers"}, foreign: []ban{noPion}},
-	{folder: "cmd/kubectl-callfleet", ours: []string{"api", "mediapod/control/wire"}, foreign: []ban{noPion, noManager}},
+	{folder: "cmd/kubectl-callfleet", ours: []string{"api", "mediapod/control/wire", "mediapod/flow"}, foreign: []ban{noPion, noManager}},
 	{folder: "cmd/mediapod", ours: []string{"api", "mediapod"}, foreign: []ban{noPion, noManager}},
 	{folder: "cmd/router", ours: []string{"api", "router"}, foreign: []ban{noPion, noManager}},
 	{folder: "cmd/teamsim", ours: []string{"teamsim"}, foreign: []ban{noKubernetes, noAPIServer, noPion}},
@@ -121,6 +127,9 @@ func TestArrowsForbid(t *testing.T) {
 		{"mediapod/media", "k8s.io/client-go/rest"},
 		{"mediapod/recording", module + "mediapod/media"},
 		{"mediapod/signaling", module + "mediapod/media"},
+		{"mediapod/flow", module + "mediapod/signaling"},
+		{"mediapod/flow/engine", module + "graph"},
+		{"mediapod/flow/service", module + "mediapod/media"},
 		{"mediapod/signaling", module + "api/v1alpha1"},
 		{"mediapod/signaling", "k8s.io/api/core/v1"},
 		{"router", module + "mediapod/signaling"},
