@@ -150,12 +150,12 @@ type RecordStep struct {
 	// +optional
 	// +default="5s"
 	MaxSilence Duration `json:"maxSilence,omitempty"`
-	// stopTones are keys that end it.
+	// stopTones are keys that end it; an empty list: none does.
 	// +optional
 	// +default=["#"]
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
-	StopTones []PhoneKey `json:"stopTones,omitempty"`
+	StopTones []PhoneKey `json:"stopTones,omitzero"`
 	// variable to hold the recording's name, as status.recordings has it; empty if there is none.
 	// +required
 	Variable VariableName `json:"variable"`
