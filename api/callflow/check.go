@@ -3,10 +3,7 @@
 package callflow
 
 import (
-	"cmp"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -14,24 +11,25 @@ import (
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
 )
 
-// check looks for what is wrong in each flow.
+// check looks for what is wrong: in each step by itself, then in how steps lead to one another.
 func (c *compiler) check() {
 	for _, f := range c.flows {
-		c.checkZone(f)
-		if f.steps[f.spec.Start] == nil {
-			f.wrong(specPath.Child("start"), f.spec.Start, "no step has this name")
-		}
+		f.checkFlow()
 		for i := range f.spec.Steps {
-			s, path := &f.spec.Steps[i], specPath.Child("steps").Index(i)
-			for _, e := range exits(s, path) {
-				if f.steps[e.to] == nil {
-					f.wrong(e.at, e.to, "no step has this name")
-				}
-			}
-			texts(s, path, func(path *field.Path, t callfleetv1.Template) { c.template(f, path, t) })
-			c.conditions(f, s, path)
+			f.checkShape(i)
+			f.checkKeys(i)
+			f.checkValues(i)
+			c.checkTexts(f, i)
+			f.checkConditions(i)
 		}
-		c.errs = append(c.errs, f.errs...)
+	}
+	c.checkVariables()
+	for _, f := range c.flows {
+		f.checkTargets()
+		f.checkReached()
+		c.checkRedirects(f)
+		c.checkLoops(f)
+		c.checkCalls(f)
 	}
 }
 
@@ -40,71 +38,87 @@ func (f *reading) wrong(path *field.Path, value any, format string, args ...any)
 	f.errs = append(f.errs, field.Invalid(path, value, fmt.Sprintf(format, args...)))
 }
 
-func (c *compiler) checkZone(f *reading) {
+// forbids adds the mistake that something is too much. The text says why, and what to do.
+func (f *reading) forbids(path *field.Path, format string, args ...any) {
+	f.errs = append(f.errs, field.Forbidden(path, fmt.Sprintf(format, args...)))
+}
+
+// lacks adds the mistake that something is not there. The text says what to do.
+func (f *reading) lacks(path *field.Path, format string, args ...any) {
+	f.errs = append(f.errs, field.Required(path, fmt.Sprintf(format, args...)))
+}
+
+// checkFlow checks what is no step's.
+func (f *reading) checkFlow() {
+	f.checkSize(specPath.Child("steps"), len(f.spec.Steps), 1, 100)
+	f.checkSize(specPath.Child("variables"), len(f.spec.Variables), 0, 32)
+	for _, name := range sorted(f.spec.Variables) {
+		path, value := specPath.Child("variables").Key(string(name)), f.spec.Variables[name]
+		f.checkVariable(path, name)
+		f.checkLength(path, string(value), MaxValue)
+	}
+	if f.spec.Speech != nil {
+		path := specPath.Child("speech")
+		f.checkURL(path.Child("url"), f.spec.Speech.URL)
+		f.checkLength(path.Child("voice"), f.spec.Speech.Voice, 128)
+		f.checkLength(path.Child("language"), f.spec.Speech.Language, 35)
+	}
 	zone, err := time.LoadLocation(f.spec.TimeZone)
-	if err != nil || f.spec.TimeZone == "Local" {
+	if err != nil || f.spec.TimeZone == "Local" { // which every machine has another
 		f.wrong(specPath.Child("timeZone"), f.spec.TimeZone, "no time zone has this name; take one of the IANA database, such as Europe/Berlin")
 		return
 	}
 	f.zone = zone
 }
 
-// template reads a template once.
-func (c *compiler) template(f *reading, path *field.Path, t callfleetv1.Template) {
-	if c.program.templates[t] != nil {
-		return
-	}
-	parsed, err := parseTemplate(t)
-	if err != nil {
-		f.wrong(path, t, "%v", err)
-		return
-	}
-	c.program.templates[t] = parsed
-}
-
-// conditions compiles those of a branch.
-func (c *compiler) conditions(f *reading, s *callfleetv1.FlowStep, path *field.Path) {
+// checkConditions compiles those of a branch.
+func (f *reading) checkConditions(i int) {
+	s := &f.spec.Steps[i]
 	if s.Branch == nil {
 		return
 	}
+	path := stepPath(i).Child("branch", "cases")
+	f.checkSize(path, len(s.Branch.Cases), 1, 20)
 	compiled := make([]*condition, len(s.Branch.Cases))
-	for i, one := range s.Branch.Cases {
-		condition, err := compileCondition(one.When)
-		if err != nil {
-			f.wrong(path.Child("branch", "cases").Index(i).Child("when"), one.When, "%v", err)
+	for j, one := range s.Branch.Cases {
+		at := path.Index(j).Child("when")
+		if one.When == "" {
+			f.lacks(at, "a condition must be given, such as vars.language == 'de'")
 			continue
 		}
-		compiled[i] = condition
+		if !f.checkLength(at, one.When, MaxValue) {
+			continue
+		}
+		condition, err := compileCondition(one.When)
+		if err != nil {
+			f.wrong(at, one.When, "%v", err)
+			continue
+		}
+		compiled[j] = condition
+		for _, name := range condition.names {
+			f.uses = append(f.uses, use{at: at, name: name, in: one.When, condition: true})
+		}
 	}
 	if at := f.steps[s.Name]; at.FlowStep == s {
 		at.cases = compiled
 	}
 }
 
-// comparePaths orders paths as people read them: steps[2] is before steps[10].
-func comparePaths(a, b string) int {
-	for a != "" && b != "" {
-		x, y := head(a), head(b)
-		m, errM := strconv.Atoi(x)
-		n, errN := strconv.Atoi(y)
-		order := cmp.Compare(x, y)
-		if errM == nil && errN == nil {
-			order = cmp.Compare(m, n)
+// checkTexts reads the templates of a step.
+func (c *compiler) checkTexts(f *reading, i int) {
+	texts(&f.given.Steps[i], stepPath(i), func(path *field.Path, t callfleetv1.Template) {
+		parsed := c.program.templates[t]
+		if parsed == nil {
+			var err error
+			if parsed, err = parseTemplate(t); err != nil {
+				f.wrong(path, t, "%v", err)
+				return
+			}
+			c.program.templates[t] = parsed
 		}
-		if order != 0 {
-			return order
+		f.checkLength(path, string(t), MaxValue)
+		for _, name := range parsed.names {
+			f.uses = append(f.uses, use{at: path, name: name, in: string(t)})
 		}
-		a, b = a[len(x):], b[len(y):]
-	}
-	return cmp.Compare(len(a), len(b))
-}
-
-// head is the number a path begins with, or all before the next one.
-func head(path string) string {
-	digit := func(r rune) bool { return '0' <= r && r <= '9' }
-	end := strings.IndexFunc(path, func(r rune) bool { return digit(r) != digit(rune(path[0])) })
-	if end < 0 {
-		return path
-	}
-	return path[:end]
+	})
 }

@@ -5,6 +5,7 @@ package callflow
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/google/cel-go/cel"
@@ -50,7 +51,7 @@ func compileCondition(expression string) (*condition, error) {
 		return nil, told(issues)
 	}
 	if t := checked.OutputType(); !t.IsExactType(types.BoolType) {
-		return nil, fmt.Errorf("it makes a %s; a condition must be true or false, as vars.language == 'de' is", t)
+		return nil, fmt.Errorf("what comes of it is of type %s; a condition must be true or false, as vars.language == 'de' is", t)
 	}
 	program, err := env.Program(checked, cel.CostLimit(maxCost))
 	if err != nil {
@@ -59,17 +60,23 @@ func compileCondition(expression string) (*condition, error) {
 	return &condition{program: program, names: variablesOf(checked.NativeRep().Expr())}, nil
 }
 
-// told are the mistakes that CEL found, without the drawing of the expression that it adds.
+// told are the mistakes that CEL found, without the drawing of the expression that it adds, and with what to do about the usual ones.
 func told(issues *cel.Issues) error {
-	var all []error
+	var all []string
 	for _, e := range issues.Errors() {
-		where := fmt.Sprintf("character %d", e.Location.Column()+1)
+		text := fmt.Sprintf("character %d: %s", e.Location.Column()+1, strings.TrimSuffix(e.Message, " (in container '')"))
 		if e.Location.Line() > 1 {
-			where = fmt.Sprintf("line %d, %s", e.Location.Line(), where)
+			text = fmt.Sprintf("line %d, %s", e.Location.Line(), text)
 		}
-		all = append(all, fmt.Errorf("%s: %s", where, e.Message))
+		switch {
+		case strings.HasPrefix(e.Message, "undeclared reference"):
+			text += "; there are vars.NAME, now, zone, " + strings.Join(words, ", ")
+		case strings.Contains(e.Message, "no matching overload") && strings.Contains(e.Message, "string"):
+			text += "; variables are strings, and int(vars.NAME) is a number"
+		}
+		all = append(all, text)
 	}
-	return errors.Join(all...)
+	return errors.New(strings.Join(all, "; "))
 }
 
 // variablesOf are the names in vars.name, vars["name"], has(vars.name) and "name" in vars.

@@ -28,6 +28,7 @@ type flow struct {
 // step is one step of a flow.
 type step struct {
 	*callfleetv1.FlowStep
+	i     int          // its place in the flow
 	cases []*condition // of a branch
 }
 

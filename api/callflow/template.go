@@ -158,7 +158,7 @@ func (t *template) render(s *Scope) string {
 	case len(t.pieces) == 0:
 		return ""
 	case len(t.pieces) == 1:
-		return cut(t.pieces[0].value(s))
+		return cut(t.pieces[0].value(s), MaxValue)
 	}
 	size := 0
 	for _, p := range t.pieces {
@@ -169,7 +169,7 @@ func (t *template) render(s *Scope) string {
 	for _, p := range t.pieces {
 		text.WriteString(p.value(s))
 	}
-	return cut(text.String())
+	return cut(text.String(), MaxValue)
 }
 
 func (p piece) value(s *Scope) string {
@@ -182,14 +182,14 @@ func (p piece) value(s *Scope) string {
 	return s.Vars[p.text]
 }
 
-// cut is the first MaxValue characters of a text.
-func cut(text string) string {
-	if len(text) <= MaxValue {
+// cut is the first characters of a text.
+func cut(text string, most int) string {
+	if len(text) <= most {
 		return text
 	}
 	n := 0
 	for i := range text {
-		if n++; n > MaxValue {
+		if n++; n > most {
 			return text[:i]
 		}
 	}
