@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// MaxDepth is how many flows may be under way in a call at once, each called by the one before, the first included.
+// MaxDepth is how many subflows may be under way in a call, each called by the one before.
 const MaxDepth = 8
 
 // checkCalls refuses flows that call themselves, and too many inside one another.
@@ -29,9 +29,9 @@ func (c *compiler) checkCalls(f *reading) {
 		if f.calledAt != nil {
 			continue
 		}
-		if chain := append([]string{f.name}, c.deepest(name, map[string][]string{})...); len(chain) > MaxDepth {
-			f.wrong(callPath(i), name, "%d flows would be under way at once (%s), and there may be %d; make one of some",
-				len(chain), strings.Join(chain, " → "), MaxDepth)
+		if chain := append([]string{f.name}, c.deepest(name, map[string][]string{})...); len(chain)-1 > MaxDepth {
+			f.wrong(callPath(i), name, "%d subflows would be inside one another (%s), and %d may be; make one of some",
+				len(chain)-1, strings.Join(chain, " → "), MaxDepth)
 		}
 	}
 }

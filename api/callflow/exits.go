@@ -15,6 +15,8 @@ type exit struct {
 	at *field.Path
 	// when it is taken, in a word or two: a key, a condition; empty: the usual way.
 	when string
+	// astray: it is taken when something does not go as it should.
+	astray bool
 }
 
 const (
@@ -34,9 +36,14 @@ func exits(s *callfleetv1.FlowStep, path *field.Path) []exit {
 			all = append(all, exit{to: to, at: at, when: when})
 		}
 	}
+	astray := func(to callfleetv1.StepName, at *field.Path, when string) {
+		if to != "" {
+			all = append(all, exit{to: to, at: at, when: when, astray: true})
+		}
+	}
 	listen := func(l *callfleetv1.Listening, path *field.Path) {
-		add(l.NoInput.Next, path.Child("noInput", "next"), whenNoInput)
-		add(l.NoMatch.Next, path.Child("noMatch", "next"), whenNoMatch)
+		astray(l.NoInput.Next, path.Child("noInput", "next"), whenNoInput)
+		astray(l.NoMatch.Next, path.Child("noMatch", "next"), whenNoMatch)
 	}
 	keys := func(choices []callfleetv1.MenuChoice, path *field.Path) {
 		for i, c := range choices {
@@ -61,20 +68,20 @@ func exits(s *callfleetv1.FlowStep, path *field.Path) []exit {
 		keys(h.Choices, path.Child("hold", "choices"))
 	}
 	if r := s.Record; r != nil {
-		add(r.OnSilence, path.Child("record", "onSilence"), whenNothing)
-		add(r.OnFailure, path.Child("record", "onFailure"), whenFailed)
+		astray(r.OnSilence, path.Child("record", "onSilence"), whenNothing)
+		astray(r.OnFailure, path.Child("record", "onFailure"), whenFailed)
 	}
 	if t := s.Transfer; t != nil {
-		add(t.OnFailure, path.Child("transfer", "onFailure"), whenFailed)
+		astray(t.OnFailure, path.Child("transfer", "onFailure"), whenFailed)
 	}
 	if i := s.Invite; i != nil {
-		add(i.OnFailure, path.Child("invite", "onFailure"), whenFailed)
+		astray(i.OnFailure, path.Child("invite", "onFailure"), whenFailed)
 	}
 	if w := s.Webhook; w != nil {
 		for i, to := range w.Choices {
 			add(to, path.Child("webhook", "choices").Index(i), whenAnswered)
 		}
-		add(w.OnError, path.Child("webhook", "onError"), whenFailed)
+		astray(w.OnError, path.Child("webhook", "onError"), whenFailed)
 	}
 	return all
 }

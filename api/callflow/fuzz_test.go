@@ -60,6 +60,8 @@ func FuzzCompile(f *testing.F) {
 		if (p != nil) != (missing == len(errs)) {
 			t.Fatalf("there is a program: %v, with the mistakes %v", p != nil, errs)
 		}
+		Mermaid("test", flows["test"])
+		DOT("test", flows["test"])
 		if p != nil {
 			runAll(t, p, missing > 0)
 		}
