@@ -84,6 +84,7 @@ has both. The timeline of the session or call tells who did what.`,
 		&cobra.Group{ID: "see", Title: "See and end:"},
 		&cobra.Group{ID: "sound", Title: "Sound and keys:"},
 		&cobra.Group{ID: "people", Title: "People:"},
+		&cobra.Group{ID: "flows", Title: "Voice menus:"},
 	)
 	add := func(group string, cmds ...*cobra.Command) {
 		for _, cmd := range cmds {
@@ -94,6 +95,7 @@ has both. The timeline of the session or call tells who did what.`,
 	add("see", c.newCalls(), c.newListenURL(), c.newHangup())
 	add("sound", c.newPlay(), c.newStop(), c.newRecord(), c.newDTMF(), c.newSubscribeTones())
 	add("people", c.newTransfer(), c.newMuteParticipant(), c.newRemoveParticipant(), c.newHold(), c.newLargeGallery())
+	add("flows", c.newFlow())
 	return root
 }
 
