@@ -35,9 +35,10 @@ func (m *Machine) take(step *callfleetv1.FlowStep) {
 	case step.Redirect != nil:
 		m.redirect(step.Redirect)
 	case step.Hold != nil:
-		m.waited()
+		length := step.Hold.Duration.Duration()
+		m.waitedFor(length)
 		m.play(step)
-		m.s.Phase, m.deadline = holding, m.now.Add(step.Hold.Duration.Duration())
+		m.s.Phase, m.deadline = holding, m.now.Add(length)
 	case step.Mute != nil:
 		m.do(Mute{Muted: step.Mute.Muted})
 		m.advance(step.Next)

@@ -5,7 +5,6 @@ package flow
 import (
 	"regexp"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/callfleet/callfleet/api/callflow"
@@ -25,21 +24,8 @@ const (
 func (m *Machine) scope() callflow.Scope {
 	return callflow.Scope{
 		Vars: m.s.Variables, Caller: m.call.Caller, Called: m.call.Called, CallID: m.call.ID,
-		Flow: m.s.At.Flow, Error: string(m.s.Error), Now: m.now, Zone: m.timeZone(),
+		Flow: m.s.At.Flow, Error: string(m.s.Error), Now: m.now,
 	}
-}
-
-// timeZone of the flow that the machine is in.
-func (m *Machine) timeZone() *time.Location {
-	if m.zone == nil || m.zoneOf != m.s.At.Flow {
-		m.zoneOf, m.zone = m.s.At.Flow, time.UTC
-		if f := m.program.Flow(m.s.At.Flow); f != nil {
-			if zone, err := time.LoadLocation(f.TimeZone); err == nil { // callflow.Compile lets no other through
-				m.zone = zone
-			}
-		}
-	}
-	return m.zone
 }
 
 func (m *Machine) render(t callfleetv1.Template, most int) string {

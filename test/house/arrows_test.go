@@ -88,7 +88,7 @@ var grounds = []ground{
 }
 
 // testOnly packages are for tests alone.
-var testOnly = []string{"audio/audiotest", "controllers/controllertest", "mediapod/bridge/bridgetest"}
+var testOnly = []string{"audio/audiotest", "controllers/controllertest", "mediapod/bridge/bridgetest", "mediapod/flow/flowtest"}
 
 func TestImportsFollowTheArrows(t *testing.T) {
 	for _, s := range sources(t) {
