@@ -5,6 +5,7 @@ package flowtest
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -102,7 +103,7 @@ func (a *architect) step(i int) callfleetv1.FlowStep {
 		text := a.text()
 		s.Say = &text
 	case "play":
-		s.Play = &callfleetv1.PlayStep{Prompts: a.prompts(), BargeIn: a.yes()}
+		s.Play = &callfleetv1.PlayStep{Prompts: a.prompts(), BargeIn: i+1 < a.count-1 && a.menuNext()}
 	case "menu":
 		s.Next = ""
 		s.Menu = &callfleetv1.MenuStep{Listening: a.listening(i), Choices: a.choices(i), Variable: a.either("", "b")}
@@ -148,6 +149,16 @@ func (a *architect) step(i int) callfleetv1.FlowStep {
 }
 
 func (a *architect) yes() bool { return a.IntN(2) == 0 }
+
+// menuNext draws a menu or collect next, if it can: a key that ends prompts must be taken by a step before others can mistake it.
+func (a *architect) menuNext() bool {
+	n := slices.IndexFunc(a.kinds, func(kind string) bool { return kind == "menu" || kind == "collect" })
+	if n < 0 || a.IntN(4) == 0 {
+		return false
+	}
+	a.kinds[0], a.kinds[n] = a.kinds[n], a.kinds[0]
+	return true
+}
 
 // maybe is a switch that is on, off or left to its default.
 func (a *architect) maybe() *bool {
