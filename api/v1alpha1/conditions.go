@@ -121,6 +121,40 @@ const (
 	ReasonPortConflict = "PortConflict"
 )
 
+// Conditions and reasons of CallFlow.
+const (
+	// ConditionValid: new calls run the flow as it is written now. While it is not, they run the last version that was.
+	ConditionValid = "Valid"
+
+	// ReasonValid: there is no mistake in it.
+	ReasonValid = "Valid"
+	// ReasonInvalid: the flow has mistakes.
+	ReasonInvalid = "Invalid"
+	// ReasonSubflowMissing: a flow that it leads to does not exist.
+	ReasonSubflowMissing = "SubflowMissing"
+	// ReasonSubflowInvalid: a flow that it leads to has mistakes.
+	ReasonSubflowInvalid = "SubflowInvalid"
+	// ReasonPromptMissing: a prompt's ConfigMap, or its key, does not exist.
+	ReasonPromptMissing = "PromptMissing"
+	// ReasonPromptUnplayable: a prompt's file is none that can be played.
+	ReasonPromptUnplayable = "PromptUnplayable"
+	// ReasonTooLarge: the flow and those it leads to do not fit in a ControllerRevision.
+	ReasonTooLarge = "TooLarge"
+)
+
+// The condition of CallingBot about its flows, present while its rules for incoming calls name any.
+const (
+	// ConditionFlowsValid: all flows that the rules name exist and are valid.
+	ConditionFlowsValid = "FlowsValid"
+
+	// ReasonFlowsValid: they are.
+	ReasonFlowsValid = "FlowsValid"
+	// ReasonFlowMissing: one of them does not exist, or never was valid; its calls cannot be served.
+	ReasonFlowMissing = "FlowMissing"
+	// ReasonFlowInvalid: one of them is not valid; calls run the last version that was.
+	ReasonFlowInvalid = "FlowInvalid"
+)
+
 // Conditions of a call.
 const (
 	// ConditionAssigned: a media pod was chosen.

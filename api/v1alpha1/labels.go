@@ -21,6 +21,9 @@ const (
 	LabelCallsNone   = "none"
 )
 
+// LabelFlow on a ControllerRevision names the CallFlow of which it is a version.
+const LabelFlow = "callfleet.dev/flow"
+
 // Finalizers.
 const (
 	// FinalizerDrain keeps a MediaPod until its calls have ended, and a CallingBot until its MediaPods have gone.
