@@ -321,7 +321,7 @@ const (
 
 // EndReasons is the closed list, for those who translate into it.
 var EndReasons = []EndReason{
-	EndedByBot, EndTimeReached, EndSessionDeleted, EndMeetingEnded, EndRemovedFromMeeting, EndEveryoneLeft,
+	EndedByBot, EndTimeReached, EndFlowEnded, EndFlowFailed, EndSessionDeleted, EndMeetingEnded, EndRemovedFromMeeting, EndEveryoneLeft,
 	EndAloneTimeout, EndOnlyBotsLeft, EndSilenceTimeout, EndMaxDurationReached, EndRemoteHungUp, EndCallDeclined,
 	EndNoAnswer, EndCalleeUnreachable, EndCallerGaveUp, EndAnsweredTooLate, EndTransferred, EndInvalidTarget,
 	EndPhoneNotEnabled, EndLobbyTimeout, EndLobbyDenied, EndMediaUnreachable, EndMediaLost, EndKeepAliveTimeout, EndCallLost, EndPodLost,

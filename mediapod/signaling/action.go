@@ -115,7 +115,11 @@ const (
 type ActionError struct {
 	Failure ActionFailure
 	Message string
-	err     error
+	// Reason is the service's own, one of graph's; empty where the service said nothing.
+	Reason string
+	// Temporary: asking again may do better.
+	Temporary bool
+	err       error
 }
 
 func (e *ActionError) Error() string { return e.Message }
@@ -135,7 +139,7 @@ func refusedAction(e graph.Explanation, err error) *ActionError {
 	if e.Reason == graph.ReasonCallNotFound {
 		failure = ActionNotEstablished
 	}
-	return &ActionError{Failure: failure, Message: e.Message(), err: err}
+	return &ActionError{Failure: failure, Message: e.Message(), Reason: e.Reason, Temporary: e.Class.Retryable(), err: err}
 }
 
 // asActionError finds the ActionError in err.

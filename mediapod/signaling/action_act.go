@@ -228,7 +228,7 @@ func judge(op *graph.Operation) (Result, error) {
 	}
 	e := graph.ExplainOperationEnd(op)
 	if op.Status == graph.OperationFailed || e.Class != graph.ClassNormalEnd {
-		return Result{Operation: op}, &ActionError{Failure: ActionRefused, Message: e.Message(), err: fmt.Errorf("operation ended with %s", r)}
+		return Result{Operation: op}, &ActionError{Failure: ActionRefused, Message: e.Message(), Reason: e.Reason, Temporary: e.Class.Retryable(), err: fmt.Errorf("operation ended with %s", r)}
 	}
 	return Result{Operation: op, Message: e.Message()}, nil
 }

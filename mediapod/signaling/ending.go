@@ -16,6 +16,8 @@ type EndReason string
 const (
 	EndedByBot              EndReason = "EndedByBot"
 	EndTimeReached          EndReason = "EndTimeReached"
+	EndFlowEnded            EndReason = "FlowEnded"
+	EndFlowFailed           EndReason = "FlowFailed"
 	EndSessionDeleted       EndReason = "SessionDeleted"
 	EndPodStopped           EndReason = "PodStopped"
 	EndDrainDeadlineReached EndReason = "DrainDeadlineReached"
@@ -73,8 +75,14 @@ var endReasons = map[EndReason]struct {
 	sentence, remedy  string
 	failed, retryable bool
 }{
-	EndedByBot:        {sentence: "The bot left the meeting because it was asked to."},
-	EndTimeReached:    {sentence: "The bot left the meeting at its end time."},
+	EndedByBot:     {sentence: "The bot left the meeting because it was asked to."},
+	EndTimeReached: {sentence: "The bot left the meeting at its end time."},
+	EndFlowEnded:   {sentence: "The call's flow came to its end and hung up."},
+	EndFlowFailed: {
+		sentence: "The call's flow could not go on, so the call was ended.",
+		remedy:   "Read status.flow for the step it was at and why, and mend the CallFlow.",
+		failed:   true,
+	},
 	EndSessionDeleted: {sentence: "The bot left the meeting because its session was deleted."},
 	EndPodStopped: {
 		sentence: "The bot left the meeting because its media pod was stopped.",

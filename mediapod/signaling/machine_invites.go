@@ -112,7 +112,7 @@ func (m *machine) pursueInvites(now time.Time) {
 			}
 		case i.State == InviteRinging:
 			if m.readyAt(now, i.next, true) {
-				m.failInvite(now, i, "The service did not say what became of the invitation. Look whether they are in the call.")
+				m.failInvite(now, i, graph.ReasonTimeout, "The service did not say what became of the invitation. Look whether they are in the call.")
 			}
 		case i.State == InviteWaiting && !i.unwanted:
 			if m.wants.inviting == nil && !m.running[taskInvite] && !m.rosterAwaited() && m.readyAt(now, i.next, true) {
@@ -186,7 +186,8 @@ func (m *machine) inviteSent(now time.Time, op *graph.Operation, err error) {
 		// They may be ringing: the roster will tell.
 		i.State, i.next, i.tries = InviteRinging, now.Add(inviteWait), 0
 	case failure.outcome == createRefused || i.tries >= inviteTries || i.unwanted:
-		m.failInvite(now, i, graph.ExplainError(err).Message())
+		why := graph.ExplainError(err)
+		m.failInvite(now, i, why.Reason, why.Message())
 	default:
 		i.next = now.Add(max(failure.retryAfter, backOff(i.tries)))
 	}
@@ -222,7 +223,7 @@ func (m *machine) inviteEnded(now time.Time, op *graph.Operation) {
 			if why.Reason == graph.ReasonUnknown || why.Class == graph.ClassNormalEnd {
 				why = graph.ExplainOperation(result)
 			}
-			m.failInvite(now, i, why.Message())
+			m.failInvite(now, i, why.Reason, why.Message())
 		}
 	}
 }
@@ -232,8 +233,8 @@ func (m *machine) joinedInvite(now time.Time, i *invite) {
 	m.event(now, EventInviteJoined, "")
 }
 
-func (m *machine) failInvite(now time.Time, i *invite, message string) {
-	i.State, i.Message, i.op = InviteFailed, sentences(message), ""
+func (m *machine) failInvite(now time.Time, i *invite, reason, message string) {
+	i.State, i.Message, i.Reason, i.op = InviteFailed, sentences(message), reason, ""
 	m.event(now, EventInviteFailed, i.Message)
 }
 

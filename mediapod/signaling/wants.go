@@ -36,6 +36,7 @@ type Invite struct {
 	Who     graph.InvitationParticipantInfo
 	State   InviteState
 	Message string // of those that failed
+	Reason  string // why they did, one of graph's; empty where nobody knows
 }
 
 // InviteState is how far an invitation has come.
