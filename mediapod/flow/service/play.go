@@ -181,10 +181,12 @@ func (s *Stage) stopMedia(ended <-chan error) error {
 			select {
 			case err := <-ended:
 				// A request to stop that is still on its way would end what comes next.
-				select {
-				case <-stop:
-				case <-again.C():
-				case <-s.life.Done():
+				if stop != nil {
+					select {
+					case <-stop:
+					case <-again.C():
+					case <-s.life.Done():
+					}
 				}
 				again.Stop()
 				return err
