@@ -83,6 +83,7 @@ type Call struct {
 	roundTripMs  atomicFloat
 	reportedLoss atomicFloat // share of what was sent, as the far side reports it
 	muted        atomic.Bool
+	onKey        atomic.Pointer[func(Key)]
 	wasFlowing   bool // belongs to the engine's watcher
 	wasDone      bool
 
@@ -107,6 +108,9 @@ func (e *Engine) NewCall(o CallOptions) (*Call, error) {
 	}
 	if c.onChange == nil {
 		c.onChange = func() {}
+	}
+	if o.OnKey != nil {
+		c.onKey.Store(&o.OnKey)
 	}
 	c.voice.seat = e.clock.seat(c)
 	c.vision.call, c.vision.seat = c, e.clock.seat(&c.vision)

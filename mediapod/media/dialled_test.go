@@ -29,13 +29,13 @@ func TestAThousandDigitsOverABadNetwork(t *testing.T) {
 				s.agreed.Store(&agreement{main: &main, sections: []section{main}})
 				s.call.ears[0].formats.Store(&main)
 			}
-			k.here.call.options.OnKey = func(key Key) {
+			k.here.call.OnKey(func(key Key) {
 				if key.Pressed {
 					got = append(got, key.Label)
 				} else {
 					lasted = append(lasted, key.Lasted)
 				}
-			}
+			})
 			k.here.call.AddTap(&keeper{})
 			k.there.call.Play(clipIn(t, recordingOf(t, "standup.wav")), PlayOptions{Loop: true})
 			k.pass(time.Second)

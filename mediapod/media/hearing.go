@@ -48,7 +48,7 @@ func (c *Call) hear(at time.Time) {
 	} else if v.steady > 2*int(time.Second/audio.FrameDuration) {
 		v.roomDBov = min(v.activity.NoiseDBov(), mostRoomDBov)
 	}
-	if v.inBand {
+	if v.inBand && c.onKey.Load() != nil {
 		for _, e := range v.keys.Hear(main.pcm[:]) {
 			c.key(Key{Label: e.Key, Pressed: e.Pressed, Lasted: e.Duration})
 		}

@@ -161,7 +161,20 @@ func (c *Call) key(k Key) {
 	if k.Pressed {
 		c.voice.player.interrupt()
 	}
-	if c.options.OnKey != nil {
-		c.options.OnKey(k)
+	if told := c.onKey.Load(); told != nil {
+		(*told)(k)
 	}
+}
+
+// OnKey has somebody else be told when the far side presses a key or lets it go, from now on; nil: nobody. As with CallOptions.OnKey, it
+// must be cheap.
+func (c *Call) OnKey(told func(Key)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if told == nil {
+		c.onKey.Store(nil)
+		return
+	}
+	c.onKey.Store(&told)
+	c.voice.seat.start() // keys may come as tones, which are heard by whoever listens
 }

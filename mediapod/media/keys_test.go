@@ -65,13 +65,13 @@ func TestKeysArrive(t *testing.T) {
 			var lasted []time.Duration
 			here, _ := fakeSession(Behavior{})
 			there, _ := fakeSession(Behavior{})
-			there.call.options.OnKey = func(k Key) {
+			there.call.OnKey(func(k Key) {
 				if k.Pressed {
 					got += string(k.Label)
 				} else {
 					lasted = append(lasted, k.Lasted)
 				}
-			}
+			})
 			now := time.Unix(9000, 0)
 			here.transport = &pipe{to: there, now: &now}
 			for _, s := range []*session{here, there} {

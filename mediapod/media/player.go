@@ -32,6 +32,16 @@ func NewClip(recording wav.Clip) (*Clip, error) {
 	return c, nil
 }
 
+// Join is one clip of several.
+func Join(clips ...*Clip) *Clip {
+	all := &Clip{}
+	for _, c := range clips {
+		all.samples = append(all.samples, c.samples...)
+		all.audible = all.audible || c.audible
+	}
+	return all
+}
+
 // Duration of the clip.
 func (c *Clip) Duration() time.Duration {
 	return time.Duration(len(c.samples)) * time.Second / audio.SampleRate
@@ -43,6 +53,9 @@ type PlayOptions struct {
 	Loop bool
 	// BargeIn stops it, and what is queued behind it, as soon as the far side speaks or presses a key.
 	BargeIn bool
+	// Ended is called once when it has ended, mostly from the clock that all calls share: it must be cheap, and asks nothing of
+	// the call.
+	Ended func()
 }
 
 // PlaybackEnd is how a playback ended.
@@ -84,6 +97,9 @@ func (p *Playback) Stop() { p.player.drop(p, Stopped) }
 func (p *Playback) finish(end PlaybackEnd) {
 	if p.end.CompareAndSwap(int32(Playing), int32(end)) {
 		close(p.done)
+		if p.options.Ended != nil {
+			p.options.Ended()
+		}
 	}
 }
 
@@ -113,18 +129,22 @@ func (pl *player) add(p *Playback) {
 
 // drop takes one out of the queue, or all if p is nil.
 func (pl *player) drop(p *Playback, end PlaybackEnd) {
+	var dropped []*Playback
 	pl.mu.Lock()
-	defer pl.mu.Unlock()
 	for i := 0; i < len(pl.queue); {
 		if p != nil && pl.queue[i] != p {
 			i++
 			continue
 		}
-		pl.removeLocked(i, end)
+		dropped = append(dropped, pl.removeLocked(i))
+	}
+	pl.mu.Unlock()
+	for _, p := range dropped {
+		p.finish(end)
 	}
 }
 
-func (pl *player) removeLocked(i int, end PlaybackEnd) {
+func (pl *player) removeLocked(i int) *Playback {
 	p := pl.queue[i]
 	pl.queue = append(pl.queue[:i], pl.queue[i+1:]...)
 	if i == 0 {
@@ -135,7 +155,7 @@ func (pl *player) removeLocked(i int, end PlaybackEnd) {
 		pl.busy.Store(false)
 		pl.done.Store(!p.options.Loop)
 	}
-	p.finish(end)
+	return p
 }
 
 // interrupt ends what may be interrupted, and what waits behind it.
@@ -143,13 +163,14 @@ func (pl *player) interrupt() {
 	if !pl.yields.Load() {
 		return
 	}
+	var interrupted []*Playback
 	pl.mu.Lock()
-	defer pl.mu.Unlock()
-	if len(pl.queue) == 0 || !pl.queue[0].options.BargeIn {
-		return
+	for len(pl.queue) > 0 && (len(interrupted) > 0 || pl.queue[0].options.BargeIn) {
+		interrupted = append(interrupted, pl.removeLocked(len(pl.queue)-1))
 	}
-	for len(pl.queue) > 0 {
-		pl.removeLocked(len(pl.queue)-1, Interrupted)
+	pl.mu.Unlock()
+	for _, p := range interrupted {
+		p.finish(Interrupted)
 	}
 }
 
@@ -159,10 +180,19 @@ func (pl *player) frame(dst []int16) bool {
 	if !pl.busy.Load() {
 		return false
 	}
+	any, finished := pl.take(dst)
+	if finished != nil {
+		finished.finish(Finished)
+	}
+	return any
+}
+
+// take is a frame's copy, and the playback of which it is the last one.
+func (pl *player) take(dst []int16) (any bool, finished *Playback) {
 	pl.mu.Lock()
 	defer pl.mu.Unlock()
 	if len(pl.queue) == 0 {
-		return false
+		return false, nil
 	}
 	p := pl.queue[0]
 	samples := p.clip.samples
@@ -182,7 +212,7 @@ func (pl *player) frame(dst []int16) bool {
 	clear(dst[n:])
 	p.played.Add(int64(n))
 	if pl.pos == len(samples) {
-		pl.removeLocked(0, Finished)
+		finished = pl.removeLocked(0)
 	}
-	return true
+	return true, finished
 }

@@ -97,7 +97,7 @@ type voice struct {
 	frames  int64 // since began
 	idle    bool  // not ticked since
 	hearing bool  // what comes in is played out
-	inBand  bool  // keys come as tones
+	inBand  bool  // keys, if any, come as tones
 	metered int   // frames
 	steady  int   // frames played since the last one that was not
 	energy  float64
@@ -134,13 +134,15 @@ type sourceOf struct {
 }
 
 // wanted: somebody needs the samples of what is heard.
-func (v *voice) wanted() bool {
-	return v.wants.Load() > 0 || v.player.yields.Load() || v.inBand
+func (c *Call) wanted() bool {
+	v := &c.voice
+	return v.wants.Load() > 0 || v.player.yields.Load() || v.inBand && c.onKey.Load() != nil
 }
 
 // needed: somebody hears or says something that takes samples.
-func (v *voice) needed() bool {
-	return v.player.busy.Load() || v.keypad.busy.Load() || v.speaks.Load() > 0 || v.wanted() || v.keypad.sender != nil && v.keypad.sender.Busy() || v.keypad.tones != nil
+func (c *Call) needed() bool {
+	v := &c.voice
+	return v.player.busy.Load() || v.keypad.busy.Load() || v.speaks.Load() > 0 || c.wanted() || v.keypad.sender != nil && v.keypad.sender.Busy() || v.keypad.tones != nil
 }
 
 // due is how many frames to make now: those whose time has come since the beginning, not since the last tick, so that late
@@ -169,7 +171,7 @@ func (v *voice) begin(s *session, now time.Time) {
 	s.call.listenUp(false) // its sections may be others
 	v.session, v.mouth, v.began, v.frames = s, newMouth(main.formats[0]), now, 0
 	v.keypad.begin(main)
-	v.inBand = s.call.options.OnKey != nil && len(main.keys) == 0
+	v.inBand = len(main.keys) == 0
 	v.mixer, v.monitor, v.silent, v.roomDBov = nil, nil, passAfter, audio.SilenceDBov
 }
 
@@ -186,11 +188,11 @@ func (c *Call) tick(now time.Time) (finished bool) {
 	for n := v.due(now); n > 0; n-- {
 		c.makeFrame(s, v.began.Add(time.Duration(v.frames)*audio.FrameDuration))
 		v.frames++
-		if !v.needed() {
+		if !c.needed() {
 			break
 		}
 	}
-	if v.idle = !v.needed(); v.idle {
+	if v.idle = !c.needed(); v.idle {
 		c.listenUp(false)
 	}
 	return v.idle
@@ -201,7 +203,7 @@ func (c *Call) makeFrame(s *session, at time.Time) {
 	v := &c.voice
 	v.frame = Frame{At: at, Voices: v.voices[:0], Packets: v.packets[:0]}
 	list := v.listeners.Load()
-	if c.listenUp(v.wanted()); v.hearing {
+	if c.listenUp(c.wanted()); v.hearing {
 		c.hear(at)
 	}
 	if v.unheard++; len(c.ears[0].taken()) > 0 {
