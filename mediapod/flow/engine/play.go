@@ -25,17 +25,17 @@ type playing struct {
 
 // play has prompts played: at once if all of them are known, else when they are found.
 func (s *Stage) play(c flow.Play) {
-	ctx, cancel := context.WithCancel(s.ctx)
+	ctx, cancel := context.WithCancel(s.life)
 	p := &playing{id: c.ID, cancel: cancel}
 	s.mu.Lock()
 	s.playing[c.ID] = p
 	s.mu.Unlock()
-	if clips, ok := s.Clips.known(c.Prompts); ok {
+	if clips, ok := s.cfg.Clips.known(c.Prompts); ok {
 		s.queue(p, clips, c.Loop)
 		return
 	}
 	go func() {
-		clips, err := s.Clips.find(ctx, c.Prompts)
+		clips, err := s.cfg.Clips.find(ctx, c.Prompts)
 		if err != nil {
 			p.failure = flow.FailedPrompt // those that were found are played
 		}
@@ -58,7 +58,7 @@ func (s *Stage) queue(p *playing, clips []*media.Clip, loop bool) {
 			ended()
 			continue
 		}
-		playback := s.Sound.Play(clip, media.PlayOptions{Loop: loop, Ended: ended})
+		playback := s.cfg.Sound.Play(clip, media.PlayOptions{Loop: loop, Ended: ended})
 		s.mu.Lock()
 		p.queued = append(p.queued, playback)
 		stopped = p.stopped

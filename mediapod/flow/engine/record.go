@@ -33,7 +33,7 @@ const lookEvery = 500 * time.Millisecond
 
 // record begins a recording. There is one at a time: a flow waits for it.
 func (s *Stage) record(c flow.Record) {
-	t := newTake(c, s.Signals.MayRecord)
+	t := newTake(c, s.cfg.Recorder.May)
 	s.mu.Lock()
 	s.take = t
 	s.mu.Unlock()
@@ -49,21 +49,21 @@ func (s *Stage) record(c flow.Record) {
 // make makes a recording, from what is told of it before to what is told after.
 func (s *Stage) make(t *take) flow.Recorded {
 	failed := flow.Recorded{ID: t.order.ID, End: flow.RecordFailed, Failure: flow.FailedRecording}
-	defer s.Signals.TellNotRecording() // also if it was not taken in: it may have been on its way
-	if err := s.Signals.TellRecording(s.ctx); err != nil {
+	defer s.signals.Withdraw() // also if it was not taken in: it may have been on its way
+	if err := s.signals.Announce(s.life); err != nil {
 		return failed
 	}
 	if t.order.Beep {
 		s.beep()
 	}
-	file, err := s.Recorder.Begin(t.order.Name, func(error) { t.end(flow.RecordFailed) })
+	file, err := s.cfg.Recorder.Begin(t.order.Name, func(error) { t.end(flow.RecordFailed) })
 	if err != nil {
 		return failed
 	}
 	t.file = file
-	s.Sound.AddTap(t)
+	s.cfg.Sound.AddTap(t)
 	why := s.hear(t)
-	s.Sound.RemoveTap(t)
+	s.cfg.Sound.RemoveTap(t)
 	keep := t.worth(why)
 	if err := file.End(keep); err != nil || why == flow.RecordFailed {
 		return failed
@@ -77,25 +77,25 @@ func (s *Stage) make(t *take) flow.Recorded {
 
 // beep waits until it was played.
 func (s *Stage) beep() {
-	playback := s.Sound.Play(beep(), media.PlayOptions{})
+	playback := s.cfg.Sound.Play(beep(), media.PlayOptions{})
 	select {
 	case <-playback.Done():
-	case <-s.ctx.Done():
+	case <-s.life.Done():
 		playback.Stop()
 	}
 }
 
 // hear waits for the end of what is recorded.
 func (s *Stage) hear(t *take) flow.RecordEnd {
-	look := s.Clock.NewTicker(lookEvery)
+	look := s.cfg.Clock.NewTicker(lookEvery)
 	defer look.Stop()
-	closed := s.ctx.Done()
+	closed := s.life.Done()
 	for {
 		select {
 		case why := <-t.ended:
 			return why
 		case <-look.C():
-			t.look(s.Clock.Now())
+			t.look(s.cfg.Clock.Now())
 		case <-closed: // the call is over, and so is what was said in it
 			closed = nil
 			t.end(flow.RecordSilence)

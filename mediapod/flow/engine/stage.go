@@ -24,27 +24,23 @@ type Sound interface {
 	RemoveTap(media.Tap)
 }
 
-// Signals does what takes the service.
+// Signals does what takes the service; *service.Signals does.
 type Signals interface {
-	// Transfer gives the call to somebody. It returns once it is known how that ended.
-	Transfer(context.Context, flow.Transfer) flow.Failure
-	// Invite returns once who was invited is in the call, or is known not to come.
-	Invite(context.Context, flow.Invite) flow.Failure
-	// Mute and HangUp do not wait.
-	Mute(muted bool)
-	HangUp()
-
-	// TellRecording tells the service that the call is recorded, and returns nil once it has taken that in.
-	TellRecording(context.Context) error
-	// TellNotRecording takes that back, as far as it is this stage's to say. It does not wait.
-	TellNotRecording()
-	// MayRecord: the service has it that the call is recorded, now. It is asked for every frame, and does not wait.
-	MayRecord() bool
+	// Do carries a command out that is signalling's: Transfer, Invite, Mute and HangUp. It returns at once; what comes of it is told.
+	Do(flow.Command) bool
+	// Announce has everybody told that the call is recorded, and returns nil once the service has taken that in. Withdraw takes it
+	// back, and does not wait.
+	Announce(context.Context) error
+	Withdraw()
+	// Close lets go of what is under way, without events.
+	Close()
 }
 
 // Recorder makes recordings of the call.
 type Recorder interface {
-	// Begin begins one, whose name is unique in the call. wrong is told, once at most, what keeps it from going on.
+	// May: the service has it that the call is recorded, now. It is asked for every frame, and does not wait.
+	May() bool
+	// Begin begins a recording, whose name is unique in the call. wrong is told, once at most, what keeps it from going on.
 	Begin(name string, wrong func(error)) (Recording, error)
 }
 
@@ -58,8 +54,9 @@ type Recording interface {
 
 // Config is what a Stage needs.
 type Config struct {
-	Sound    Sound
-	Signals  Signals
+	Sound Sound
+	// Signals makes the call's, which tell what happens by the function.
+	Signals  func(tell func(flow.Event)) Signals
 	Clips    *Clips // of all calls of the process
 	Recorder Recorder
 	Clock    clock.WithTicker
@@ -67,10 +64,11 @@ type Config struct {
 
 // Stage is one call.
 type Stage struct {
-	Config
-	tell   func(flow.Event)
-	ctx    context.Context
-	cancel context.CancelFunc
+	cfg     Config
+	signals Signals
+	tell    func(flow.Event)
+	life    context.Context
+	end     context.CancelFunc
 
 	mu      sync.Mutex
 	closed  bool
@@ -82,8 +80,9 @@ var _ flow.Stage = (*Stage)(nil)
 
 // New makes a Stage, which has keys told from now on. tell must not wait, and must not call the stage.
 func New(c Config, tell func(flow.Event)) *Stage {
-	s := &Stage{Config: c, tell: tell, playing: map[int64]*playing{}}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s := &Stage{cfg: c, tell: tell, playing: map[int64]*playing{}}
+	s.life, s.end = context.WithCancel(context.Background())
+	s.signals = c.Signals(s.say)
 	c.Sound.OnKey(s.key)
 	return s
 }
@@ -102,14 +101,8 @@ func (s *Stage) Do(command flow.Command) {
 		}
 	case flow.Record:
 		s.record(c)
-	case flow.Transfer:
-		go func() { s.say(flow.Transferred{ID: c.ID, Failure: s.Signals.Transfer(s.ctx, c)}) }()
-	case flow.Invite:
-		go func() { s.say(flow.Invited{ID: c.ID, Failure: s.Signals.Invite(s.ctx, c)}) }()
-	case flow.Mute:
-		s.Signals.Mute(c.Muted)
-	case flow.HangUp:
-		s.Signals.HangUp()
+	default:
+		s.signals.Do(c)
 	}
 }
 
@@ -119,8 +112,9 @@ func (s *Stage) Close() {
 	s.closed = true
 	under := slices.Collect(maps.Values(s.playing))
 	s.mu.Unlock()
-	s.Sound.OnKey(nil)
-	s.cancel()
+	s.cfg.Sound.OnKey(nil)
+	s.signals.Close()
+	s.end()
 	for _, p := range under {
 		s.stop(p)
 	}
