@@ -101,7 +101,7 @@ func (r *runner) tellHappened() bool {
 	for _, e := range happened {
 		r.story.Note(e)
 	}
-	return len(happened) > 0
+	return r.takeRecorded() || len(happened) > 0
 }
 
 // objectUID is that of the newest version known; empty before the object of a call that came in is made.

@@ -12,14 +12,14 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
-	"github.com/callfleet/callfleet/mediapod/record"
+	"github.com/callfleet/callfleet/mediapod/recording"
 	"github.com/callfleet/callfleet/mediapod/story"
 )
 
 // endLate goes on with the end of a recording whose call is over, for as long as the disk takes. Until then the recording is one of
 // those that the pod is kept for, and its file is one that is being written. A process that ends before leaves it to the next,
 // which finds it on the disk as that of one that was killed.
-func (a *Agent) endLate(recorder *record.Recorder, name string, object *subject) {
+func (a *Agent) endLate(recorder closer, name string, object *subject) {
 	a.uploads.unclosed(name, object)
 	go func() {
 		manifest, err := recorder.Close(a.life)
@@ -40,6 +40,11 @@ func (a *Agent) endLate(recorder *record.Recorder, name string, object *subject)
 		})
 		a.uploads.closed(name)
 	}()
+}
+
+// closer is a recording, or what makes one, that can be asked again to end.
+type closer interface {
+	Close(context.Context) (recording.Manifest, error)
 }
 
 // lose says of the files of a recording that are still being written that they are not, any more.

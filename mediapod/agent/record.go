@@ -154,7 +154,7 @@ func (t *tape) start(r *runner, both legs) error {
 	t.recorder, t.wrong, t.name = recorder, wrong, name
 	t.leave = r.agent.disk.watch(told)
 	t.listen(both)
-	r.story.Recordings = r.agent.recordings.writing(name, t.asked.Format, r.agent.clock.Now())
+	r.story.Recordings = append(r.story.Recordings, r.agent.recordings.writing(name, t.asked.Format, r.agent.clock.Now())...)
 	r.tell(eventRecordingStarted, "as %s", t.asked.Format)
 	return nil
 }
@@ -233,11 +233,12 @@ func (t *tape) close(ctx context.Context, r *runner) {
 		r.log.Error(err, "the end of a recording is not as it should be")
 		r.story.Note(story.Event(r.agent.clock.Now(), eventRecordingFailed, "%s", err))
 	}
-	r.story.Recordings, r.story.Recorded = r.agent.recordings.list(manifest), t.name
+	files := r.agent.recordings.list(manifest)
+	r.story.Recordings, r.story.Recorded = replaced(r.story.Recordings, t.name, files), t.name
 	if err == nil || len(manifest.Files) > 0 {
 		r.agent.uploads.finished(t.name)
 	}
-	r.story.Note(story.Event(r.agent.clock.Now(), eventRecordingEnded, "%d files", len(r.story.Recordings)))
+	r.story.Note(story.Event(r.agent.clock.Now(), eventRecordingEnded, "%d files", len(files)))
 }
 
 // tell notes an event that is worth a write.

@@ -98,6 +98,8 @@ type runner struct {
 	call   signalCall // once there is one
 	// happened is what the goroutine has not told of yet: actions that came before there was a call, people who listen in.
 	happened []callfleetv1.TimelineEvent
+	// recorded are the files of what a flow recorded that the story does not tell of yet.
+	recorded []callfleetv1.RecordedFile
 
 	// The rest belongs to the goroutine.
 	story    story.Story
@@ -109,6 +111,7 @@ type runner struct {
 	heardAt  time.Time
 	player   player
 	tape     tape
+	keeper   *flowKeeper // nil: no flow records in the call
 }
 
 // legs are the two sides of a call: what is said to the service, and the sound, which is nil where the service has it.
@@ -284,6 +287,7 @@ func (r *runner) run(ctx context.Context) {
 	if both.sound != nil {
 		both.sound.Close()
 	}
+	r.keeper.wait(ctx)
 	r.tape.close(ctx, r)
 	r.mu.Lock()
 	r.over = true
