@@ -8,6 +8,7 @@ package client
 import (
 	"fmt"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -23,6 +24,7 @@ const (
 	MediaPods       = "mediapods"
 	MeetingSessions = "meetingsessions"
 	Calls           = "calls"
+	CallFlows       = "callflows"
 )
 
 // ForCallfleet returns a REST client for callfleet.dev.
@@ -35,12 +37,20 @@ func ForCore(cfg *rest.Config, userAgent string) (rest.Interface, error) {
 	return forGroup(cfg, userAgent, "/api", corev1.SchemeGroupVersion)
 }
 
+// ForApps returns a REST client for the group of ControllerRevision.
+func ForApps(cfg *rest.Config, userAgent string) (rest.Interface, error) {
+	return forGroup(cfg, userAgent, "/apis", appsv1.SchemeGroupVersion)
+}
+
 func forGroup(cfg *rest.Config, userAgent, path string, gv schema.GroupVersion) (rest.Interface, error) {
 	scheme := runtime.NewScheme()
 	if err := callfleetv1.AddToScheme(scheme); err != nil {
 		return nil, err
 	}
 	if err := corev1.AddToScheme(scheme); err != nil {
+		return nil, err
+	}
+	if err := appsv1.AddToScheme(scheme); err != nil {
 		return nil, err
 	}
 	metav1.AddToGroupVersion(scheme, corev1.SchemeGroupVersion)

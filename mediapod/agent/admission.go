@@ -274,7 +274,7 @@ func (a *Agent) refusal(s *subject) string {
 }
 
 func (a *Agent) claim(st *callfleetv1.CallStatus, now time.Time) {
-	st.Phase = callfleetv1.PhaseJoining
+	st.Phase, st.Flow = callfleetv1.PhaseJoining, nil
 	st.Call = &callfleetv1.CallRecord{ClaimedBy: a.instance, ScenarioID: newScenario(), CreatedTime: story.MicroTime(now), Hosting: hostingOf(a.mediaPod())}
 	st.Timeline = story.Merge(st.Timeline, []callfleetv1.TimelineEvent{story.Event(now, "Claimed", "by %s", a.name)})
 }

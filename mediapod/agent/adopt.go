@@ -61,6 +61,9 @@ func (r *runner) takeOver(ctx context.Context, s *subject, before *callfleetv1.C
 	if err != nil {
 		return legs{}, story.Failure(callfleetv1.EndServiceError, true, err.Error())
 	}
+	if ref := flowRefOf(s.spec.Behavior); ref != nil {
+		return r.takeOverFlow(ctx, s, ref, call)
+	}
 	// The call goes on whatever becomes of its prompt.
 	does, err := prepare(ctx, r.agent.prompts, r.hosting, s.spec.Behavior)
 	if err != nil {

@@ -23,6 +23,7 @@ import (
 	"github.com/callfleet/callfleet/graph"
 	"github.com/callfleet/callfleet/mediapod/bridge"
 	"github.com/callfleet/callfleet/mediapod/control"
+	"github.com/callfleet/callfleet/mediapod/flow/engine"
 	"github.com/callfleet/callfleet/mediapod/media"
 	"github.com/callfleet/callfleet/mediapod/meeting"
 	"github.com/callfleet/callfleet/mediapod/prompts"
@@ -93,11 +94,12 @@ func assemble(life context.Context, pod *callfleetv1.MediaPod, at surroundings) 
 	if err != nil {
 		return nil, err
 	}
+	if err := a.keepRecordings(pod, at.cfg); err != nil {
+		return nil, err
+	}
+	p.prepareFlows(at)
 	if hostingOf(pod) == callfleetv1.HostingApplication {
 		if err := p.open(pod, at); err != nil {
-			return nil, err
-		}
-		if err := a.keepRecordings(pod, at.cfg); err != nil {
 			return nil, err
 		}
 		if pod.Spec.Media.Endpoint.Probed() && at.cfg.BridgePort == 0 { // a bridge has the public port, and its own certificate
@@ -121,6 +123,15 @@ func assemble(life context.Context, pod *callfleetv1.MediaPod, at surroundings) 
 	}
 	p.podChanged(pod)
 	return p, nil
+}
+
+// prepareFlows makes what flows run with.
+func (p *parts) prepareFlows(at surroundings) {
+	a := p.agent
+	a.flows = newFlowStore(at.cluster, func() { wake(a.rulesWake) }, a.clock, a.log.WithName("flows"))
+	a.sealer = sealer{file: at.cfg.mounted(flowsDir, "stateKey")}
+	a.flowSounds, a.asker = fileSounds{a.prompts}, unasked{}
+	a.clips = engine.NewClips(a.flowSounds, clock.RealClock{}, clipsKept)
 }
 
 // listen makes the signalling.

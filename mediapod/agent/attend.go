@@ -51,6 +51,7 @@ func (r *runner) attend(ctx context.Context, both legs) *callfleetv1.CallEnd {
 		r.look(both)
 		r.player.tend(ctx, r, call)
 		r.tape.tend(r, both)
+		r.flow.tend(r, both)
 		switch why := r.leaving(); {
 		case why != "":
 			call.HangUp(signaling.EndReason(why))
@@ -106,7 +107,7 @@ func (r *runner) ended(s signaling.Snapshot) *callfleetv1.CallEnd {
 		r.gone = true
 		r.mu.Unlock()
 	}
-	return story.EndOfCall(s)
+	return r.flowFailure(story.EndOfCall(s))
 }
 
 func (r *runner) isGone() bool {
@@ -120,11 +121,12 @@ func (r *runner) look(both legs) {
 	now := r.agent.clock.Now()
 	spec := r.wanted()
 	r.news = r.tellHappened() || r.news
+	r.news = r.tellFlow() || r.news
 	r.story.Signal = both.signal.Snapshot()
-	r.story.Asked = story.Asked{Recording: r.tape.wantedStatus(spec.RecordingStatus), Invite: spec.Invite, SilenceTimeout: spec.Leave.SilenceTimeout.Duration(), Unshown: r.unshown(spec)}
+	r.story.Asked = story.Asked{Recording: r.wantedRecording(spec), Invite: spec.Invite, SilenceTimeout: spec.Leave.SilenceTimeout.Duration(), Unshown: r.unshown(spec)}
 	if both.sound == nil {
 		r.story.Flowing = story.FlowByService(r.story.Signal.MediaActive)
-		r.story.Muted = spec.Muted && !r.story.Signal.Group // the player says nothing instead
+		r.story.Muted = r.silent(r.story.Signal) // the player says nothing instead
 	} else {
 		r.listen(both.sound, spec, now)
 	}
@@ -150,7 +152,7 @@ func (r *runner) listen(sound mediaCall, spec callfleetv1.CallSpec, now time.Tim
 		r.heardAt = now
 	}
 	// The service mutes nobody in a call of two.
-	r.story.Muted = spec.Muted && !r.story.Signal.Group
+	r.story.Muted = r.silent(r.story.Signal)
 	sound.SetMuted(r.story.Muted)
 }
 

@@ -29,6 +29,8 @@ type behavior struct {
 	// prompt is for calls whose media the service hosts; nil if nothing is to be played.
 	prompt *graph.MediaInfo
 	loop   bool
+	// flow is what runs in the call; nil: none does.
+	flow *flowVersion
 	// recording is what is kept, beside the rest; nil: nothing.
 	recording *callfleetv1.RecordingBehavior
 }
@@ -60,10 +62,10 @@ func prepareSound(ctx context.Context, library promptLibrary, hosting callfleetv
 	case b.Play != nil:
 		clip, err := clipOf(ctx, library, b.Play)
 		return behavior{media: media.Behavior{Play: &media.Play{Clip: clip, Loop: b.Play.Loop}}}, err
-	case b.Recording != nil:
+	case b.FlowRef != nil, b.Recording != nil:
 		return behavior{}, nil
 	default:
-		return behavior{}, errors.New("spec.behavior names nothing this version can do; set echo, play or recording")
+		return behavior{}, errors.New("spec.behavior names nothing this version can do; set echo, play, flowRef or recording")
 	}
 }
 
@@ -81,5 +83,5 @@ func clipOf(ctx context.Context, library promptLibrary, play *callfleetv1.Play) 
 
 // endOfBehavior is how an attempt ends whose behaviour could not be prepared.
 func endOfBehavior(err error) *callfleetv1.CallEnd {
-	return story.Failure(callfleetv1.EndInvalidBehavior, prompts.Temporary(err), err.Error())
+	return story.Failure(callfleetv1.EndInvalidBehavior, temporary(err), err.Error())
 }

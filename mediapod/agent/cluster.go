@@ -26,8 +26,8 @@ const requestTimeout = 10 * time.Second
 // cluster is the API server as the agent uses it: a few kinds, a handful of verbs. A plain REST client is enough and
 // keeps the process small.
 type cluster struct {
-	callfleet, core rest.Interface
-	namespace       string
+	callfleet, core, apps rest.Interface
+	namespace             string
 }
 
 func newCluster(cfg *rest.Config, namespace string) (*cluster, error) {
@@ -39,7 +39,11 @@ func newCluster(cfg *rest.Config, namespace string) (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &cluster{callfleet: own, core: core, namespace: namespace}, nil
+	apps, err := client.ForApps(cfg, fieldManager)
+	if err != nil {
+		return nil, err
+	}
+	return &cluster{callfleet: own, core: core, apps: apps, namespace: namespace}, nil
 }
 
 func (c *cluster) getMediaPod(ctx context.Context, name string) (*callfleetv1.MediaPod, error) {

@@ -48,6 +48,7 @@ const (
 	tlsDir         = "/var/run/callfleet/tls"
 	caDir          = "/var/run/callfleet/ca"
 	storageDir     = "/var/run/callfleet/storage"
+	flowsDir       = "/var/run/callfleet/flows"
 	recordingsDir  = "/recordings"
 )
 

@@ -233,6 +233,7 @@ type ears struct {
 	health media.Health
 	taps   []media.Tap
 	sinks  map[media.VideoSink]media.VideoFilter
+	onKey  func(media.Key)
 }
 
 func (e *ears) NewCall(o media.CallOptions) (mediaCall, error) {
@@ -300,6 +301,20 @@ func (e *ears) hear(f *media.Frame) int {
 		t.Tap(f)
 	}
 	return len(e.taps)
+}
+
+// Play ends what is played at once.
+func (e *ears) Play(_ *media.Clip, o media.PlayOptions) *media.Playback {
+	if o.Ended != nil {
+		go o.Ended()
+	}
+	return nil
+}
+
+func (e *ears) OnKey(told func(media.Key)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.onKey = told
 }
 
 func (e *ears) ListenURL() string { return "https://192.0.2.1:8445/whep/x" }

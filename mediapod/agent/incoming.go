@@ -112,6 +112,9 @@ func (a *Agent) answer(in signaling.Incoming, from callfleetv1.Caller, rule int)
 		a.host(r, func(context.Context) (legs, *callfleetv1.CallEnd) { return legs{}, endOfBehavior(does.err) })
 		return signaling.Decision{Reject: graph.RejectNone}, "failed"
 	}
+	if decision, outcome, decided := a.prelude(r, in, does.behavior.flow); decided {
+		return decision, outcome
+	}
 	modalities := rules.Modalities(a.pod.Spec.Media, *object.spec)
 	both, place, end := r.openSound(does.behavior, modalities)
 	if end != nil {
@@ -157,6 +160,7 @@ func (a *Agent) host(r *runner, begin func(context.Context) (legs, *callfleetv1.
 func incomingRunner(object *subject, a *Agent, scenario string, in signaling.Incoming) *runner {
 	r := bareRunner(object, a, a.pod, scenario)
 	r.writer = newMakingWriter(object, a.objects, a.clock, r.log, a.metrics)
+	r.writer.wrote = r.flowWritten
 	now := a.clock.Now()
 	r.story.Created, r.story.Taken = now, &story.Taken{MediaPod: a.name, Seats: r.seats}
 	r.story.Signal = signaling.Snapshot{Phase: signaling.PhaseJoining, CallID: in.CallID, ChainID: in.ChainID, TenantID: in.TenantID}

@@ -27,7 +27,7 @@ func (r *runner) place(ctx context.Context) (legs, *callfleetv1.CallEnd) {
 	if end != nil {
 		return legs{}, end
 	}
-	does, err := prepare(ctx, r.agent.prompts, r.hosting, r.object.spec.Behavior)
+	does, err := r.agent.prepare(ctx, r.hosting, r.object.spec.Behavior, r.agent.flows.awaitNewest)
 	if err != nil {
 		return legs{}, endOfBehavior(err)
 	}
@@ -45,6 +45,7 @@ func (r *runner) place(ctx context.Context) (legs, *callfleetv1.CallEnd) {
 		}
 	}
 	req.Blob, req.PreFetch = place.blob, r.player.load(does, false)
+	r.flow.load(does.flow)
 	if both.signal, err = r.agent.calls.Join(req); err != nil {
 		return both, story.Failure(callfleetv1.EndServiceError, true, err.Error())
 	}

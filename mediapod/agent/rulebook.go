@@ -7,7 +7,6 @@ import (
 	"time"
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
-	"github.com/callfleet/callfleet/mediapod/prompts"
 )
 
 const (
@@ -70,9 +69,9 @@ func (a *Agent) prepareRules(ctx context.Context, pod *callfleetv1.MediaPod) *ru
 		if rule.Action != callfleetv1.IncomingAnswer {
 			continue
 		}
-		does, err := prepare(ctx, a.prompts, hostingOf(pod), rule.Behavior)
+		does, err := a.prepare(ctx, hostingOf(pod), rule.Behavior, a.flows.newest)
 		if err != nil {
-			if last, ok := old.behaviorOf(rule); ok && (prompts.Temporary(err) || ctx.Err() != nil) {
+			if last, ok := old.behaviorOf(rule); ok && (temporary(err) || ctx.Err() != nil) {
 				does, err = last, nil
 			} else {
 				a.log.Info("a rule for incoming calls cannot be carried out", "rule", i, "cause", err.Error())

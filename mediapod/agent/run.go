@@ -90,6 +90,7 @@ func Run(ctx context.Context, cfg Config, kube *rest.Config, log logr.Logger) er
 		})
 		return nil
 	})
+	group.Go(func() error { cl.followFlows(life, p.agent.flows); return nil })
 	group.Go(func() error { p.agent.runRules(life); return nil })
 	group.Go(func() error { p.agent.watchLoad(life); return nil })
 	group.Go(func() error { p.agent.watchDisk(life); return nil })

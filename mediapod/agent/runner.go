@@ -14,6 +14,7 @@ import (
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/mediapod/control"
+	"github.com/callfleet/callfleet/mediapod/flow/engine"
 	"github.com/callfleet/callfleet/mediapod/media"
 	"github.com/callfleet/callfleet/mediapod/rules"
 	"github.com/callfleet/callfleet/mediapod/signaling"
@@ -46,11 +47,10 @@ type mediaCall interface {
 	// ListenURL is where people listen in, and Listeners how many do.
 	ListenURL() string
 	Listeners() int
-	AddTap(media.Tap)
-	RemoveTap(media.Tap)
 	// WatchVideo returns what stops it.
 	WatchVideo(media.VideoSink, media.VideoFilter) (stop func())
 	SetMuted(muted bool)
+	engine.Sound
 	Close()
 }
 
@@ -112,6 +112,7 @@ type runner struct {
 	player   player
 	tape     tape
 	keeper   *flowKeeper // nil: no flow records in the call
+	flow     flowRun
 }
 
 // legs are the two sides of a call: what is said to the service, and the sound, which is nil where the service has it.
@@ -124,6 +125,7 @@ type legs struct {
 func newRunner(s *subject, a *Agent) *runner {
 	r := bareRunner(s, a, a.mediaPod(), s.status.Call.ScenarioID)
 	r.writer = newStatusWriter(s, a.objects, a.clock, r.log, a.metrics)
+	r.writer.wrote = r.flowWritten
 	r.begin = r.place
 	if t := s.status.Call.CreatedTime; t != nil {
 		r.story.Created = t.Time
@@ -284,6 +286,8 @@ func (r *runner) run(ctx context.Context) {
 	if end == nil {
 		end = r.attend(ctx, both)
 	}
+	r.flow.close(r, end != nil)
+	r.tellFlow()
 	if both.sound != nil {
 		both.sound.Close()
 	}
@@ -299,6 +303,7 @@ func (r *runner) run(ctx context.Context) {
 	case end != nil:
 		r.finish(*end)
 	case r.story.Released:
+		r.tellHappened()
 		r.log.Info("call handed on")
 		r.writer.offer(r.story, true)
 	}

@@ -5,7 +5,6 @@ package agent
 import (
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/graph"
-	"github.com/callfleet/callfleet/mediapod/rules"
 	"github.com/callfleet/callfleet/mediapod/signaling"
 )
 
@@ -19,11 +18,9 @@ func (r *runner) wanted() callfleetv1.CallSpec {
 // wants is what signalling is to bring about in the call.
 func (r *runner) wants() signaling.Wants {
 	spec := r.wanted()
-	w := signaling.Wants{Muted: spec.Muted, ScreenSharing: sharingRole(spec.ScreenSharing), Recording: recordingStatus(r.tape.wantedStatus(spec.RecordingStatus))}
-	for _, who := range spec.Invite {
-		w.Invite = append(w.Invite, graph.InvitationParticipantInfo{Identity: rules.Party(who.Identity), Hidden: who.Hidden})
+	return signaling.Wants{
+		Muted: spec.Muted || r.flow.wished().Muted, ScreenSharing: sharingRole(spec.ScreenSharing), Recording: recordingStatus(r.wantedRecording(spec)), Invite: r.invites(spec),
 	}
-	return w
 }
 
 func sharingRole(s callfleetv1.ScreenSharing) graph.ScreenSharingRole {

@@ -54,15 +54,19 @@ type statusWriter struct {
 
 	forbidden time.Time // since when the API server forbids a call that is over to be told of; the goroutine of run alone
 
-	wake chan struct{} // capacity 1
-	done chan struct{}
+	// wrote, if set, is told each story that is in the API server.
+	wrote func(story.Story)
+
+	wake   chan struct{} // capacity 1
+	urgent chan struct{} // capacity 1
+	done   chan struct{}
 }
 
 // newStatusWriter writes the status of a claimed object.
 func newStatusWriter(base *subject, client objectClient, clk clock.WithTicker, log logr.Logger, m *metrics) *statusWriter {
 	return &statusWriter{
 		client: client, clock: clk, log: log, metrics: m, every: time.Second,
-		base: base, told: true, wake: make(chan struct{}, 1), done: make(chan struct{}),
+		base: base, told: true, wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 }
 
@@ -115,21 +119,23 @@ func (w *statusWriter) run(ctx context.Context) {
 		if s == nil {
 			continue
 		}
-		wait := w.every
+		wait, urgent := w.every, w.urgent
 		switch err := w.write(ctx, base, *s); {
 		case err == nil:
 			retry = firstRetry
 			w.forget(s)
+			w.tellWrote(s)
 		case errors.Is(err, errNothingNew):
 			wait = 0
 			w.forget(s)
+			w.tellWrote(s)
 		case errors.Is(err, errNotOurs), last && apierrors.IsInvalid(err):
 			return // what the API server will never take must not hold the seat of a call that is over
 		default:
 			w.log.V(1).Info("status not written yet; the call goes on", "retryIn", retry.String(), "cause", err.Error())
 			w.metrics.statusWrites.WithLabelValues("failed").Inc()
 			wait, retry = retry, min(2*retry, lastRetry)
-			last = false
+			last, urgent = false, nil
 			w.poke()
 		}
 		if last && w.settled() {
@@ -139,9 +145,19 @@ func (w *statusWriter) run(ctx context.Context) {
 			select {
 			case <-ctx.Done():
 				return
+			case <-urgent:
 			case <-w.clock.After(wait):
 			}
 		}
+	}
+}
+
+// hurry has the next story written without the pause between writes: something waits for it.
+func (w *statusWriter) hurry() { wake(w.urgent) }
+
+func (w *statusWriter) tellWrote(s *story.Story) {
+	if w.wrote != nil {
+		w.wrote(*s)
 	}
 }
 

@@ -63,6 +63,10 @@ type Story struct {
 	// Asked is what the spec asks for, as far as the status tells what became of it.
 	Asked Asked
 
+	// Flow is where the call is in its flow; nil if it has none. FlowProgress counts what it has told of it.
+	Flow         *v1alpha1.FlowStatus
+	FlowProgress int64
+
 	// Released: the call goes on without this process, and another is to take it over.
 	Released bool
 	End      *v1alpha1.CallEnd // nil while it goes on
@@ -104,6 +108,9 @@ func (s Story) Tell(st *v1alpha1.CallStatus, generation int64) {
 	st.Timeline = Merge(st.Timeline, s.Events())
 	st.Recordings = MergeRecordings(closed(st.Recordings, s.Recordings, s.Recorded), s.Recordings)
 	TellStored(st, generation)
+	if s.Flow != nil {
+		st.Flow = s.Flow.DeepCopy()
+	}
 	if s.Released {
 		s.tellRelease(st, generation)
 		return

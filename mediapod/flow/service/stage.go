@@ -50,6 +50,8 @@ type Stage struct {
 	stopTone  bool
 
 	playing playing
+
+	recording sync.WaitGroup
 }
 
 var _ flow.Stage = (*Stage)(nil)
@@ -72,11 +74,15 @@ func (s *Stage) Do(c flow.Command) {
 	case flow.StopPlaying:
 		s.playing.stop(c.ID)
 	case flow.Record:
-		go s.record(c)
+		s.recording.Go(func() { s.record(c) })
 	default:
 		s.Signals.Do(c)
 	}
 }
+
+// Wait returns when everything that was recorded is kept: most who leave a message hang up when they are done, and what was recorded
+// until then is fetched when the stage is closed already.
+func (s *Stage) Wait() { s.recording.Wait() }
 
 // told tells of an event, and before it of the keys that were pressed before it: they come by another way.
 func (s *Stage) told(e flow.Event) {
