@@ -6,6 +6,7 @@
 //	POST /<namespace>/<bot>/calls                       a new call: a pod with room, another one if that fails
 //	POST /<namespace>/<bot>/pods/<mediapod>/calls/<uid> a call's own callback: the pod that holds the call, draining or not
 //	GET  /<namespace>/<bot>/prompts/<digest>/<map>/<key> a recording to play: any pod
+//	GET  /<namespace>/<bot>/prompts/<digest>/_spoken/<mediapod> what a speech service made: the pod that had it made
 //	GET  /<namespace>/<bot>/healthz?nonce=…             answered here: it proves that the public name leads to this cluster
 //	GET  /<namespace>/<bot>/pods/<mediapod>/healthz?nonce=… answered here: what a far side finds at the pod's media port
 //

@@ -172,8 +172,17 @@ func (x *exchange) deliver(to target, hops int) bool {
 	return true
 }
 
-// prompt fetches a recording from any pod.
+// prompt fetches a recording from any pod; what was spoken, from the pod that had it made, draining or not.
 func (x *exchange) prompt() {
+	if x.route.mediaPod != "" {
+		switch owner, known := x.table.owner(x.route.bot, x.route.mediaPod); {
+		case !known:
+			x.refuse(http.StatusNotFound, "no such media pod")
+		case owner.addr == "" || !x.settled(owner, x.ask(owner, false)):
+			x.unavailable("the media pod that has the prompt cannot be reached")
+		}
+		return
+	}
 	for i, to := range x.table.reachable(x.route.bot) {
 		if i == promptTries {
 			break

@@ -21,11 +21,14 @@ const (
 
 const maxSegment = 253
 
+// spoken is in place of a ConfigMap's name in the path of a prompt that a speech service made. One media pod has it.
+const spoken = "_spoken"
+
 // route is what a path asks for.
 type route struct {
 	bot      Bot
 	kind     kind
-	mediaPod string // of a callback, or the one to reach
+	mediaPod string // of a callback or a spoken prompt, or the one to reach
 }
 
 // parseRoute reads a path. It accepts nothing but the forms the fleet hands out.
@@ -50,6 +53,8 @@ func parseRoute(path string) (route, bool) {
 		return route{bot: bot, kind: kindCallback, mediaPod: seg[3]}, true
 	case n == 5 && seg[2] == "pods" && seg[4] == "healthz":
 		return route{bot: bot, kind: kindReach, mediaPod: seg[3]}, true
+	case n == 6 && seg[2] == "prompts" && isDigest(seg[3]) && seg[4] == spoken:
+		return route{bot: bot, kind: kindPrompt, mediaPod: seg[5]}, true
 	case n == 6 && seg[2] == "prompts" && isDigest(seg[3]):
 		return route{bot: bot, kind: kindPrompt}, true
 	default:

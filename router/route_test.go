@@ -17,6 +17,7 @@ func TestParseRoute(t *testing.T) {
 		"/voice/reception/pods/reception-3/calls/u-1":         {route{bot: bot, mediaPod: "reception-3", kind: kindCallback}, true},
 		"/voice/reception/healthz":                            {route{bot: bot, kind: kindSelfTest}, true},
 		"/voice/reception/prompts/" + digest + "/menu/a.wav":  {route{bot: bot, kind: kindPrompt}, true},
+		"/voice/reception/prompts/" + digest + "/_spoken/r-1": {route{bot: bot, kind: kindPrompt, mediaPod: "r-1"}, true},
 		"/voice/reception/prompts/" + digest + "/menu":        {},
 		"/voice/reception/prompts/" + digest + "/menu/..":     {},
 		"/voice/reception/prompts/" + digest[1:] + "/menu/a":  {},

@@ -135,6 +135,23 @@ func TestPrompts(t *testing.T) {
 	}
 }
 
+// TestSpokenPrompts: the pod that had one made is asked, draining or not, and no other.
+func TestSpokenPrompts(t *testing.T) {
+	f := newFleet(t,
+		aPod{name: "r-0", free: 9, answer: func(http.ResponseWriter, *http.Request) { t.Error("another pod was asked") }},
+		aPod{name: "r-1", change: []func(*callfleetv1.MediaPod){draining}, answer: func(w http.ResponseWriter, r *http.Request) {
+			http.ServeContent(w, r, "a.wav", timeZero, strings.NewReader("RIFF....WAVE"))
+		}},
+		aPod{name: "r-2"}) // away
+	srv := serve(t, f.router)
+	for pod, code := range map[string]int{"r-1": 200, "r-2": 503, "r-3": 404} {
+		resp := send(t, srv, http.MethodGet, "/voice/reception/prompts/"+strings.Repeat("0f", 32)+"/_spoken/"+pod, "", nil)
+		if resp.StatusCode != code {
+			t.Errorf("%s: %d, want %d", pod, resp.StatusCode, code)
+		}
+	}
+}
+
 func TestSelfTest(t *testing.T) {
 	f := newFleet(t, aPod{name: "r-0", free: 9}, aPod{name: "r-1", free: 9})
 	srv := serve(t, f.router)

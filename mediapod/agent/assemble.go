@@ -28,6 +28,7 @@ import (
 	"github.com/callfleet/callfleet/mediapod/meeting"
 	"github.com/callfleet/callfleet/mediapod/prompts"
 	"github.com/callfleet/callfleet/mediapod/signaling"
+	outside "github.com/callfleet/callfleet/mediapod/webhook"
 )
 
 // userAgent identifies the bot to Microsoft's support.
@@ -81,7 +82,10 @@ func assemble(life context.Context, pod *callfleetv1.MediaPod, at surroundings) 
 		return nil, fmt.Errorf("graph client: %w", err)
 	}
 	p := &parts{}
-	if p.prompts, err = prompts.New(prompts.Config{ConfigMaps: at.cluster, HTTP: web, BaseURL: baseURL(pod), Clock: clk, Log: at.log.WithName("prompts")}); err != nil {
+	if p.prompts, err = prompts.New(prompts.Config{
+		ConfigMaps: at.cluster, HTTP: outside.Guard(web, at.cfg.PodIP), Keys: outside.Keys(at.cfg.mounted(flowsDir, "webhookKey")), MediaPod: pod.Name,
+		BaseURL: baseURL(pod), Clock: clk, Log: at.log.WithName("prompts"),
+	}); err != nil {
 		return nil, err
 	}
 	a := newAgent(life, pod.Name, at.cfg.PodUID, at.cfg.clock(), at.log.WithName("agent"), newMetrics(at.metrics))

@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/mediapod/webhook"
 )
 
 const (
@@ -66,49 +66,53 @@ func (l *Library) fromConfigMap(ctx context.Context, name, key string) (File, er
 
 func (l *Library) fromWeb(ctx context.Context, address string) (File, error) {
 	file := File{From: "the file at the play behaviour's url"}
-	u, err := url.Parse(address)
-	switch {
-	case err != nil || u.Host == "":
-		return file, errors.New("the play behaviour's url cannot be used: it is not a valid address")
-	case u.Scheme != "https":
-		return file, errors.New("the play behaviour's url cannot be used: it must begin with https://")
-	case u.User != nil:
-		return file, errors.New("the play behaviour's url cannot be used: it holds a user name; use an address that needs none")
+	u, err := webhook.Address(address)
+	if err != nil {
+		return file, fmt.Errorf("the play behaviour's url cannot be used: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.fetchTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
-		return file, errors.New("the play behaviour's url cannot be used: it is not a valid address")
+		return file, fmt.Errorf("the play behaviour's url cannot be used: %w", webhook.WithoutURL(err))
 	}
 	resp, err := l.web.Do(req)
 	if err != nil {
-		err = fmt.Errorf("fetching %s: %w", file.From, withoutURL(err))
-		if errors.Is(err, errRedirect) {
-			return file, err
-		}
-		return file, temporary{err}
+		return file, unless(fmt.Errorf("fetching %s: %w", file.From, webhook.WithoutURL(err)), webhook.ErrRedirect, webhook.ErrInside)
 	}
 	defer resp.Body.Close()
+	file.Raw, err = contentOf(resp, file.From)
+	return file, err
+}
+
+// contentOf reads what a server answered.
+func contentOf(resp *http.Response, from string) ([]byte, error) {
 	if resp.StatusCode != http.StatusOK {
-		err := fmt.Errorf("fetching %s: the server answered %d %s", file.From, resp.StatusCode, http.StatusText(resp.StatusCode))
+		err := fmt.Errorf("fetching %s: the server answered %d %s", from, resp.StatusCode, http.StatusText(resp.StatusCode))
 		if resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= http.StatusInternalServerError {
 			err = temporary{err}
 		}
-		return file, err
+		return nil, err
 	}
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, MaxBytes+1))
 	switch {
 	case err != nil:
-		return file, temporary{fmt.Errorf("fetching %s: %w", file.From, withoutURL(err))}
+		return nil, temporary{fmt.Errorf("fetching %s: %w", from, webhook.WithoutURL(err))}
 	case len(raw) > MaxBytes:
-		return file, fmt.Errorf("%s is larger than %d MiB; make it shorter", file.From, MaxBytes>>20)
+		return nil, fmt.Errorf("%s is larger than %d MiB; make it shorter", from, MaxBytes>>20)
 	}
-	file.Raw = raw
-	return file, nil
+	return raw, nil
 }
 
-var errRedirect = errors.New("the server leads somewhere that is not followed")
+// unless says that an error is temporary, unless it is one of those that last.
+func unless(err error, lasting ...error) error {
+	for _, l := range lasting {
+		if errors.Is(err, l) {
+			return err
+		}
+	}
+	return temporary{err}
+}
 
 // guarded is a client that follows few redirects, and none out of TLS.
 func guarded(client *http.Client) *http.Client {
@@ -116,9 +120,9 @@ func guarded(client *http.Client) *http.Client {
 	c.CheckRedirect = func(next *http.Request, via []*http.Request) error {
 		switch {
 		case next.URL.Scheme != "https":
-			return fmt.Errorf("%w: to an address without https", errRedirect)
+			return fmt.Errorf("%w: to an address without https", webhook.ErrRedirect)
 		case len(via) > maxRedirects:
-			return fmt.Errorf("%w: more than %d times on", errRedirect, maxRedirects)
+			return fmt.Errorf("%w: more than %d times on", webhook.ErrRedirect, maxRedirects)
 		}
 		return nil
 	}
@@ -134,12 +138,4 @@ func (t temporary) Unwrap() error { return t.error }
 func Temporary(err error) bool {
 	_, ok := errors.AsType[temporary](err)
 	return ok
-}
-
-// withoutURL keeps addresses, which may carry a signature in the query, out of messages.
-func withoutURL(err error) error {
-	if ue, ok := errors.AsType[*url.Error](err); ok {
-		return ue.Err
-	}
-	return err
 }

@@ -21,6 +21,7 @@ import (
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/graph"
+	"github.com/callfleet/callfleet/mediapod/webhook"
 )
 
 const (
@@ -48,8 +49,12 @@ type ConfigMaps interface {
 // Config of a Library.
 type Config struct {
 	ConfigMaps ConfigMaps
-	// HTTP fetches prompts from the web.
+	// HTTP fetches prompts from the web, and asks speech services. It should be guarded (package webhook).
 	HTTP *http.Client
+	// Keys sign what speech services are asked.
+	Keys webhook.Keys
+	// MediaPod is the pod's own name: what is spoken, it alone can serve.
+	MediaPod string
 	// BaseURL is the bot's address, https://HOST/NAMESPACE/BOT, under which the router forwards prompts/.
 	BaseURL string
 	Clock   clock.Clock
@@ -62,12 +67,15 @@ type Library struct {
 	web  *http.Client
 	path string // what the served prompts' paths begin with
 
+	asking *http.Client // the web, for requests with a body
+	spoken *shelf       // by digest of what was asked for
+
 	files  *shelf                // by address below path
 	known  *cache.LRUExpireCache // place → graph.MediaInfo
 	loads  singleflight.Group
 	budget *rate.Limiter
 
-	fetchTimeout time.Duration
+	fetchTimeout, speechTimeout time.Duration
 }
 
 // New makes a Library.
@@ -77,7 +85,10 @@ func New(cfg Config) (*Library, error) {
 		return nil, fmt.Errorf("prompts: the bot's address %q is not an https address", cfg.BaseURL)
 	}
 	cfg.BaseURL = strings.TrimSuffix(cfg.BaseURL, "/")
+	asking := *cfg.HTTP
+	asking.CheckRedirect = webhook.SameHost
 	return &Library{
+		asking: &asking, spoken: newShelf(spokenBytes), speechTimeout: speechTimeout,
 		cfg: cfg, web: guarded(cfg.HTTP), path: strings.TrimSuffix(base.Path, "/") + "/prompts/",
 		files: newShelf(shelfBytes), known: cache.NewLRUExpireCacheWithClock(remembered, cfg.Clock),
 		budget:       rate.NewLimiter(loadsPerSecond, loadsAtOnce),

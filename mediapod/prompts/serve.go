@@ -56,13 +56,15 @@ func (l *Library) find(r *http.Request) (raw []byte, sum string, err error) {
 		return nil, "", errNone
 	}
 	parts := strings.Split(below, "/")
-	if len(parts) != 3 || !isDigest(parts[0]) ||
-		len(validation.IsDNS1123Subdomain(parts[1])) > 0 || len(validation.IsConfigMapKey(parts[2])) > 0 {
+	if len(parts) != 3 || !isDigest(parts[0]) {
 		return nil, "", errNone
 	}
 	sum = parts[0]
 	if raw, ok := l.files.get(below); ok {
 		return raw, sum, nil
+	}
+	if len(validation.IsDNS1123Subdomain(parts[1])) > 0 || len(validation.IsConfigMapKey(parts[2])) > 0 {
+		return nil, "", errNone // what is spoken as well, unless it was found above
 	}
 	if !l.budget.AllowN(l.cfg.Clock.Now(), 1) {
 		return nil, "", errBusy

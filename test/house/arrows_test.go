@@ -61,6 +61,7 @@ var grounds = []ground{
 	{folder: "mediapod/media/transport", ours: []string{"mediapod/media/sdp"}, foreign: []ban{noKubernetes, noAPIServer, noPion}},
 	{folder: "mediapod/recording", ours: []string{"audio", "mediapod/media/video"}, foreign: []ban{noKubernetes, noAPIServer, noPion}},
 	{folder: "mediapod/control", ours: []string{"api", "graph", "mediapod/prompts", "mediapod/rules", "mediapod/signaling"}, foreign: []ban{noPion, noManager}},
+	{folder: "mediapod/webhook", foreign: []ban{noKubernetes, noAPIServer, noPion}},
 	{folder: "mediapod/signaling", ours: []string{"graph"}, foreign: []ban{noKubernetes, noAPIServer, noPion}},
 
 	{folder: "router", ours: []string{"api"}, foreign: []ban{noPion, noManager}},
@@ -127,6 +128,7 @@ func TestArrowsForbid(t *testing.T) {
 		{"mediapod/media", "k8s.io/client-go/rest"},
 		{"mediapod/recording", module + "mediapod/media"},
 		{"mediapod/signaling", module + "mediapod/media"},
+		{"mediapod/webhook", module + "api/v1alpha1"},
 		{"mediapod/flow", module + "mediapod/signaling"},
 		{"mediapod/flow/engine", module + "graph"},
 		{"mediapod/flow/service", module + "mediapod/media"},
