@@ -59,6 +59,7 @@ type Detector struct {
 	samples [block]int16
 	filled  int
 	last    spectrum
+	torn    bool // something is lacking between last and what comes next
 
 	key    byte // that is pressed, or 0
 	since  int  // windows
@@ -90,8 +91,23 @@ func (d *Detector) Hear(pcm []int16) []Event {
 	return events
 }
 
+// Lack tells that so many samples are lacking behind those that were heard, and nothing
+// is known of them: the network lost them. A key that is pressed goes on, or begins,
+// over them; to be heard as silence, or as what a decoder makes up, would end it and
+// press it again.
+func (d *Detector) Lack(samples int) {
+	if d.key != 0 {
+		d.since += samples / block
+	}
+	d.filled, d.torn = 0, true
+}
+
 func (d *Detector) window(events []Event) []Event {
 	now := analyse(&d.samples)
+	if d.torn { // the two would be judged as what they are not
+		d.last, d.torn = now, false
+		return events
+	}
 	heard := recognise(&d.last, &now)
 	d.last = now
 	if heard != 0 && heard == d.next {

@@ -128,6 +128,58 @@ func TestAnInterruptionIsNoPause(t *testing.T) {
 	}
 }
 
+// Frames that the network lost are no pause, and what is left of a key is enough if it is two frames, wherever they are.
+func TestWhatIsLackingIsNoPause(t *testing.T) {
+	const frame = audio.FrameSamples
+	key, pause := dual(770, 1336, -12, -12, 0, 6*frame), make([]int16, 4*frame)
+	for name, tc := range map[string]struct {
+		heard  [][]int16 // with a frame lacking behind each but the last
+		lacks  int       // frames, instead of one
+		want   string
+		lasted time.Duration
+	}{
+		"a frame in the middle":     {heard: [][]int16{key[:2*frame], key[3*frame:]}, lacks: 1, want: "5", lasted: 120 * time.Millisecond},
+		"three":                     {heard: [][]int16{key[:2*frame], key[5*frame:]}, lacks: 3, want: "5", lasted: 120 * time.Millisecond},
+		"half a frame each side":    {heard: [][]int16{key[:frame], key[2*frame : 3*frame]}, lacks: 1, want: "5", lasted: 40 * time.Millisecond},
+		"the beginning":             {heard: [][]int16{pause, key[frame:]}, lacks: 1, want: "5", lasted: 100 * time.Millisecond},
+		"a part of the pause":       {heard: [][]int16{key, pause, key}, lacks: 1, want: "55", lasted: 120 * time.Millisecond},
+		"the same key, half a tone": {heard: [][]int16{pause, key[:frame], pause, key[:frame], pause}, lacks: 1, want: ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var d Detector
+			var got string
+			var lasted []time.Duration
+			hear := func(s []int16) {
+				for len(s) > 0 {
+					for _, e := range d.Hear(s[:frame]) {
+						if e.Pressed {
+							got += string(e.Key)
+						} else {
+							lasted = append(lasted, e.Duration)
+						}
+					}
+					s = s[frame:]
+				}
+			}
+			for i, s := range tc.heard {
+				if i > 0 {
+					d.Lack(tc.lacks * frame)
+				}
+				hear(s)
+			}
+			hear(pause)
+			if got != tc.want || len(lasted) != len(tc.want) {
+				t.Fatalf("pressed %q, let go %v, want %q", got, lasted, tc.want)
+			}
+			for _, l := range lasted {
+				if (l - tc.lasted).Abs() > 20*time.Millisecond {
+					t.Errorf("it lasted %v, want %v", l, tc.lasted)
+				}
+			}
+		})
+	}
+}
+
 func TestKeysAreRecognisedInNoise(t *testing.T) {
 	r := rand.New(rand.NewPCG(23, 24))
 	s := press(t, UsualKeys(), strings.Repeat(keys, 4))

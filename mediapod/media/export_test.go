@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/callfleet/callfleet/audio/codec"
+	"github.com/callfleet/callfleet/mediapod/media/impair"
+	"github.com/callfleet/callfleet/mediapod/media/transport"
 	"github.com/callfleet/callfleet/mediapod/media/video"
 )
 
@@ -76,6 +78,60 @@ func (m *Meeting) Send(section int, source uint32, late time.Duration, payload [
 
 // Tick is one frame's time.
 func (m *Meeting) Tick() { m.tick(m.Now) }
+
+// Conversation is a call of a bot and the caller's end of it, whose time is the test's.
+type Conversation struct {
+	Bot, Caller *Call
+	// FromBot and FromCaller see what is sent, and may be nil.
+	FromBot, FromCaller func(*transport.Packet)
+	here, there         *session
+	now                 time.Time
+}
+
+// NewConversation is connected, with keys as events of telephones or as their tones, over a network that is bad both ways.
+func NewConversation(c codec.Codec, events bool, bad impair.Config) *Conversation {
+	v := &Conversation{}
+	v.here, _ = fakeSession(Behavior{})
+	v.there, _ = fakeSession(Behavior{})
+	v.Bot, v.Caller = v.here.call, v.there.call
+	out, back := &pipe{to: v.there, now: &v.now}, &pipe{to: v.here, now: &v.now}
+	out.see = func(p *transport.Packet) { see(v.FromBot, p) }
+	back.see = func(p *transport.Packet) { see(v.FromCaller, p) }
+	if bad != (impair.Config{}) {
+		out.bad, back.bad = impair.NewLink[[]byte](bad), impair.NewLink[[]byte](bad)
+	}
+	v.here.transport, v.there.transport = out, back
+	main := section{kind: kindAudio, formats: []format{{Codec: c, payloadType: c.PayloadType}}}
+	if events {
+		main.keys = map[uint8]uint32{126: c.ClockRate}
+	}
+	for _, s := range []*session{v.here, v.there} {
+		s.agreed.Store(&agreement{main: &main, sections: []section{main}})
+		s.call.ears[0].formats.Store(&main)
+	}
+	return v
+}
+
+func see(who func(*transport.Packet), p *transport.Packet) {
+	if who != nil {
+		who(p)
+	}
+}
+
+// Carry brings what has arrived by now, and Tick is a frame's time at both ends.
+func (v *Conversation) Carry(now time.Time) {
+	v.now = now
+	v.here.transport.(*pipe).deliver()
+	v.there.transport.(*pipe).deliver()
+}
+
+func (v *Conversation) Tick() {
+	v.there.call.tick(v.now)
+	v.here.call.tick(v.now)
+}
+
+// BadNetwork loses, delays, reorders and doubles.
+var BadNetwork = badNetwork
 
 // Visit makes a call for a browser that stays for a time at least when it is let in; what comes back from it is judged.
 func Visit(t *testing.T, c video.Codec, atLeast time.Duration) (call *Call, visit func()) {

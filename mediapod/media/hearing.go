@@ -49,11 +49,21 @@ func (c *Call) hear(at time.Time) {
 		v.roomDBov = min(v.activity.NoiseDBov(), mostRoomDBov)
 	}
 	if v.inBand && c.onKey.Load() != nil {
-		for _, e := range v.keys.Hear(main.pcm[:]) {
-			c.key(Key{Label: e.Key, Pressed: e.Pressed, Lasted: e.Duration})
-		}
+		c.hearKeys(main)
 	}
 	c.hearVoices(at)
+}
+
+// hearKeys takes keys that come as tones.
+func (c *Call) hearKeys(main *ear) {
+	v := &c.voice
+	if main.kind == playout.Concealed {
+		v.keys.Lack(len(main.pcm))
+		return
+	}
+	for _, e := range v.keys.Hear(main.pcm[:]) {
+		c.key(Key{Label: e.Key, Pressed: e.Pressed, Lasted: e.Duration})
+	}
 }
 
 // hearVoices plays out the voices that come apart, and says whose is dominant.

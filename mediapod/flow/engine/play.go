@@ -36,7 +36,7 @@ func (s *Stage) play(c flow.Play) {
 	}
 	go func() {
 		clips, err := s.cfg.Clips.find(ctx, c.Prompts)
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			p.failure = flow.FailedPrompt // those that were found are played
 		}
 		s.queue(p, clips, c.Loop)
