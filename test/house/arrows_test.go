@@ -54,6 +54,7 @@ var grounds = []ground{
 	{folder: "mediapod", ours: []string{"api", "graph", "audio"}, foreign: []ban{noPion, noManager}},
 	// The machine is pure; its stages meet the call.
 	{folder: "mediapod/flow", ours: []string{"api/v1alpha1", "api/callflow"}, foreign: []ban{noPion, noManager}},
+	{folder: "mediapod/flow/ask", ours: []string{"api/v1alpha1", "mediapod/flow", "mediapod/webhook"}, foreign: []ban{noPion, noManager}},
 	{folder: "mediapod/flow/service", ours: []string{"api/v1alpha1", "graph", "mediapod/flow", "mediapod/signaling"}, foreign: []ban{noPion, noManager}},
 	{folder: "mediapod/flow/engine", ours: []string{"api/v1alpha1", "audio", "mediapod/flow", "mediapod/media"}, foreign: []ban{noPion, noManager}},
 	{folder: "mediapod/media", ours: []string{"audio"}, foreign: []ban{noKubernetes, noAPIServer, noPion}},
@@ -132,6 +133,7 @@ func TestArrowsForbid(t *testing.T) {
 		{"mediapod/flow", module + "mediapod/signaling"},
 		{"mediapod/flow/engine", module + "graph"},
 		{"mediapod/flow/service", module + "mediapod/media"},
+		{"mediapod/flow/ask", module + "mediapod/prompts"},
 		{"mediapod/signaling", module + "api/v1alpha1"},
 		{"mediapod/signaling", "k8s.io/api/core/v1"},
 		{"router", module + "mediapod/signaling"},
