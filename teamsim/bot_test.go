@@ -31,6 +31,7 @@ type bot struct {
 	Codec  string // the only codec the answer takes; G722 when empty
 	Listen bool   // do not echo
 	Mute   bool   // accept the offer, then never do ICE
+	Keypad bool   // take telephone events
 
 	mu       sync.Mutex
 	got      []note
@@ -41,6 +42,7 @@ type bot struct {
 	stopping bool
 	deletes  int
 	levels   int // packets with an audio level extension
+	events   []*rtp.Packet
 }
 
 // note is a notification as the bot got it.
@@ -262,6 +264,12 @@ func (b *bot) answer(offer string) (string, error) {
 	if err := media.RegisterCodec(codec, webrtc.RTPCodecTypeAudio); err != nil {
 		return "", err
 	}
+	keys := webrtc.RTPCodecParameters{RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: "audio/telephone-event", ClockRate: 8000}, PayloadType: 126}
+	if b.Keypad {
+		if err := media.RegisterCodec(keys, webrtc.RTPCodecTypeAudio); err != nil {
+			return "", err
+		}
+	}
 	level := webrtc.RTPHeaderExtensionCapability{URI: "urn:ietf:params:rtp-hdrext:ssrc-audio-level"}
 	if err := media.RegisterHeaderExtension(level, webrtc.RTPCodecTypeAudio); err != nil {
 		return "", err
@@ -319,6 +327,9 @@ func (b *bot) listen(in *webrtc.TrackRemote, out *webrtc.TrackLocalStaticRTP) {
 		b.mu.Lock()
 		if len(p.Extensions) > 0 {
 			b.levels++
+		}
+		if p.PayloadType == 126 {
+			b.events = append(b.events, p)
 		}
 		b.mu.Unlock()
 		if !b.Listen {

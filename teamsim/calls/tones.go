@@ -8,10 +8,11 @@ type toneSubscription struct {
 	sequence int
 }
 
-// Tone tells of a key that somebody pressed. The bot hears of it if it asked for that, and recordings may end with it.
+// Tone tells of a key that somebody pressed. Media that the service hosts: the bot hears of it if it asked for that, and recordings may
+// end with it. Media that the bot hosts has it among its sound (RFC 4733), if it takes it there.
 func (c *call) Tone(tone string) {
 	c.mu.Lock()
-	player := c.player
+	player, leg := c.player, c.leg
 	if c.tones.on && c.state == stateEstablished {
 		c.tones.sequence++
 		d := c.stateData()
@@ -21,5 +22,11 @@ func (c *call) Tone(tone string) {
 	c.mu.Unlock()
 	if player != nil {
 		player.Tone(tone)
+	}
+	if leg == nil {
+		return
+	}
+	if err := leg.Press(tone); err != nil {
+		c.service.Journal.Add(c.meetingID(), c.id, "KeyLost", err.Error())
 	}
 }

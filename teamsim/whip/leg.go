@@ -133,6 +133,11 @@ func newAPI(timeout time.Duration, network *network) (*webrtc.API, error) {
 			return nil, fmt.Errorf("register %s: %w", c.Name, err)
 		}
 	}
+	for _, k := range keyEvents {
+		if err := media.RegisterCodec(k, webrtc.RTPCodecTypeAudio); err != nil {
+			return nil, fmt.Errorf("register telephone events: %w", err)
+		}
+	}
 	if err := media.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: audioLevel}, webrtc.RTPCodecTypeAudio); err != nil {
 		return nil, fmt.Errorf("register audio level: %w", err)
 	}

@@ -37,6 +37,9 @@ func (r *receiver) read(track *webrtc.TrackRemote) {
 		if err != nil {
 			return
 		}
+		if isKeys(track.Codec().MimeType) {
+			continue // a bot presses keys with sendDtmfTones
+		}
 		r.learn(packet.PayloadType, track)
 		r.mu.Lock()
 		r.packets++

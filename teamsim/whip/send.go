@@ -25,6 +25,7 @@ type sendTrack struct {
 	payload  []byte
 	sent     uint64
 	speaking bool
+	keys     keypad
 }
 
 func (t *sendTrack) ID() string                { return "audio" }
@@ -42,6 +43,7 @@ func (t *sendTrack) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParameter
 			continue
 		}
 		t.codec, t.encoder, t.writer = c, c.NewEncoder(), ctx.WriteStream()
+		t.keys.bind(ctx.CodecParameters(), c)
 		t.header = rtp.Header{
 			Version: 2, PayloadType: uint8(p.PayloadType), SSRC: uint32(ctx.SSRC()),
 			SequenceNumber: uint16(rand.Uint32()), Timestamp: rand.Uint32(),
@@ -70,6 +72,11 @@ func (t *sendTrack) write(frame *[audio.FrameSamples]int16) {
 	if t.writer == nil {
 		return
 	}
+	if header, payload := t.keys.next(t.header, t.codec.TimestampStep); header != nil {
+		t.send(header, payload)
+		t.speaking = false
+		return
+	}
 	level := audio.DBov(audio.Energy(frame[:]), len(frame))
 	loud := level > -50
 	t.header.Marker = loud && !t.speaking // the first packet of a talkspurt (RFC 3551 section 4.1)
@@ -81,12 +88,17 @@ func (t *sendTrack) write(frame *[audio.FrameSamples]int16) {
 		}
 	}
 	t.payload = t.encoder.Encode(t.payload[:0], frame[:])
+	t.send(&t.header, t.payload)
+}
+
+// send sends what is due, and goes on by 20 ms.
+func (t *sendTrack) send(header *rtp.Header, payload []byte) {
 	// Errors mean that DTLS is not up yet or gone; Connected and Lost tell about both.
-	if _, err := t.writer.WriteRTP(&t.header, t.payload); err == nil {
+	if _, err := t.writer.WriteRTP(header, payload); err == nil {
 		t.sent++
 	}
 	t.header.SequenceNumber++
-	t.header.Timestamp += codec.TimestampStep
+	t.header.Timestamp += t.codec.TimestampStep
 }
 
 func (t *sendTrack) stats(s *Stats) {
