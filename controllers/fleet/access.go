@@ -23,7 +23,8 @@ import (
 )
 
 // The account and its binding have no owner reference either: an agent whose account is gone cannot report, and its pod
-// would be held for ever. They go when the last pod has.
+// would be held for ever. Nor has the Secret for flows, without whose key no pod could go on with a call of another. They go when the
+// last pod has.
 
 // hold keeps the bot until its pods are gone.
 func (r *Reconciler) hold(ctx context.Context, bot *v1alpha1.CallingBot) error {
@@ -45,9 +46,10 @@ func (r *Reconciler) letGo(ctx context.Context, bot *v1alpha1.CallingBot) error 
 	name := metav1.ObjectMeta{Namespace: bot.Namespace, Name: podspec.ServiceAccountName(bot.Name)}
 	for _, obj := range []client.Object{
 		&policyv1.PodDisruptionBudget{ObjectMeta: name}, &rbacv1.RoleBinding{ObjectMeta: name}, &corev1.ServiceAccount{ObjectMeta: name},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: bot.Namespace, Name: podspec.FlowsSecretName(bot.Name)}},
 	} {
 		if err := r.deleteOwn(ctx, bot, obj); err != nil {
-			return fmt.Errorf("deleting %T %s: %w", obj, name.Name, err)
+			return fmt.Errorf("deleting %T %s: %w", obj, obj.GetName(), err)
 		}
 	}
 	before := bot.DeepCopy()
@@ -68,8 +70,8 @@ func (r *Reconciler) deleteOwn(ctx context.Context, bot *v1alpha1.CallingBot, ob
 	return client.IgnoreNotFound(r.Client.Delete(ctx, obj, client.Preconditions{UID: ptr.To(obj.GetUID())}))
 }
 
-// grantAccess keeps the account that the bot's media pods run as, its binding to the media pods' role, and the budget that
-// protects their calls. What is as it should be is not written again.
+// grantAccess keeps the account that the bot's media pods run as, its binding to the media pods' role, the budget that
+// protects their calls, and the keys that their flows need. What is as it should be is not written again.
 func (r *Reconciler) grantAccess(ctx context.Context, bot *v1alpha1.CallingBot) error {
 	name := podspec.ServiceAccountName(bot.Name)
 	if err := r.applyServiceAccount(ctx, bot, name); err != nil {
@@ -80,6 +82,9 @@ func (r *Reconciler) grantAccess(ctx context.Context, bot *v1alpha1.CallingBot) 
 	}
 	if err := r.applyBudget(ctx, bot, name); err != nil {
 		return fmt.Errorf("applying disruption budget %s: %w", name, err)
+	}
+	if err := r.keepFlowKeys(ctx, bot); err != nil {
+		return fmt.Errorf("keeping the keys for flows: %w", err)
 	}
 	return nil
 }

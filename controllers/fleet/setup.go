@@ -67,6 +67,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.Call{}, unhurried(), builder.WithPredicates(predicate.Or(bindingChanged(), aheadChanged()))).
 		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(r.botsOnNode), builder.WithPredicates(nodeChanged())).
 		Watches(&corev1.Secret{}, ofSecret, builder.OnlyMetadata).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.botOfFlowKeys), builder.OnlyMetadata).
 		Watches(&corev1.ConfigMap{}, ofConfigMap, builder.OnlyMetadata).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency}).
 		Complete(r)

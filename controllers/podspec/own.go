@@ -37,6 +37,7 @@ const (
 	TLSDirectory         = "/var/run/callfleet/tls"
 	CADirectory          = "/var/run/callfleet/ca"
 	StorageDirectory     = "/var/run/callfleet/storage"
+	FlowsDirectory       = "/var/run/callfleet/flows"
 
 	// MediaTCP and MediaUDP name the two sides of the media port, except behind a shared Service.
 	MediaTCP = "media-tcp"
@@ -185,7 +186,10 @@ func volumes(mp *v1alpha1.MediaPod) []corev1.Volume {
 			SecretName: ref.Name, Optional: ptr.To(true),
 		}}})
 	}
-	return list
+	// Optional: a fleet whose bot runs no flow does without, and one whose Secret was taken away is to take calls all the same.
+	return append(list, corev1.Volume{Name: "flows", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
+		SecretName: FlowsSecretName(mp.Spec.BotRef.Name), Optional: ptr.To(true),
+	}}})
 }
 
 func mounts(mp *v1alpha1.MediaPod) []corev1.VolumeMount {
@@ -199,7 +203,7 @@ func mounts(mp *v1alpha1.MediaPod) []corev1.VolumeMount {
 	if storageSecret(mp) != nil {
 		list = append(list, corev1.VolumeMount{Name: "storage", MountPath: StorageDirectory, ReadOnly: true})
 	}
-	return list
+	return append(list, corev1.VolumeMount{Name: "flows", MountPath: FlowsDirectory, ReadOnly: true})
 }
 
 // probe asks once a second: a pod is Ready within a second of its process, and a bad one is noticed in three.

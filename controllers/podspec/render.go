@@ -113,6 +113,9 @@ func IsEarlier(owner metav1.OwnerReference, mediaPod string) bool {
 // ServiceAccountName is the account the media pods of a bot run as.
 func ServiceAccountName(bot string) string { return bot + "-mediapod" }
 
+// FlowsSecretName is the Secret with the keys that the CallFlows of a bot need.
+func FlowsSecretName(bot string) string { return bot + "-flows" }
+
 // ServiceHosted reports whether Microsoft handles the media of the fleet's calls: its pods have no media port, and so no
 // public address and no certificate.
 func ServiceHosted(mp *v1alpha1.MediaPod) bool {
