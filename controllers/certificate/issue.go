@@ -28,22 +28,21 @@ const (
 	skew = 5 * time.Minute
 )
 
-// Authority signs the certificates of one bot's pods.
+// Authority signs certificates: those of one bot's pods, that of the manager.
 type Authority struct {
 	// Certificate is what peers have to trust.
 	Certificate *x509.Certificate
 	key         crypto.Signer
 }
 
-// NewAuthority makes one and the data of the Secret that keeps it.
-func NewAuthority(bot string, now time.Time) (*Authority, map[string][]byte, error) {
+// NewAuthority makes one and the data of the Secret that keeps it. Its name has room for 64 characters.
+func NewAuthority(commonName string, now time.Time) (*Authority, map[string][]byte, error) {
 	key, err := rsa.GenerateKey(rand.Reader, keyBits)
 	if err != nil {
 		return nil, nil, fmt.Errorf("making the authority's key: %w", err)
 	}
 	template := &x509.Certificate{
-		// A name has room for 64 characters; a bot's name has at most 50.
-		Subject:               pkix.Name{CommonName: bot + " media CA", Organization: []string{"Callfleet"}},
+		Subject:               pkix.Name{CommonName: commonName, Organization: []string{"Callfleet"}},
 		NotBefore:             now.Add(-skew),
 		NotAfter:              now.Add(authorityLifetime),
 		IsCA:                  true,

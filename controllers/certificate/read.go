@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package certificate makes and judges what the media port of a pod shows: an authority per bot that signs the pods'
-// certificates, and a chain of small checks for certificates, whoever made them. It reads and writes no cluster; Secrets
+// Package certificate makes and judges what the media port of a pod shows, and the manager's webhook server: authorities that sign
+// certificates, one per bot, and a chain of small checks for certificates, whoever made them. It reads and writes no cluster; Secrets
 // come in and go out as their data.
 package certificate
 

@@ -137,7 +137,7 @@ func (r *Reconciler) issueAuthority(ctx context.Context, f *facts, p *plan) erro
 	} else if err != nil {
 		return fmt.Errorf("reading the bot of the authority: %w", err)
 	}
-	_, data, err := certificate.NewAuthority(bot.Name, f.now)
+	_, data, err := certificate.NewAuthority(bot.Name+" media CA", f.now) // a bot's name has at most 50 characters
 	if err != nil {
 		return err
 	}
