@@ -2,6 +2,8 @@
 
 package v1alpha1
 
+import "slices"
+
 // IncomingRule says what happens to calls that come in. The first rule that matches decides; a call that no rule matches
 // is rejected as Forbidden.
 // +kubebuilder:validation:XValidation:rule="self.action == 'Answer' || (!has(self.behavior) && !has(self.call) && !has(self.participantCapacity))",message="behavior, call and participantCapacity go with action: Answer"
@@ -145,4 +147,15 @@ type RegionRedirect struct {
 	// url is the calling webhook of the fleet that takes the call.
 	// +required
 	URL HTTPSURL `json:"url"`
+}
+
+// Flows are the CallFlows that the bot's rules for incoming calls name, each once, in the order of the rules.
+func (b *CallingBot) Flows() []string {
+	var names []string
+	for i := range b.Spec.Incoming {
+		if does := b.Spec.Incoming[i].Behavior; does != nil && does.FlowRef != nil && !slices.Contains(names, does.FlowRef.Name) {
+			names = append(names, does.FlowRef.Name)
+		}
+	}
+	return names
 }

@@ -26,6 +26,7 @@ import (
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/controllers/caching"
+	"github.com/callfleet/callfleet/controllers/callflow"
 	"github.com/callfleet/callfleet/controllers/fleet"
 	"github.com/callfleet/callfleet/controllers/mediapod"
 	"github.com/callfleet/callfleet/controllers/preflight"
@@ -103,6 +104,7 @@ func newManager(access *rest.Config, o options, log logr.Logger) (ctrl.Manager, 
 		"mediapod":  &mediapod.Reconciler{MediaPodImage: o.mediaPodImage},
 		"session":   &session.Reconciler{},
 		"preflight": &preflight.Reconciler{},
+		"callflow":  &callflow.Reconciler{},
 	} {
 		if err := controller.SetupWithManager(mgr); err != nil {
 			return nil, fmt.Errorf("setting up the %s controller: %w", name, err)

@@ -7,22 +7,28 @@
 //   - Secrets and ConfigMaps: names, labels and versions only, so that changes are noticed; watch them with
 //     builder.OnlyMetadata and read the metadata through the cache (mgr.GetCache()). The client always reads whole ones
 //     from the API server: contents of Secrets that have nothing to do with us are never held.
+//   - ControllerRevisions: the metadata of those of CallFlows (label callfleet.dev/flow), which may hold a megabyte each.
+//   - ValidatingWebhookConfigurations: the one of the manager's webhook.
 //   - Everything else that is watched: all of it, without managedFields.
 package caching
 
 import (
 	"fmt"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/controllers/serving"
 )
 
 // Options of the manager's cache. No namespaces: all of them.
@@ -30,9 +36,14 @@ func Options(namespaces ...string) cache.Options {
 	options := cache.Options{
 		DefaultTransform: withoutBulk,
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Pod{}:            {Label: ofMediaPods()},
-			&corev1.ServiceAccount{}: {Label: ofMediaPods()},
-			&rbacv1.RoleBinding{}:    {Label: ofMediaPods()},
+			&corev1.Pod{}:            {Label: labelled(v1alpha1.LabelBot)},
+			&corev1.ServiceAccount{}: {Label: labelled(v1alpha1.LabelBot)},
+			&rbacv1.RoleBinding{}:    {Label: labelled(v1alpha1.LabelBot)},
+
+			&appsv1.ControllerRevision{}: {Label: labelled(v1alpha1.LabelFlow)},
+			&admissionv1.ValidatingWebhookConfiguration{}: {
+				Field: fields.OneTermEqualSelector(metav1.ObjectNameField, serving.ConfigurationName),
+			},
 		},
 	}
 	if len(namespaces) > 0 {
@@ -49,10 +60,10 @@ func ClientOptions() client.Options {
 	return client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}}
 }
 
-func ofMediaPods() labels.Selector {
-	exists, err := labels.NewRequirement(v1alpha1.LabelBot, selection.Exists, nil)
+func labelled(label string) labels.Selector {
+	exists, err := labels.NewRequirement(label, selection.Exists, nil)
 	if err != nil {
-		panic(fmt.Sprintf("the label %s is not a label: %v", v1alpha1.LabelBot, err))
+		panic(fmt.Sprintf("the label %s is not a label: %v", label, err))
 	}
 	return labels.NewSelector().Add(*exists)
 }

@@ -193,7 +193,8 @@ func count(n int, noun string) string {
 
 // own are the conditions this controller writes; others are the preflight's.
 var own = []string{
-	v1alpha1.ConditionReady, v1alpha1.ConditionRolloutComplete, v1alpha1.ConditionAutoscaling, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled,
+	v1alpha1.ConditionReady, v1alpha1.ConditionRolloutComplete, v1alpha1.ConditionAutoscaling, v1alpha1.ConditionFlowsValid,
+	v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled,
 }
 
 // settle merges the computed conditions into those there are: times change with status only, and what was not computed

@@ -42,6 +42,8 @@ type observation struct {
 	nodes map[string]nodeFacts
 	// scaling is what autoscaling wants; nil if it has no say.
 	scaling *scaling
+	// flows that the bot's rules name.
+	flows []flowFacts
 	// problem keeps new pods from being made; nil if there is none.
 	problem *problem
 }
@@ -77,6 +79,9 @@ func (r *Reconciler) observe(ctx context.Context, pods client.Reader, bot *v1alp
 		seen.scaling = &wants
 	}
 	if bot.DeletionTimestamp.IsZero() {
+		if err := r.observeFlows(ctx, seen); err != nil {
+			return nil, err
+		}
 		seen.problem, err = r.missing(ctx, bot, config)
 	}
 	return seen, err

@@ -83,7 +83,7 @@ func statusOf(seen *observation, now time.Time) v1alpha1.CallingBotStatus {
 		deleting:  !bot.DeletionTimestamp.IsZero(),
 		problem:   problemOf(seen, wanted),
 		complaint: mostTelling(serving),
-	}), append(scalingConditions(seen), progress.complete())...), bot.Generation, now)
+	}), append(append(scalingConditions(seen), flowsCondition(seen.flows)...), progress.complete())...), bot.Generation, now)
 	return status
 }
 

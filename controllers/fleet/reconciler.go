@@ -55,7 +55,7 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=callfleet.dev,resources=callingbots,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=callfleet.dev,resources=callingbots/status,verbs=patch
 // +kubebuilder:rbac:groups=callfleet.dev,resources=mediapods,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups=callfleet.dev,resources=meetingsessions;calls,verbs=get;list;watch
+// +kubebuilder:rbac:groups=callfleet.dev,resources=meetingsessions;calls;callflows,verbs=get;list;watch
 // +kubebuilder:rbac:groups=callfleet.dev,resources=meetingsessions/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=secrets;configmaps,verbs=get;list;watch

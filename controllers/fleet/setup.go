@@ -65,6 +65,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&policyv1.PodDisruptionBudget{}, handler.EnqueueRequestsFromMapFunc(botOf), builder.WithPredicates(budgetChanged())).
 		Watches(&v1alpha1.MeetingSession{}, unhurried(), builder.WithPredicates(predicate.Or(bindingChanged(), aheadChanged()))).
 		Watches(&v1alpha1.Call{}, unhurried(), builder.WithPredicates(predicate.Or(bindingChanged(), aheadChanged()))).
+		Watches(&v1alpha1.CallFlow{}, handler.EnqueueRequestsFromMapFunc(r.botsOfFlow), builder.WithPredicates(validityChanged())).
 		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(r.botsOnNode), builder.WithPredicates(nodeChanged())).
 		Watches(&corev1.Secret{}, ofSecret, builder.OnlyMetadata).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.botOfFlowKeys), builder.OnlyMetadata).
@@ -92,6 +93,7 @@ func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		name  string
 		value client.IndexerFunc
 	}{
+		{&v1alpha1.CallingBot{}, botsByFlow, func(o client.Object) []string { return o.(*v1alpha1.CallingBot).Flows() }},
 		{&v1alpha1.MediaPod{}, cachedBotOfPod, func(o client.Object) []string {
 			return []string{o.(*v1alpha1.MediaPod).Spec.BotRef.Name}
 		}},

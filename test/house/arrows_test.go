@@ -48,6 +48,8 @@ var grounds = []ground{
 	{folder: "graph", foreign: []ban{noKubernetes, noAPIServer, noPion}},
 
 	{folder: "controllers", ours: []string{"api"}, foreign: []ban{noPion}},
+	// Sound files that callers are to hear are judged where they are put, as the pods judge them.
+	{folder: "controllers/callflow", ours: []string{"api", "audio/wav", "controllers/shorten"}, foreign: []ban{noPion}},
 	// It asks for tokens and reads their roles as the pods do.
 	{folder: "controllers/preflight", ours: []string{"api", "controllers/dependents", "controllers/shorten", "graph"}, foreign: []ban{noPion}},
 
@@ -150,6 +152,8 @@ func TestArrowsForbid(t *testing.T) {
 		{"test/load", module + "mediapod/media"},
 		{"test/load/media", module + "mediapod/agent"},
 		{"controllers/fleet", module + "graph"},
+		{"controllers/fleet", module + "audio/wav"},
+		{"controllers/callflow", module + "mediapod/flow"},
 		{"controllers/preflight", module + "mediapod/agent"},
 	} {
 		g, ok := groundOf(arrow.from)
