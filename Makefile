@@ -81,11 +81,12 @@ build-windows: ## Cross-build bin/mediapod.exe
 	GOOS=windows GOARCH=amd64 $(GOBUILD) -o bin/mediapod.exe ./cmd/mediapod
 
 .PHONY: generate
-generate: ## Write generated code, CRDs, the manager's role and docs/graph-coverage.md anew
+generate: ## Write generated code, CRDs, the manager's role, its webhook's configuration and docs/graph-coverage.md anew
 	@echo "==> generating"
 	@$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/v1alpha1
 	@$(CONTROLLER_GEN) crd paths=./api/v1alpha1 output:crd:dir=config/crd/bases
 	@$(CONTROLLER_GEN) rbac:roleName=callfleet-manager paths=./controllers/... paths=./cmd/manager output:rbac:dir=config/rbac
+	@$(CONTROLLER_GEN) webhook paths=./controllers/... output:webhook:dir=config/webhook
 	@$(GO) run ./hack/coverage
 
 ##@ Tests, one by one
@@ -97,9 +98,11 @@ verify: ## Fail if a generated file is not what "make generate" writes, or a Go 
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/v1alpha1 output:object:dir="$$tmp/object" && \
 	$(CONTROLLER_GEN) crd paths=./api/v1alpha1 output:crd:dir="$$tmp/crd" && \
 	$(CONTROLLER_GEN) rbac:roleName=callfleet-manager paths=./controllers/... paths=./cmd/manager output:rbac:dir="$$tmp/rbac" && \
+	$(CONTROLLER_GEN) webhook paths=./controllers/... output:webhook:dir="$$tmp/webhook" && \
 	{ diff -u api/v1alpha1/zz_generated.deepcopy.go "$$tmp/object/zz_generated.deepcopy.go" && \
 	  diff -ru config/crd/bases "$$tmp/crd" && \
-	  diff -u config/rbac/role.yaml "$$tmp/rbac/role.yaml" || \
+	  diff -u config/rbac/role.yaml "$$tmp/rbac/role.yaml" && \
+	  diff -u config/webhook/manifests.yaml "$$tmp/webhook/manifests.yaml" || \
 	  { echo 'A generated file differs from its source: run "make generate" and commit the result.' >&2; exit 1; }; }
 	@unformatted=$$(gofmt -l $$($(GO) list -f '{{.Dir}}' ./...)); \
 	if [ -n "$$unformatted" ]; then echo "Not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; fi >&2

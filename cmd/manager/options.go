@@ -32,6 +32,10 @@ type options struct {
 	pprofAddress   string
 	logLevel       level
 
+	// webhookAddress is where the API server asks about flows.
+	webhookAddress    string
+	webhookSelfSigned bool
+
 	leaderElect             bool
 	namespace               string
 	identity                string
@@ -49,6 +53,8 @@ func (o *options) bind(flags *flag.FlagSet) {
 	flags.BoolVar(&o.metricsSecure, "metrics-secure", true, "serve metrics over HTTPS, to callers that may get the URL /metrics")
 	flags.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 for none")
 	flags.StringVar(&o.pprofAddress, "pprof-bind-address", "0", "address of profiles, /debug/pprof, for everybody who reaches it; 0 for none")
+	flags.StringVar(&o.webhookAddress, "webhook-bind-address", "0", "address at which the API server asks about flows that are applied; 0 for none: they are judged afterwards")
+	flags.BoolVar(&o.webhookSelfSigned, "webhook-self-signed", true, "make the webhook's certificate and have the API server trust it; without it the Secret callfleet-webhook-tls is waited for, such as from cert-manager")
 	flags.Var(&o.logLevel, "log-level", "error, info or debug")
 	flags.BoolVar(&o.leaderElect, "leader-elect", false, "act only while holding the lease, so that several managers can run")
 	flags.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", o.namespace, "namespace of the lease; by default that of the manager's pod")
@@ -73,12 +79,16 @@ func (o *options) validate() error {
 	}
 	for name, address := range map[string]*string{
 		"--metrics-bind-address": &o.metricsAddress, "--health-probe-bind-address": &o.healthAddress, "--pprof-bind-address": &o.pprofAddress,
+		"--webhook-bind-address": &o.webhookAddress,
 	} {
 		checked, err := listenAddress(*address)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		*address = checked
+	}
+	if o.webhookAddress != "0" && o.namespace == "" {
+		return errors.New("--webhook-bind-address works in a pod that has its namespace in POD_NAMESPACE, where the webhook's Service and Secrets are")
 	}
 	if !o.leaderElect {
 		return nil

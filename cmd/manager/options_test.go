@@ -53,12 +53,19 @@ func TestOptions(t *testing.T) {
 				return cmp.Diff("[fd00::1]:8443 [fd00::1]:8081", o.metricsAddress+" "+o.healthAddress)
 			},
 		},
-		"no metrics":                {args: []string{"--mediapod-image=x", "--metrics-bind-address=0"}},
-		"an address without port":   {args: []string{"--mediapod-image=x", "--metrics-bind-address=127.0.0.1"}, error: "--metrics-bind-address"},
-		"a port that cannot be":     {args: []string{"--mediapod-image=x", "--health-probe-bind-address=:99999"}, error: "--health-probe-bind-address"},
-		"leader election":           {args: []string{"--mediapod-image=x", "--leader-elect"}},
-		"leader election nowhere":   {args: []string{"--mediapod-image=x", "--leader-elect", "--leader-election-namespace="}, error: "--leader-election-namespace"},
-		"a lease that is too short": {args: []string{"--mediapod-image=x", "--leader-elect", "--leader-election-lease-duration=10s"}, error: "--leader-election-lease-duration"},
+		"a webhook": {
+			args: []string{"--mediapod-image=x", "--webhook-bind-address=fd00::1:9443"},
+			check: func(o options) string {
+				return cmp.Diff("[fd00::1]:9443", o.webhookAddress)
+			},
+		},
+		"a webhook's port that cannot be": {args: []string{"--mediapod-image=x", "--webhook-bind-address=:0"}, error: "--webhook-bind-address"},
+		"no metrics":                      {args: []string{"--mediapod-image=x", "--metrics-bind-address=0"}},
+		"an address without port":         {args: []string{"--mediapod-image=x", "--metrics-bind-address=127.0.0.1"}, error: "--metrics-bind-address"},
+		"a port that cannot be":           {args: []string{"--mediapod-image=x", "--health-probe-bind-address=:99999"}, error: "--health-probe-bind-address"},
+		"leader election":                 {args: []string{"--mediapod-image=x", "--leader-elect"}},
+		"leader election nowhere":         {args: []string{"--mediapod-image=x", "--leader-elect", "--leader-election-namespace="}, error: "--leader-election-namespace"},
+		"a lease that is too short":       {args: []string{"--mediapod-image=x", "--leader-elect", "--leader-election-lease-duration=10s"}, error: "--leader-election-lease-duration"},
 		"a deadline that is too short": {
 			args: []string{"--mediapod-image=x", "--leader-elect", "--leader-election-renew-deadline=2s"}, error: "--leader-election-renew-deadline",
 		},
@@ -81,6 +88,13 @@ func TestOptions(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestAWebhookNeedsANamespace(t *testing.T) {
+	o := options{mediaPodImage: "x", mediaPodRole: "y", metricsAddress: "0", healthAddress: "0", pprofAddress: "0", webhookAddress: ":9443"}
+	if err := o.validate(); err == nil || !strings.Contains(err.Error(), "POD_NAMESPACE") {
+		t.Errorf("got %v", err)
 	}
 }
 

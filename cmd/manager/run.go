@@ -75,8 +75,13 @@ func newManager(access *rest.Config, o options, log logr.Logger) (ctrl.Manager, 
 	if err != nil {
 		return nil, err
 	}
+	hook, err := newWebhook(o)
+	if err != nil {
+		return nil, err
+	}
 	mgr, err := ctrl.NewManager(access, ctrl.Options{
 		Scheme:                              newScheme(),
+		WebhookServer:                       hook.server,
 		Logger:                              log,
 		Cache:                               caching.Options(o.namespaces...),
 		Client:                              caching.ClientOptions(),
@@ -99,16 +104,20 @@ func newManager(access *rest.Config, o options, log logr.Logger) (ctrl.Manager, 
 	if err != nil {
 		return nil, fmt.Errorf("making the manager: %w", err)
 	}
+	flows := &callflow.Reconciler{}
 	for name, controller := range map[string]interface{ SetupWithManager(ctrl.Manager) error }{
 		"fleet":     &fleet.Reconciler{MediaPodRole: o.mediaPodRole},
 		"mediapod":  &mediapod.Reconciler{MediaPodImage: o.mediaPodImage},
 		"session":   &session.Reconciler{},
 		"preflight": &preflight.Reconciler{},
-		"callflow":  &callflow.Reconciler{},
+		"callflow":  flows,
 	} {
 		if err := controller.SetupWithManager(mgr); err != nil {
 			return nil, fmt.Errorf("setting up the %s controller: %w", name, err)
 		}
+	}
+	if err := hook.setup(mgr, flows); err != nil {
+		return nil, err
 	}
 	return mgr, errors.Join(
 		mgr.AddHealthzCheck("ping", healthz.Ping),

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -52,10 +54,11 @@ func TestRun(t *testing.T) {
 	})
 	t.Setenv("KUBECONFIG", cluster.UserKubeconfig(t, "system:serviceaccount:"+systemNamespace+":callfleet-manager",
 		"system:serviceaccounts", "system:serviceaccounts:"+systemNamespace))
-	metrics, health := freeAddress(t), freeAddress(t)
+	metrics, health, webhook := freeAddress(t), freeAddress(t), freeAddress(t)
 	o := options{
 		mediaPodImage: "callfleet/mediapod:dev", mediaPodRole: "callfleet-mediapod", identity: "manager-0_uid",
 		metricsAddress: metrics, metricsSecure: true, healthAddress: health,
+		webhookAddress: webhook, webhookSelfSigned: true, namespace: systemNamespace,
 		leaderElect: true, leaderElectionNamespace: systemNamespace,
 		leaseDuration: 15 * time.Second, renewDeadline: 10 * time.Second, retryPeriod: 2 * time.Second,
 	}
@@ -96,6 +99,27 @@ func TestRun(t *testing.T) {
 				return errors.New("not marked")
 			}
 			return client.IgnoreNotFound(err)
+		})
+	})
+	t.Run("judges flows", func(t *testing.T) {
+		flow := controllertest.Create(t, cluster.Client, &v1alpha1.CallFlow{
+			ObjectMeta: metav1.ObjectMeta{Namespace: cluster.Namespace(t), Name: "menu"},
+			Spec:       v1alpha1.CallFlowSpec{Start: "bye", Steps: []v1alpha1.FlowStep{{Name: "bye", Hangup: &v1alpha1.HangupStep{}}}},
+		})
+		controllertest.Await(t, cluster.Client, flow, "be valid", func(f *v1alpha1.CallFlow) error {
+			return controllertest.HasCondition(f.Status.Conditions, v1alpha1.ConditionValid, metav1.ConditionTrue, "")
+		})
+		config := &admissionv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "callfleet-validating"}}
+		controllertest.Await(t, cluster.Client, config, "say whom to trust", func(c *admissionv1.ValidatingWebhookConfiguration) error {
+			roots := x509.NewCertPool()
+			if !roots.AppendCertsFromPEM(c.Webhooks[0].ClientConfig.CABundle) {
+				return errors.New("nobody")
+			}
+			conn, err := tls.Dial("tcp", webhook, &tls.Config{RootCAs: roots, ServerName: "callfleet-webhook.callfleet-system.svc"})
+			if err != nil {
+				return err
+			}
+			return conn.Close()
 		})
 	})
 	t.Run("shows metrics to those who may see them", func(t *testing.T) {

@@ -28,8 +28,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/callfleet/callfleet/api/v1alpha1"
-	"github.com/callfleet/callfleet/controllers/serving"
 )
+
+// WebhookConfiguration is the ValidatingWebhookConfiguration of config/webhook, the only one that the manager sees and may change.
+const WebhookConfiguration = "callfleet-validating"
 
 // Options of the manager's cache. No namespaces: all of them.
 func Options(namespaces ...string) cache.Options {
@@ -42,7 +44,7 @@ func Options(namespaces ...string) cache.Options {
 
 			&appsv1.ControllerRevision{}: {Label: labelled(v1alpha1.LabelFlow)},
 			&admissionv1.ValidatingWebhookConfiguration{}: {
-				Field: fields.OneTermEqualSelector(metav1.ObjectNameField, serving.ConfigurationName),
+				Field: fields.OneTermEqualSelector(metav1.ObjectNameField, WebhookConfiguration),
 			},
 		},
 	}

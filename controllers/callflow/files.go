@@ -49,6 +49,11 @@ func newFiles(metadata, live client.Reader) *files {
 // find judges a file.
 func (f *files) find(ctx context.Context, namespace string, ref v1alpha1.KeyReference) (file, error) {
 	all, err := f.of(ctx, types.NamespacedName{Namespace: namespace, Name: ref.Name})
+	return pick(ref, all, err)
+}
+
+// pick finds a file among those of its ConfigMap, or what there is to say about that.
+func pick(ref v1alpha1.KeyReference, all map[string]file, err error) (file, error) {
 	if apierrors.IsNotFound(err) {
 		return file{missing: fmt.Sprintf("ConfigMap %q does not exist; create it: kubectl create configmap %s --from-file=%s=FILE.wav", ref.Name, ref.Name, ref.Key)}, nil
 	}
@@ -75,6 +80,11 @@ func (f *files) of(ctx context.Context, name types.NamespacedName) (map[string]f
 	if ok && known.uid == cached.UID && known.version == cached.ResourceVersion {
 		return known.files, nil
 	}
+	return f.latest(ctx, name)
+}
+
+// latest judges the files of a ConfigMap as it is this moment, which the cache may have yet to show.
+func (f *files) latest(ctx context.Context, name types.NamespacedName) (map[string]file, error) {
 	object := &corev1.ConfigMap{}
 	if err := f.live.Get(ctx, name, object); err != nil {
 		return nil, err

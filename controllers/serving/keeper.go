@@ -58,9 +58,9 @@ type shown struct {
 	authority   []byte // PEM
 }
 
-// SetupWithManager adds it to the manager. Every manager serves, whoever leads; the leader tells the API server whom to trust.
-//
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;update
+
+// SetupWithManager adds it to the manager. Every manager serves, whoever leads; the leader tells the API server whom to trust.
 func (k *Keeper) SetupWithManager(mgr ctrl.Manager) error {
 	k.client = mgr.GetClient()
 	if k.Clock == nil {

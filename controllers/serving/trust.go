@@ -17,10 +17,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-)
 
-// ConfigurationName is the ValidatingWebhookConfiguration of config/webhook, the only one that the manager sees and may change.
-const ConfigurationName = "callfleet-validating"
+	"github.com/callfleet/callfleet/controllers/caching"
+)
 
 // trust has the API server trust the authority that signed what is shown. Who applies the configuration again may take that away, and
 // gets it back.
@@ -36,7 +35,7 @@ func (t *trust) setupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("webhook-trust").
 		For(&admissionv1.ValidatingWebhookConfiguration{}, builder.WithPredicates(predicate.NewPredicateFuncs(
-			func(o client.Object) bool { return o.GetName() == ConfigurationName }))).
+			func(o client.Object) bool { return o.GetName() == caching.WebhookConfiguration }))).
 		WithOptions(controller.Options{EnableWarmup: ptr.To(true)}).
 		Complete(t)
 }
