@@ -47,6 +47,7 @@ type Listening struct {
 	// timeout for the first key, from the end of the prompts.
 	// +optional
 	// +default="5s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms')",message="timeout must be at least 100ms"
 	Timeout Duration `json:"timeout,omitempty"`
 	// noInput: nothing was pressed.
 	// +optional
@@ -124,6 +125,7 @@ type CollectStep struct {
 	// interDigitTimeout ends the digits when nothing more is pressed.
 	// +optional
 	// +default="3s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms')",message="interDigitTimeout must be at least 100ms"
 	InterDigitTimeout Duration `json:"interDigitTimeout,omitempty"`
 }
 
@@ -200,6 +202,7 @@ type TransferStep struct {
 	// timeout to be taken.
 	// +optional
 	// +default="60s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="timeout must be at least 1s"
 	Timeout Duration `json:"timeout,omitempty"`
 	// onFailure is the step that follows when they cannot be reached or do not answer.
 	// +required
@@ -215,6 +218,7 @@ type InviteStep struct {
 	// timeout to come.
 	// +optional
 	// +default="60s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="timeout must be at least 1s"
 	Timeout Duration `json:"timeout,omitempty"`
 	// onFailure is the step that follows when they do not come.
 	// +required
@@ -226,6 +230,7 @@ type HoldStep struct {
 	// +required
 	Music Prompt `json:"music"`
 	// +required
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="duration must be at least 1s"
 	Duration Duration `json:"duration"`
 	// choices are keys that lead elsewhere.
 	// +optional

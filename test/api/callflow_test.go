@@ -121,6 +121,7 @@ func TestCallFlow(t *testing.T) {
 		"less than no retries":   {flowWith("menu: {choices: [{key: '1', next: end}], noMatch: {retries: -1}}"), "spec.steps[1].menu.noMatch.retries in body should be greater than or equal to 0"},
 		"an hour, in words":      {flowWith("menu: {choices: [{key: '1', next: end}], timeout: 1 hour}"), duration},
 		"more than a week":       {flowWith("menu: {choices: [{key: '1', next: end}], timeout: 169h}"), "at most 168h"},
+		"hardly any time":        {flowWith("menu: {choices: [{key: '1', next: end}], timeout: 99ms}"), "timeout must be at least 100ms"},
 		"a variable that is not": {flowWith("menu: {choices: [{key: '1', next: end}], variable: my-key}"), "spec.steps[1].menu.variable in body should match"},
 
 		"digits":                   {flowWith("collect: {variable: pin, min: 1, max: 64, terminator: None, interDigitTimeout: 500ms}\nnext: end"), accepted},
@@ -129,6 +130,7 @@ func TestCallFlow(t *testing.T) {
 		"65 digits":                {flowWith("collect: {variable: pin, max: 65}\nnext: end"), "spec.steps[1].collect.max in body should be less than or equal to 64"},
 		"at least 65 digits":       {flowWith("collect: {variable: pin, min: 65}\nnext: end"), "spec.steps[1].collect.min in body should be less than or equal to 64"},
 		"minus one digit":          {flowWith("collect: {variable: pin, min: -1, max: -1}\nnext: end"), "spec.steps[1].collect.min in body should be greater than or equal to 1"},
+		"hardly any time for more": {flowWith("collect: {variable: pin, interDigitTimeout: 0s}\nnext: end"), "interDigitTimeout must be at least 100ms"},
 		"a terminator that is one": {flowWith("collect: {variable: pin, terminator: '0'}\nnext: end"), `Unsupported value: "0"`},
 
 		"a recording":              {flowWith("record: {variable: m, prompts: [{text: hi}], maxDuration: 120s, initialSilence: 1s, maxSilence: 2m, stopTones: [], onSilence: b, onFailure: end}\nnext: end"), accepted},
@@ -145,10 +147,12 @@ func TestCallFlow(t *testing.T) {
 		"a transfer to nobody":     {flowWith("transfer: {to: {}, onFailure: end}"), party},
 		"a transfer to two":        {flowWith("transfer: {to: {user: " + user + ", phone: '+12065550100'}, onFailure: end}"), party},
 		"a warm transfer":          {flowWith("transfer: {to: {phone: '+12065550100'}, type: Warm, onFailure: end}"), `Unsupported value: "Warm"`},
+		"a transfer in no time":    {flowWith("transfer: {to: {phone: '+12065550100'}, timeout: 999ms, onFailure: end}"), "timeout must be at least 1s"},
 		"a transfer and no way on": {flowWith("transfer: {to: {phone: '+12065550100'}}"), "spec.steps[1].transfer.onFailure: Required value"},
 
 		"an invitation":                 {flowWith("invite: {phone: '+12065550100', hidden: true, onFailure: end}\nnext: end"), accepted},
 		"an invitation of nobody":       {flowWith("invite: {onFailure: end}\nnext: end"), party},
+		"an invitation in no time":      {flowWith("invite: {phone: '+12065550100', timeout: 0s, onFailure: end}\nnext: end"), "timeout must be at least 1s"},
 		"an invitation and no way on":   {flowWith("invite: {phone: '+12065550100'}\nnext: end"), "spec.steps[1].invite.onFailure: Required value"},
 		"a redirect":                    {flowWith("redirect: {targets: [" + list(25, "{user: "+user+"}") + "], ringSeconds: 90}"), accepted},
 		"a redirect to nobody":          {flowWith("redirect: {targets: []}"), "spec.steps[1].redirect.targets in body should have at least 1 items"},
@@ -160,6 +164,7 @@ func TestCallFlow(t *testing.T) {
 
 		"music":                {flowWith("hold: {music: {url: https://x.example/a.wav}, duration: 5m, choices: [{key: '0', next: b}]}\nnext: end"), accepted},
 		"music without end":    {flowWith("hold: {music: {url: https://x.example/a.wav}}\nnext: end"), "spec.steps[1].hold.duration: Required value"},
+		"music, in no time":    {flowWith("hold: {music: {url: https://x.example/a.wav}, duration: 999ms}\nnext: end"), "duration must be at least 1s"},
 		"music without music":  {flowWith("hold: {music: {}, duration: 5m}\nnext: end"), prompt},
 		"music, one key twice": {flowWith("hold: {music: {url: https://x.example/a.wav}, duration: 5m, choices: [{key: '0', next: b}, {key: '0', next: end}]}\nnext: end"), "spec.steps[1].hold.choices[1]: Duplicate value"},
 
