@@ -3,6 +3,10 @@
 package callflow
 
 import (
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -140,4 +144,64 @@ func TestConditionsAreJudgedInTheFlowsZone(t *testing.T) {
 			t.Errorf("%v has a case", ref)
 		}
 	}
+}
+
+// A condition of 1024 characters may be made to count all pairs of pairs of pairs of variables; a media pod has other calls.
+func TestConditionsThatNeverEndCannotBeTold(t *testing.T) {
+	loops := "vars.all(%, " // of two variables, 2 to the power of 40
+	when := ""
+	for i := range 40 {
+		when += strings.ReplaceAll(loops, "%", "v"+strconv.Itoa(i))
+	}
+	when += "v0 == v1 || true" + strings.Repeat(")", 40)
+	p := compiled(t, "test", flowsOf(t, "test", `
+start: a
+variables: {x: "", y: ""}
+steps:
+- {name: a, branch: {cases: [{when: "`+when+`", next: b}], else: b}}
+- {name: b, hangup: {}}
+`))
+	if holds, err := p.Holds(p.Start(), 0, Scope{Vars: map[string]string{"x": "", "y": ""}}); err == nil {
+		t.Errorf("it was judged: %v", holds)
+	}
+}
+
+func TestProgramsDoNotFollowTheFlowsTheyWereMadeOf(t *testing.T) {
+	flows := flowsOf(t, "reception", reception, "pin", pin)
+	p := compiled(t, "reception", flows)
+	flows["reception"].Steps[1].Next = "elsewhere"
+	flows["pin"].Steps[0].Collect.Prompts[0].URL = "https://elsewhere.example"
+	if got := p.Step(Ref{Step: "welcome"}).Next; got != "identify" {
+		t.Errorf("welcome leads to %s", got)
+	}
+	if got := p.Step(Ref{"pin", "ask"}).Collect.Prompts[0].URL; got != "https://prompts.example/pin.wav" {
+		t.Errorf("the prompt is %s", got)
+	}
+}
+
+func TestMistakesAreSortedAsPeopleRead(t *testing.T) {
+	want := []string{"spec", "spec.start", "spec.steps[2]", "spec.steps[2].name", "spec.steps[10].name", "spec.steps[10].set[v2]", "spec.steps[10].set[v10]", "spec.timeZone"}
+	got := slices.Clone(want)
+	slices.Reverse(got)
+	slices.SortFunc(got, comparePaths)
+	if !slices.Equal(got, want) {
+		t.Errorf("sorted are %q", got)
+	}
+}
+
+func TestManyCallsUseOneProgram(t *testing.T) {
+	p := compiled(t, "reception", flowsOf(t, "reception", reception, "pin", pin))
+	var calls sync.WaitGroup
+	for range 8 {
+		calls.Go(func() {
+			scope := scopeOfACall()
+			for range 100 {
+				if _, err := p.Holds(p.Start(), 0, scope); err != nil {
+					t.Error(err)
+				}
+				p.Render("Welcome, ${caller.name}", scope)
+			}
+		})
+	}
+	calls.Wait()
 }
