@@ -136,6 +136,9 @@ func TestConditionsAreJudgedInTheFlowsZone(t *testing.T) {
 			t.Errorf("case %d at %d:30 UTC: %v, %v", tc.i, tc.hour, got, err)
 		}
 	}
+	if got, err := p.Holds(hours, 0, Scope{Now: at(17).Now, Zone: time.UTC}); err != nil || got {
+		t.Errorf("in another zone it is %v, %v", got, err)
+	}
 	if _, err := p.Holds(hours, 1, Scope{Caller: callfleetv1.Caller{Kind: "Phone"}}); err == nil {
 		t.Error("a condition over a variable that is not set was told")
 	}
@@ -143,6 +146,25 @@ func TestConditionsAreJudgedInTheFlowsZone(t *testing.T) {
 		if _, err := p.Holds(ref, 0, Scope{}); err == nil {
 			t.Errorf("%v has a case", ref)
 		}
+	}
+}
+
+func TestASubflowHasAZoneOfItsOwn(t *testing.T) {
+	p := compiled(t, "test", flowsOf(t, "test", `
+start: a
+timeZone: Europe/Berlin
+steps:
+- {name: a, subflow: {flowRef: {name: sub}}, next: b}
+- {name: b, hangup: {}}
+`, "sub", `
+start: a
+timeZone: Asia/Tokyo
+steps:
+- {name: a, branch: {cases: [{when: "zone == 'Asia/Tokyo' && now.getHours(zone) == 9", next: b}], else: b}}
+- {name: b, return: {}}
+`))
+	if holds, err := p.Holds(p.Enter("sub"), 0, Scope{Now: time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)}); err != nil || !holds {
+		t.Errorf("at midnight, UTC, it is not nine in Tokyo: %v, %v", holds, err)
 	}
 }
 
