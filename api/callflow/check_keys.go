@@ -3,6 +3,7 @@
 package callflow
 
 import (
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -30,13 +31,9 @@ func (f *reading) checkKeys(i int) {
 	}
 	if r := s.Record; r != nil {
 		path := path.Child("record", "stopTones")
-		seen := map[callfleetv1.PhoneKey]bool{}
 		for j, key := range r.StopTones {
 			f.checkKey(path.Index(j), key)
-			if seen[key] {
-				f.wrong(path.Index(j), key, "the key is in the list twice; take one out")
-			}
-			seen[key] = true
+			f.checkOnce(path.Index(j), key, slices.Contains(r.StopTones[:j], key))
 		}
 	}
 	if s.Play != nil && s.Play.BargeIn {

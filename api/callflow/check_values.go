@@ -74,22 +74,15 @@ func (f *reading) checkValues(i int) {
 }
 
 func (f *reading) checkPrompts(i int) {
-	given := &f.given.Steps[i]
-	path := stepPath(i)
-	if given.Play != nil {
-		f.checkSize(path.Child("play", "prompts"), len(given.Play.Prompts), 1, len(given.Play.Prompts))
+	s, path := &f.given.Steps[i], stepPath(i)
+	if s.Say != nil {
+		f.checkText(path.Child("say"), *s.Say)
 	}
-	if given.Say != nil {
-		f.checkText(path.Child("say"), *given.Say)
+	if s.Play != nil && len(s.Play.Prompts) == 0 {
+		f.lacks(path.Child("play", "prompts"), "there is nothing to be heard; give a prompt")
 	}
-	perList := map[string]int{}
-	prompts(given, path, func(path *field.Path, p *callfleetv1.Prompt) {
-		list, _, _ := strings.Cut(path.String(), "prompts[")
-		if perList[list]++; perList[list] == 9 {
-			f.forbids(path, "at most 8 prompts are played one after the other; make another step of the rest")
-		}
-		f.checkPrompt(path, p)
-	})
+	promptLists(s, path, func(path *field.Path, list callfleetv1.Prompts) { f.checkSize(path, len(list), 0, 8) })
+	prompts(s, path, f.checkPrompt)
 }
 
 func (f *reading) checkPrompt(path *field.Path, p *callfleetv1.Prompt) {

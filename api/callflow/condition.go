@@ -40,7 +40,7 @@ type condition struct {
 	names []string
 }
 
-// compileCondition compiles an expression. The error has a line for each mistake, with its place.
+// compileCondition compiles an expression. The error tells all mistakes, with their places.
 func compileCondition(expression string) (*condition, error) {
 	env, err := environment()
 	if err != nil {

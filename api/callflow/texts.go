@@ -11,20 +11,15 @@ import (
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
 )
 
-// prompts visits the prompts of a step; path is where the step is, and where the member is that has the prompt.
-func prompts(s *callfleetv1.FlowStep, path *field.Path, visit func(*field.Path, *callfleetv1.Prompt)) {
-	list := func(list callfleetv1.Prompts, path *field.Path) {
-		for i := range list {
-			visit(path.Index(i), &list[i])
-		}
-	}
+// promptLists visits the lists of prompts of a step, with the place of each; path is where the step is.
+func promptLists(s *callfleetv1.FlowStep, path *field.Path, visit func(*field.Path, callfleetv1.Prompts)) {
 	listen := func(l *callfleetv1.Listening, path *field.Path) {
-		list(l.Prompts, path.Child("prompts"))
-		list(l.NoInput.Prompts, path.Child("noInput", "prompts"))
-		list(l.NoMatch.Prompts, path.Child("noMatch", "prompts"))
+		visit(path.Child("prompts"), l.Prompts)
+		visit(path.Child("noInput", "prompts"), l.NoInput.Prompts)
+		visit(path.Child("noMatch", "prompts"), l.NoMatch.Prompts)
 	}
 	if s.Play != nil {
-		list(s.Play.Prompts, path.Child("play", "prompts"))
+		visit(path.Child("play", "prompts"), s.Play.Prompts)
 	}
 	if s.Menu != nil {
 		listen(&s.Menu.Listening, path.Child("menu"))
@@ -33,8 +28,17 @@ func prompts(s *callfleetv1.FlowStep, path *field.Path, visit func(*field.Path, 
 		listen(&s.Collect.Listening, path.Child("collect"))
 	}
 	if s.Record != nil {
-		list(s.Record.Prompts, path.Child("record", "prompts"))
+		visit(path.Child("record", "prompts"), s.Record.Prompts)
 	}
+}
+
+// prompts visits the prompts of a step, music included.
+func prompts(s *callfleetv1.FlowStep, path *field.Path, visit func(*field.Path, *callfleetv1.Prompt)) {
+	promptLists(s, path, func(path *field.Path, list callfleetv1.Prompts) {
+		for i := range list {
+			visit(path.Index(i), &list[i])
+		}
+	})
 	if s.Hold != nil {
 		visit(path.Child("hold", "music"), &s.Hold.Music)
 	}
