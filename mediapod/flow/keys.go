@@ -79,13 +79,6 @@ func (m *Machine) swallow(keys string) {
 }
 
 func (m *Machine) swallowed(key byte) bool {
-	if m.s.Swallow == "" {
-		return false
-	}
-	if m.now.After(m.swallowing) {
-		m.s.Swallow = ""
-		return false
-	}
 	if strings.IndexByte(m.s.Swallow, key) < 0 {
 		return false
 	}

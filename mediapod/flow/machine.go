@@ -50,11 +50,11 @@ func New(p *callflow.Program, c Call) *Machine {
 // Begin gives the first commands, or those that were under way after Resume. A call that was not answered is redirected, or rejected by
 // HangUp, if the flow leads there by set and branch alone; else there are no commands, and NeedsAnswer says so.
 func (m *Machine) Begin(now time.Time) []Command {
-	m.trail = m.trail[:0]
+	m.turn(now)
 	if m.begun {
 		return nil
 	}
-	m.begun, m.now = true, now
+	m.begun = true
 	if m.s.Phase == held && m.call.Answered {
 		m.s.Phase = entering
 	}
@@ -69,7 +69,8 @@ func (m *Machine) NeedsAnswer() bool { return m.s.Phase == held }
 
 // Answered: the call was answered, or established.
 func (m *Machine) Answered(now time.Time) []Command {
-	m.now, m.call.Answered, m.trail = now, true, m.trail[:0]
+	m.turn(now)
+	m.call.Answered = true
 	if m.s.Phase == held {
 		m.s.Phase = entering
 	}
@@ -78,7 +79,7 @@ func (m *Machine) Answered(now time.Time) []Command {
 
 // Handle takes an event. What answers no command under way is ignored, and so is everything once the flow is over.
 func (m *Machine) Handle(now time.Time, e Event) []Command {
-	m.now, m.trail = now, m.trail[:0]
+	m.turn(now)
 	if m.s.Phase == over {
 		return nil
 	}
@@ -106,7 +107,7 @@ func (m *Machine) Deadline() time.Time { return m.deadline }
 
 // Expire says that it is now; before the deadline nothing comes of it.
 func (m *Machine) Expire(now time.Time) []Command {
-	m.now, m.trail = now, m.trail[:0]
+	m.turn(now)
 	if m.deadline.IsZero() || now.Before(m.deadline) {
 		return nil
 	}
@@ -134,6 +135,14 @@ func (m *Machine) End() callfleetv1.FlowEnd { return m.s.End }
 func (m *Machine) Message() string { return m.s.Message }
 
 func (m *Machine) step() *callfleetv1.FlowStep { return m.program.Step(callflow.Ref(m.s.At)) }
+
+// turn begins another call of the machine.
+func (m *Machine) turn(now time.Time) {
+	m.now, m.trail = now, m.trail[:0]
+	if m.s.Swallow != "" && m.begun && now.After(m.swallowing) {
+		m.s.Swallow = ""
+	}
+}
 
 // finish begins steps until one has to wait, and hands over what is to be done.
 func (m *Machine) finish() []Command {

@@ -141,6 +141,9 @@ func (m *Machine) sound() error {
 	if !fits {
 		return fmt.Errorf("step %s cannot be %q", m.At(), m.s.Phase)
 	}
+	if m.s.Input != "" && !m.s.Decided && step.Collect == nil {
+		return fmt.Errorf("step %s has keys that it would have taken", m.At())
+	}
 	if m.s.LastID < max(m.s.Playing, m.s.Waiting) {
 		return errors.New("a command is under way that was never given")
 	}
