@@ -209,7 +209,7 @@ load: ## Measure what the operator carries: 10,000 sessions on 1,000 pods that k
 	@$(GO) run ./test/load/fleet $(LOAD)
 
 .PHONY: bench-media
-bench-media: ## Measure what calls cost the media engine, beside a raw echo and Janus if it is there (MEDIA="-calls 500" etc.)
+bench-media: ## Measure what calls cost the media engine, beside a raw echo and Janus if it is there, and how fast flows react (MEDIA="-calls 500" etc.)
 	@$(GOBUILD) -o bin/ ./test/load/media
 	@first="chrt -f 5"; $$first true 2>/dev/null || { first=; echo "==> no right to a real-time priority: pacing is that of the machine, too"; }; \
 		$$first bin/media $(MEDIA)

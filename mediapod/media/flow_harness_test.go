@@ -211,7 +211,10 @@ func (s *signals) note(what string) {
 	s.history = append(s.history, what)
 }
 
-func (s *signals) Do(c flow.Command) bool { s.note(strings.TrimPrefix(strings.Fields(stringOf(c))[0], "flow.")); return true }
+func (s *signals) Do(c flow.Command) bool {
+	s.note(strings.TrimPrefix(strings.Fields(stringOf(c))[0], "flow."))
+	return true
+}
 
 func stringOf(c flow.Command) string {
 	if s, ok := c.(interface{ String() string }); ok {

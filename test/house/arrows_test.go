@@ -87,8 +87,8 @@ var grounds = []ground{
 	{folder: "test/faults", ours: []string{"api", "audio", "hack", "teamsim/admin", "test/rig", "mediapod/control/wire"}},
 	// The media pod as it is, with another clock.
 	{folder: "test/faults/fastpod", ours: []string{"mediapod"}},
-	// The media engine by itself, under load.
-	{folder: "test/load/media", ours: []string{"audio", "mediapod/media"}, foreign: []ban{noKubernetes, noAPIServer}},
+	// The media engine by itself, and with what flows run on, under load.
+	{folder: "test/load/media", ours: []string{"api/callflow", "api/v1alpha1", "audio", "mediapod/flow", "mediapod/media"}, foreign: []ban{noKubernetes, noAPIServer}},
 }
 
 // testOnly packages are for tests alone.

@@ -49,11 +49,13 @@ type result struct {
 	goroutines float64       // a call
 	allocs     float64       // a packet, either way
 	heard      heard
+	walked     *walked // of callers in menus
 }
 
 const (
 	settle     = time.Second // until calls run as they will
 	sideBySide = 8           // calls that are set up at a time
+	walksFor   = 6           // times as long as others are measured; a caller takes a step every three seconds or so
 )
 
 var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
@@ -76,7 +78,7 @@ func (b *bench) raw(ctx context.Context) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := b.measure(ctx, p, sides, codec.PCMU, nil)
+	r, err := b.measure(ctx, p, sides, scenario{codec: codec.PCMU}, nil)
 	if err == nil {
 		r.resident = -1 // it holds none for a call
 	}
@@ -123,7 +125,7 @@ func (b *bench) janus(ctx context.Context, plugin string, calls int, c codec.Cod
 	if err != nil {
 		return nil, fmt.Errorf("did not take the calls: %w", err)
 	}
-	r, err := b.measure(ctx, j.process, sides, c, nil)
+	r, err := b.measure(ctx, j.process, sides, scenario{codec: c}, nil)
 	if err == nil {
 		r.resident -= before / int64(calls)
 	}
@@ -157,13 +159,14 @@ func (b *bench) engine(ctx context.Context, s scenario) (*result, error) {
 		return nil, err
 	}
 	sides, err := b.connect(ctx, s.calls, loopback, func(ctx context.Context, i int, f *farSide) error {
+		f.keys = s.do == doFlow
 		return f.connect(ctx, b.identity, s.codec, hello.Endpoints[i].whip(client))
 	})
 	if err != nil {
 		return nil, err
 	}
 	client.CloseIdleConnections()
-	r, err := b.measure(ctx, p, sides, s.codec, func(question string) error {
+	r, err := b.measure(ctx, p, sides, s, func(question string) error {
 		if question == "begin" {
 			return p.ask(question, &begin)
 		}
@@ -220,12 +223,16 @@ func (b *bench) connect(ctx context.Context, n int, ip netip.Addr, setUp func(co
 }
 
 // measure puts the load on a server and looks at what that costs it. The server is asked for its state at both ends.
-func (b *bench) measure(ctx context.Context, p *process, sides []*farSide, c codec.Codec, ask func(question string) error) (*result, error) {
+func (b *bench) measure(ctx context.Context, p *process, sides []*farSide, s scenario, ask func(question string) error) (*result, error) {
 	if ask == nil {
 		ask = func(string) error { return nil }
 	}
-	l := newLoad(sides, c)
+	l, length := newLoad(sides, s.codec), b.length
 	defer l.close()
+	if s.do == doFlow {
+		l.walk()
+		length *= walksFor
+	}
 	if err := l.run(ctx, settle, false); err != nil {
 		return nil, err
 	}
@@ -241,7 +248,7 @@ func (b *bench) measure(ctx context.Context, p *process, sides []*farSide, c cod
 		return nil, err
 	}
 	began := time.Now()
-	if err := l.run(ctx, b.length, true); err != nil {
+	if err := l.run(ctx, length, true); err != nil {
 		return nil, err
 	}
 	after, err := p.cpu()
@@ -259,7 +266,7 @@ func (b *bench) measure(ctx context.Context, p *process, sides []*farSide, c cod
 	n := float64(len(sides))
 	return &result{
 		calls: len(sides), cpu: time.Duration(float64(after-before) / n / took.Seconds()),
-		resident: resident / int64(len(sides)), heap: -1, stacks: -1, goroutines: -1, allocs: -1, heard: l.heard,
+		resident: resident / int64(len(sides)), heap: -1, stacks: -1, goroutines: -1, allocs: -1, heard: l.heard, walked: l.walked,
 	}, ask("end")
 }
 

@@ -39,6 +39,8 @@ type farSide struct {
 	username string
 	integral stun.MessageIntegrity // of the remote side's password
 
+	keys bool // it has any
+
 	// Nil for a raw echo.
 	out, in *srtp.Context
 }
@@ -86,12 +88,16 @@ func (f *farSide) offer(identity *tls.Certificate, c codec.Codec) string {
 	if c.Channels > 1 {
 		rate += fmt.Sprintf("/%d", c.Channels)
 	}
+	types, maps := "", ""
+	if f.keys {
+		types, maps = fmt.Sprintf(" %d", keysPayloadType), fmt.Sprintf("\r\na=rtpmap:%d telephone-event/%d", keysPayloadType, c.ClockRate)
+	}
 	return strings.Join([]string{
 		"v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "t=0 0", "a=group:BUNDLE 0",
-		fmt.Sprintf("m=audio 9 UDP/TLS/RTP/SAVPF %d", c.PayloadType), "c=IN IP4 0.0.0.0", "a=mid:0", "a=sendrecv", "a=rtcp-mux",
+		fmt.Sprintf("m=audio 9 UDP/TLS/RTP/SAVPF %d%s", c.PayloadType, types), "c=IN IP4 0.0.0.0", "a=mid:0", "a=sendrecv", "a=rtcp-mux",
 		"a=ice-ufrag:" + f.ufrag, "a=ice-pwd:" + f.pwd,
 		"a=fingerprint:sha-256 " + strings.Join(print, ":"), "a=setup:actpass",
-		fmt.Sprintf("a=rtpmap:%d %s", c.PayloadType, rate),
+		fmt.Sprintf("a=rtpmap:%d %s", c.PayloadType, rate) + maps,
 		fmt.Sprintf("a=ssrc:%d cname:bench", f.ssrc()),
 		fmt.Sprintf("a=candidate:1 1 udp 2130706431 %s %d typ host", f.local.Addr(), f.local.Port()), "a=end-of-candidates", "",
 	}, "\r\n")

@@ -34,6 +34,7 @@ type load struct {
 	sealed   []byte
 	heard    heard
 	measured bool
+	walked   *walked // nil: nobody walks through menus
 }
 
 // caller is a far side on the move.
@@ -47,6 +48,7 @@ type caller struct {
 	received  int
 	unordered int
 	consent   time.Time
+	walker    *walker // nil: it speaks all the time
 }
 
 // heard is what a measurement saw.
@@ -79,6 +81,14 @@ func (l *load) close() {
 	}
 }
 
+// walk has the callers walk through menus from now on.
+func (l *load) walk() {
+	l.walked = &walked{}
+	for i, c := range l.calls {
+		c.walker = newWalker(l.walked, i, time.Now())
+	}
+}
+
 // run speaks for a while, and counts if it is to be measured. It goes on where it was.
 func (l *load) run(ctx context.Context, length time.Duration, measure bool) error {
 	runtime.LockOSThread()
@@ -88,6 +98,9 @@ func (l *load) run(ctx context.Context, length time.Duration, measure bool) erro
 		l.began = time.Now()
 	}
 	l.heard, l.measured = heard{}, measure
+	if l.walked != nil {
+		*l.walked = walked{}
+	}
 	for _, c := range l.calls {
 		c.any, c.received, c.last = false, 0, 0
 	}
@@ -124,9 +137,18 @@ func (l *load) run(ctx context.Context, length time.Duration, measure bool) erro
 func (l *load) speak(c *caller, now time.Time) error {
 	payload := l.payloads[int(c.sequence)%len(l.payloads)]
 	be := binary.BigEndian
-	p := append(l.packet[:0], 0x80, l.codec.PayloadType)
+	kind, timestamp := l.codec.PayloadType, uint32(c.sequence)*l.codec.TimestampStep
+	if c.walker != nil {
+		if key, ok := c.walker.press(timestamp, now); ok {
+			kind, timestamp, payload = keysPayloadType, key.Timestamp, key.Payload[:]
+			if key.Marker {
+				kind |= 0x80
+			}
+		}
+	}
+	p := append(l.packet[:0], 0x80, kind)
 	p = be.AppendUint16(p, c.sequence)
-	p = be.AppendUint32(p, uint32(c.sequence)*l.codec.TimestampStep)
+	p = be.AppendUint32(p, timestamp)
 	p = be.AppendUint32(p, c.ssrc())
 	p = append(p, payload...)
 	c.sequence++
@@ -183,10 +205,14 @@ func (l *load) hear(c *caller) error {
 
 func (l *load) count(c *caller, p []byte, at int64) {
 	sequence := binary.BigEndian.Uint16(p[2:])
-	if c.in != nil && sequence%64 == 0 { // that it is what it should be, now and then
-		if _, err := c.in.DecryptRTP(l.sealed, p, nil); err != nil {
+	if c.in != nil && (c.walker != nil || sequence%64 == 0) { // that it is what it should be, now and then
+		plain, err := c.in.DecryptRTP(l.sealed, p, nil)
+		if err != nil {
 			l.heard.forged++
 			return
+		}
+		if c.walker != nil {
+			c.walker.hear(plain[12:], time.Unix(0, at))
 		}
 	}
 	switch {
@@ -198,7 +224,7 @@ func (l *load) count(c *caller, p []byte, at int64) {
 		c.highest = sequence
 	}
 	c.received++
-	if c.last != 0 {
+	if c.last != 0 && c.walker == nil { // between prompts there are none
 		l.heard.pacing.add((time.Duration(at-c.last) - audio.FrameDuration).Abs())
 	}
 	c.last = at

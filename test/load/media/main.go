@@ -25,9 +25,9 @@ import (
 
 // settings are the command line.
 type settings struct {
-	calls, transcoded, most int
-	length                  time.Duration
-	only, profiles          string
+	calls, transcoded, most, menus int
+	length                         time.Duration
+	only, profiles                 string
 }
 
 func main() {
@@ -35,6 +35,7 @@ func main() {
 	flag.IntVar(&s.calls, "calls", 200, "how many calls to hold at once")
 	flag.IntVar(&s.transcoded, "opus-calls", 40, "how many of those whose Opus is decoded, mixed and encoded, which cost many times as much; three times as many for their memory")
 	flag.IntVar(&s.most, "most", 500, "how many calls to hold at once for the test of what a core can bear; 0 leaves it out")
+	flag.IntVar(&s.menus, "menus", 100, "how many callers walk through the menus of a flow at once; 0 leaves it out")
 	flag.DurationVar(&s.length, "for", 5*time.Second, "how long each measurement takes, besides setting up")
 	flag.StringVar(&s.only, "only", "", "measure of the engine only what has this in its name")
 	flag.StringVar(&s.profiles, "cpuprofile", "", "a folder to write a CPU profile of each measurement to, and beside it one of the heap")
@@ -100,6 +101,10 @@ func run(ctx context.Context, s settings) error {
 			return fmt.Errorf("%s: %w", sc.name, err)
 		}
 		t.row(sc.name, r, sc.target)
+		if w := r.walked; w != nil {
+			t.note("%s: %d keys; from the first packet of a key to the first of the prompt that it leads to %.0f ms (p50), %.0f ms (p99), %.0f ms at most; %d took more than %v, %d never came.",
+				sc.name, w.steps, w.reaction.quantile(.5), w.reaction.quantile(.99), ms(w.most), w.late, lateAfter, w.lost)
+		}
 	}
 	return t.flush()
 }
@@ -144,6 +149,9 @@ func (s settings) scenarios(opus bool) []scenario {
 		all = append(all,
 			scenario{name: "decode, mix, encode, Opus", do: doMix, codec: codec.Opus, calls: s.transcoded, target: "<= 0.5x AudioBridge"},
 			scenario{name: "the same, more of them", do: doMix, codec: codec.Opus, calls: 3 * s.transcoded, target: "<= 200 KB and 12 goroutines"})
+	}
+	if s.menus > 0 {
+		all = append(all, scenario{name: "menus of a flow, PCMU", do: doFlow, codec: codec.PCMU, calls: s.menus, target: "no key later than 200 ms"})
 	}
 	if s.most > 0 {
 		all = append(all, scenario{name: "passthrough, PCMU, many", do: doEcho, codec: codec.PCMU, calls: s.most, target: manyTarget})

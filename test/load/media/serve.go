@@ -37,6 +37,7 @@ import (
 // What the server's calls do.
 const (
 	doEcho = "echo" // packets go back as they came
+	doFlow = "flow" // each call runs a flow of menus
 	doMix  = "mix"  // what is heard is decoded, mixed with a clip that is played in a loop, and encoded
 )
 
@@ -111,18 +112,30 @@ func serve(ctx context.Context, what string, calls int, profile string) error {
 	}
 	hello := opened{Certificate: certificate.Certificate[0]}
 	clip := wav.Clip{SampleRate: audio.SampleRate, Samples: babble(5 * time.Second)}
+	var flows *answering
+	if what == doFlow {
+		if flows, err = newAnswering(ctx); err != nil {
+			return err
+		}
+		defer func() { cancel(); flows.running.Wait() }()
+	}
 	var first *media.Call // that is not measured
 	for i := range calls + 1 {
 		o := media.CallOptions{ID: "call-" + strconv.Itoa(i)}
-		if what == doEcho {
+		var made atomic.Pointer[media.Call]
+		switch what {
+		case doEcho:
 			o.Behavior.Echo = true
-		} else {
+		case doFlow:
+			o.OnChange = flows.onChange(made.Load, o.ID)
+		default:
 			o.Behavior.Play = &media.Play{Clip: clip, Loop: true}
 		}
 		c, err := e.NewCall(o)
 		if err != nil {
 			return err
 		}
+		made.Store(c)
 		if what == doMix {
 			m := &mirror{heard: &heard, said: &said}
 			c.AddTap(m)

@@ -70,10 +70,18 @@ func (t *table) row(name string, r *result, target string) {
 	t.rows = append(t.rows, strings.Join([]string{
 		name, fmt.Sprint(r.calls), fmt.Sprintf("%.2f ms", ms(r.cpu)), ratio(r, t.raw), ratio(r, t.janus), ratio(r, t.bridge),
 		memory(r.resident), memory(r.heap), memory(r.stacks), known("%.1f", r.goroutines), known("%.2f", r.allocs),
-		fmt.Sprintf("%.2f / %.2f ms", h.pacing.quantile(.5), h.pacing.quantile(.99)),
+		pacing(&h.pacing),
 		fmt.Sprintf("%.2f %%", 100*h.loss()), fmt.Sprintf("%.2f ms", h.lateness.quantile(.99)), target,
 	}, "\t"))
 	fmt.Fprintf(os.Stderr, "%s: done\n", name)
+}
+
+// pacing of callers in menus says nothing, as there are pauses between prompts.
+func pacing(h *histogram) string {
+	if h.total == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f / %.2f ms", h.quantile(.5), h.quantile(.99))
 }
 
 // ratio is how many times what the other costs.
