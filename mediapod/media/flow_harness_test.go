@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"sync"
@@ -146,6 +147,7 @@ func (k *phoneCall) said(from, to time.Duration) (packets int) {
 type soundFiles struct {
 	mu    sync.Mutex
 	takes time.Duration
+	fixed time.Duration // that all last, whatever their text
 	asked map[string]int
 }
 
@@ -161,6 +163,9 @@ func (f *soundFiles) Prompt(ctx context.Context, p flow.Prompt) ([]byte, error) 
 	case <-time.After(takes):
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	}
+	if f.fixed > 0 {
+		return sine(f.fixed), nil
 	}
 	length, err := time.ParseDuration(strings.TrimSpace(p.Text))
 	if err != nil {
@@ -201,9 +206,14 @@ type signals struct {
 	refuses bool
 	told    bool
 	history []string
+	does    func(flow.Command) // may be nil
+	tell    func(flow.Event)
 }
 
-func (s *signals) begin(func(flow.Event)) engine.Signals { return s }
+func (s *signals) begin(tell func(flow.Event)) engine.Signals {
+	s.tell = tell
+	return s
+}
 
 func (s *signals) note(what string) {
 	s.mu.Lock()
@@ -212,15 +222,11 @@ func (s *signals) note(what string) {
 }
 
 func (s *signals) Do(c flow.Command) bool {
-	s.note(strings.TrimPrefix(strings.Fields(stringOf(c))[0], "flow."))
-	return true
-}
-
-func stringOf(c flow.Command) string {
-	if s, ok := c.(interface{ String() string }); ok {
-		return s.String()
+	s.note(fmt.Sprint(c))
+	if s.does != nil {
+		s.does(c)
 	}
-	return "?"
+	return true
 }
 
 func (s *signals) Announce(ctx context.Context) error {
