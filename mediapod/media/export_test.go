@@ -130,6 +130,16 @@ func (v *Conversation) Tick() {
 	v.here.call.tick(v.now)
 }
 
+// Frame is what comes to the bot in a frame's time, in which the caller speaks, and what it does then.
+func (v *Conversation) Frame(now time.Time) func() {
+	receive := stream(v.here, v.here.agreed.Load().main.formats[0])
+	return func() {
+		receive()
+		v.here.call.tick(now)
+		now = now.Add(20 * time.Millisecond)
+	}
+}
+
 // BadNetwork loses, delays, reorders and doubles.
 var BadNetwork = badNetwork
 

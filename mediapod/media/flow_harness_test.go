@@ -143,7 +143,7 @@ func (k *phoneCall) said(from, to time.Duration) (packets int) {
 	return packets
 }
 
-// soundFiles are prompts by their text: "2s" is a tone of two seconds, "broken" is none. They take a while to be found.
+// soundFiles are prompts by their text: "2s" is a tone of two seconds, "quiet 2s" is silence, "broken" is none. They take a while to be found.
 type soundFiles struct {
 	mu    sync.Mutex
 	takes time.Duration
@@ -167,9 +167,13 @@ func (f *soundFiles) Prompt(ctx context.Context, p flow.Prompt) ([]byte, error) 
 	if f.fixed > 0 {
 		return sine(f.fixed), nil
 	}
-	length, err := time.ParseDuration(strings.TrimSpace(p.Text))
+	text, quiet := strings.CutPrefix(p.Text, "quiet ")
+	length, err := time.ParseDuration(text)
 	if err != nil {
 		return nil, errors.New("there is no such prompt")
+	}
+	if quiet {
+		return toneOf(0, length), nil
 	}
 	return sine(length), nil
 }
@@ -180,10 +184,12 @@ func (f *soundFiles) count(text string) int {
 	return f.asked[text]
 }
 
-func sine(length time.Duration) []byte {
+func sine(length time.Duration) []byte { return toneOf(8000, length) }
+
+func toneOf(amplitude float64, length time.Duration) []byte {
 	samples := make([]int16, int(length*audio.SampleRate/time.Second))
 	for i := range samples {
-		samples[i] = int16(8000 * math.Sin(float64(i)/6))
+		samples[i] = int16(amplitude * math.Sin(float64(i)/6))
 	}
 	var b bytes.Buffer
 	if err := wav.Encode(&b, wav.Clip{SampleRate: audio.SampleRate, Samples: samples}); err != nil {

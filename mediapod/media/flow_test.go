@@ -85,6 +85,16 @@ func TestAStopActsByTheNextFrame(t *testing.T) {
 	}
 }
 
+func TestALoopOfSeveralPromptsPlaysThemAll(t *testing.T) {
+	inBubble(t, func(k *phoneCall) {
+		k.stage.Do(flow.Play{ID: 1, Prompts: says("300ms", "quiet 200ms"), Loop: true})
+		k.pass(5 * time.Second)
+		if n := k.said(0, time.Hour); n < 145 || n > 165 || len(k.sent) < 249 {
+			t.Errorf("of %d packets in five seconds %d have sound, want three of five", len(k.sent), n)
+		}
+	})
+}
+
 func TestAPromptCanBeStoppedWhileItIsLookedFor(t *testing.T) {
 	inBubble(t, func(k *phoneCall) {
 		k.files.takes = time.Second
