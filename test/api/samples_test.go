@@ -25,13 +25,20 @@ func TestSamplesAreAccepted(t *testing.T) {
 	if err != nil || len(files) < 7 {
 		t.Fatalf("%d samples: %v", len(files), err)
 	}
+	for _, more := range []string{"*.yaml", "*/*.yaml"} {
+		flows, err := filepath.Glob(filepath.Join(root, "config", "samples", "flows", more))
+		if err != nil || len(flows) < 1 {
+			t.Fatalf("%d samples of flows: %v", len(flows), err)
+		}
+		files = append(files, flows...)
+	}
 	ns := cluster.Namespace(t)
 	for _, file := range files {
 		name := filepath.Base(file)
 		if name == "kustomization.yaml" {
 			continue
 		}
-		t.Run(name, func(t *testing.T) {
+		t.Run(filepath.Base(filepath.Dir(file))+"/"+name, func(t *testing.T) {
 			text, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
