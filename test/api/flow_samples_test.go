@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -136,6 +137,65 @@ func configMaps(spec *callfleetv1.CallFlowSpec) map[callfleetv1.KeyReference]boo
 		case s.Hold != nil:
 			add(s.Hold.Music)
 		}
+	}
+	return all
+}
+
+// TestFlowsInTheDocumentMakeSense: whole ones as they are, and fragments as far as the schema goes.
+func TestFlowsInTheDocumentMakeSense(t *testing.T) {
+	root, err := controllertest.RepositoryRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(root, "docs", "callflows.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, fragments := 0, map[string]bool{}
+	for _, block := range regexp.MustCompile("(?ms)^```yaml\n(.*?)^```").FindAllStringSubmatch(string(text), -1) {
+		switch {
+		case strings.Contains(block[1], "kind: CallFlow\n"):
+			flow := &callfleetv1.CallFlow{}
+			if err := yaml.UnmarshalStrict([]byte(block[1]), flow); err != nil {
+				t.Errorf("%v in\n%s", err, block[1])
+				continue
+			}
+			if _, mistakes := callflow.Compile(flow.Name, map[string]*callfleetv1.CallFlowSpec{flow.Name: &flow.Spec}); len(mistakes) > 0 {
+				t.Errorf("%s: %v", flow.Name, mistakes.ToAggregate())
+			}
+			whole++
+		case strings.HasPrefix(block[1], "steps:"):
+			spec := &callfleetv1.CallFlowSpec{}
+			if err := yaml.UnmarshalStrict([]byte(block[1]), spec); err != nil {
+				t.Errorf("%v in\n%s", err, block[1])
+			}
+			for _, step := range spec.Steps {
+				raw, err := yaml.Marshal(step)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var members map[string]any
+				if err := yaml.Unmarshal(raw, &members); err != nil {
+					t.Fatal(err)
+				}
+				maps.Copy(fragments, present(members))
+			}
+		}
+	}
+	for _, step := range []string{"play", "menu", "collect", "record", "transfer", "invite", "hold", "mute", "set", "branch", "webhook", "subflow", "return"} {
+		if !fragments[step] {
+			t.Errorf("the document has no example of %s", step)
+		}
+	}
+	if whole < 3 {
+		t.Errorf("the document shows %d whole flows", whole)
+	}
+}
+
+func present(members map[string]any) map[string]bool {
+	all := map[string]bool{}
+	for name := range members {
+		all[name] = true
 	}
 	return all
 }

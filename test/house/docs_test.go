@@ -138,7 +138,7 @@ func TestManifestsInDocumentsAreReal(t *testing.T) {
 			}
 		}
 	}
-	for _, kind := range []string{"CallingBot", "MeetingSession", "Call"} {
+	for _, kind := range []string{"CallingBot", "MeetingSession", "Call", "CallFlow"} {
 		if seen[kind] == 0 {
 			t.Errorf("no document shows a %s", kind)
 		}
@@ -156,7 +156,7 @@ func decode(doc string) (kind string, err error) {
 		return head.Kind, nil
 	}
 	objects := map[string]any{"CallingBot": &v1alpha1.CallingBot{}, "MediaPod": &v1alpha1.MediaPod{}, "MeetingSession": &v1alpha1.MeetingSession{},
-		"Call": &v1alpha1.Call{}}
+		"Call": &v1alpha1.Call{}, "CallFlow": &v1alpha1.CallFlow{}}
 	object, ok := objects[head.Kind]
 	if !ok {
 		return head.Kind, fmt.Errorf("there is no kind %q", head.Kind)
