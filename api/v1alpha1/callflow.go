@@ -25,6 +25,7 @@ type CallFlow struct {
 	// +required
 	Spec CallFlowSpec `json:"spec"`
 	// +optional
+	// +default={"observedGeneration": -1}
 	Status CallFlowStatus `json:"status,omitzero"`
 }
 

@@ -265,3 +265,44 @@ func TestARevisionThatWasTakenAwayIsMadeAgain(t *testing.T) {
 		return nil
 	})
 }
+
+// speaks is a flow with so many steps that say 8 KiB each.
+func speaks(steps int, next string) *v1alpha1.CallFlowSpec {
+	spec := silent()
+	if next != "" {
+		spec = silent("to-" + next)
+	}
+	spec.Speech = &v1alpha1.SpeechService{URL: "https://speech.example.com"}
+	for i := range steps {
+		prompts := make(v1alpha1.Prompts, 8)
+		for j := range prompts {
+			prompts[j].Text = v1alpha1.Template(strings.Repeat("a", 1024))
+		}
+		spec.Steps = append(spec.Steps, v1alpha1.FlowStep{
+			Name: v1alpha1.StepName(fmt.Sprint("say-", i)), Next: spec.Start, Play: &v1alpha1.PlayStep{Prompts: prompts},
+		})
+		spec.Start = spec.Steps[len(spec.Steps)-1].Name
+	}
+	return spec
+}
+
+// What is within the limit the API server takes; what is beyond is told, and never tried.
+func TestALargeFlowIsPublishedAndATooLargeOneTold(t *testing.T) {
+	p := newPlace(t, ages)
+	hours := speaks(25, "")
+	hours.Steps[0].Hangup, hours.Steps[0].Return = nil, &v1alpha1.ReturnStep{}
+	sub := p.flow("hours", hours)
+	flow := p.flow("menu", speaks(95, "hours"))
+	p.awaitReason(flow, v1alpha1.ReasonValid)
+	if size := len(p.revisions()[1].Data.Raw); size < maxRevision*9/10 {
+		t.Errorf("a revision of %d bytes proves little", size)
+	}
+	last := flow.Status.Revision
+	more := speaks(50, "")
+	more.Steps[0] = hours.Steps[0]
+	p.change(sub, more)
+	p.awaitReason(flow, v1alpha1.ReasonTooLarge)
+	if flow.Status.Revision != last {
+		t.Errorf("revision %q, want the last that fitted", flow.Status.Revision)
+	}
+}

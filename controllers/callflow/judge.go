@@ -57,7 +57,7 @@ var checks = []struct {
 	remedy string
 }{
 	{v1alpha1.ReasonInvalid, own, "correct the flow and apply it again"},
-	{v1alpha1.ReasonSubflowMissing, subflowsMissing, "apply it, or correct the flow"},
+	{v1alpha1.ReasonSubflowMissing, subflowsMissing, ""},
 	{v1alpha1.ReasonSubflowInvalid, subflowsInvalid, "correct that flow, or the one that leads to it"},
 	{v1alpha1.ReasonPromptMissing, promptsMissing, ""},
 	{v1alpha1.ReasonPromptUnplayable, promptsUnplayable, ""},

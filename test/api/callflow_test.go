@@ -291,3 +291,11 @@ spec:
 		t.Errorf("a collect step is not filled in as it should be (-want +got):\n%s", diff)
 	}
 }
+
+// Its revisions carry a flow's name in a label, and in their own names.
+func TestTheNameOfACallFlowFitsIntoALabel(t *testing.T) {
+	ns := controllertest.Start(t).Namespace(t)
+	for length, want := range map[int]string{63: accepted, 64: "the name of a flow has at most 63 characters: its revisions carry it in a label"} {
+		create(t, document(t, ns, strings.Replace(flowOf("start: end"), "reception", strings.Repeat("a", length), 1)), want)
+	}
+}

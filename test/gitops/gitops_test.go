@@ -38,10 +38,15 @@ var verdicts = map[string]struct {
 	"meetingsession-finished":  {status.CurrentStatus, "Healthy"},
 	"meetingsession-failed":    {status.FailedStatus, "Degraded"},
 	"meetingsession-stalled":   {status.FailedStatus, "Degraded"},
+
+	"callflow-new":     {status.InProgressStatus, "Progressing"},
+	"callflow-valid":   {status.CurrentStatus, "Healthy"},
+	"callflow-stalled": {status.FailedStatus, "Degraded"},
 }
 
 // made by hand: no controller has written them.
 var made = map[string]string{
+	"callflow-new":   `{"apiVersion": "callfleet.dev/v1alpha1", "kind": "CallFlow", "metadata": {"name": "f", "generation": 1}, "spec": {}, "status": {"observedGeneration": -1}}`,
 	"callingbot-new": `{"apiVersion": "callfleet.dev/v1alpha1", "kind": "CallingBot", "metadata": {"name": "b", "generation": 1}, "spec": {}, "status": {"observedGeneration": -1}}`,
 }
 
