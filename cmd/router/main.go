@@ -14,6 +14,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -31,7 +33,7 @@ import (
 
 type options struct {
 	listen, healthListen string
-	certDir, namespace   string
+	certDir, namespaces  string
 	drain                time.Duration
 }
 
@@ -40,7 +42,7 @@ func main() {
 	flag.StringVar(&o.listen, "listen", ":8443", "address of the public HTTPS listener")
 	flag.StringVar(&o.healthListen, "health-listen", ":8080", "address of the HTTP listener for /healthz, /readyz and /metrics")
 	flag.StringVar(&o.certDir, "tls-dir", "/var/run/callfleet/tls", "directory with tls.crt and tls.key; a renewed pair is picked up")
-	flag.StringVar(&o.namespace, "namespace", "", "serve the bots of this namespace only; empty: of all")
+	flag.StringVar(&o.namespaces, "namespaces", "", "comma-separated namespaces whose bots to serve; empty: all of them")
 	flag.DurationVar(&o.drain, "drain", 5*time.Second, "how long requests are still taken after the process was told to stop")
 	flag.Parse()
 
@@ -80,7 +82,7 @@ func run(ctx context.Context, o options, log logr.Logger) error {
 	defer end()
 	group, life := errgroup.WithContext(life)
 	group.Go(func() error { return cert.Start(life) })
-	group.Go(func() error { return router.Watch(life, kube, o.namespace, table, r.Synced) })
+	group.Go(func() error { return router.Watch(life, kube, namespaces(o.namespaces), table, r.Synced) })
 	public := router.NewServer(r, cert.GetCertificate, log.WithName("http"))
 	group.Go(func() error {
 		return serve(life, &public.Server, func() error { return public.ServeTLS(public.Listener(door), "", "") })
@@ -103,6 +105,17 @@ func run(ctx context.Context, o options, log logr.Logger) error {
 	})
 	log.Info("serving", "listen", o.listen)
 	return group.Wait()
+}
+
+// namespaces are the items of a comma-separated list, without duplicates.
+func namespaces(text string) []string {
+	var list []string
+	for item := range strings.SplitSeq(text, ",") {
+		if item = strings.TrimSpace(item); item != "" && !slices.Contains(list, item) {
+			list = append(list, item)
+		}
+	}
+	return list
 }
 
 func serve(ctx context.Context, s *http.Server, listen func() error) error {
