@@ -29,7 +29,7 @@ A file has CallFlows as kubectl apply takes them, and may have objects of other 
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(c.newFlowGraph())
+	cmd.AddCommand(c.newFlowGraph(), c.newFlowTest())
 	return cmd
 }
 

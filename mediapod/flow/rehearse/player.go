@@ -91,15 +91,13 @@ func (p *player) come() {
 		p.tell(c.event)
 		return
 	}
+	p.line("caller", "%v", c.act)
 	switch {
 	case c.act.Press != "":
-		p.line("caller", "presses %s", c.act.Press)
 		p.press(c.act)
 	case c.act.HangUp:
-		p.line("caller", "hangs up")
 		p.tell(flow.Ended{})
 	default:
-		p.line("caller", "speaks for %v", c.act.Speak)
 		if until := p.now.Add(c.act.Speak); until.After(p.speaking) {
 			p.speaking = until
 		}
@@ -129,7 +127,7 @@ func (p *player) carry(commands []flow.Command) {
 	for _, step := range p.Machine.Trail() {
 		p.steps = append(p.steps, step)
 		p.trace(flow.EntryStep, step)
-		p.line("step", "%s", step)
+		p.line("flow", "takes step %s", step)
 	}
 	at := p.Machine.At()
 	for _, c := range commands {

@@ -65,10 +65,9 @@ type Call struct {
 
 // Line is something said or done, since the call was answered.
 type Line struct {
-	After time.Duration `json:"-"`
-	// Who: bot, caller, step (the flow begins it) or call.
-	Who  string `json:"who"`
-	What string `json:"what"`
+	After time.Duration
+	// Who: bot, caller, flow or call.
+	Who, What string
 }
 
 // Result is what came of a rehearsal.

@@ -22,19 +22,23 @@ const (
 
 // Act is something that the caller does: one of its members.
 type Act struct {
-	Press  callfleetv1.PhoneKey
-	Speak  time.Duration
+	Press callfleetv1.PhoneKey
+	Speak time.Duration
+	// File is what is spoken, if it is known.
+	File   string
 	HangUp bool
 }
 
 func (a Act) String() string {
 	switch {
 	case a.Press != "":
-		return "press " + string(a.Press)
+		return "presses " + string(a.Press)
 	case a.HangUp:
-		return "hang up"
+		return "hangs up"
+	case a.File != "":
+		return "says " + a.File
 	}
-	return "speak " + a.Speak.String()
+	return "speaks for " + a.Speak.String()
 }
 
 // Due is an act and how long after it is asked for it is done.
@@ -44,7 +48,7 @@ type Due struct {
 }
 
 // Parse reads a script: lines that are done one after the other, each of them "press 12#", "wait 3s", "say hello.wav", "speak 4s" or
-// "hang up". The error names the line, counted from one.
+// "hang up". Empty lines, and those that begin with #, say nothing. The error names the line, counted from one.
 func Parse(lines []string) ([]Due, error) {
 	var script []Due
 	var now time.Duration
@@ -54,6 +58,9 @@ func Parse(lines []string) ([]Due, error) {
 		}
 		verb, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 		rest = strings.TrimSpace(rest)
+		if verb == "" || verb[0] == '#' {
+			continue
+		}
 		if len(script) > 0 && script[len(script)-1].HangUp {
 			return wrong(`nothing follows "hang up"; remove it`)
 		}
@@ -80,7 +87,7 @@ func Parse(lines []string) ([]Due, error) {
 			if rest == "" {
 				return wrong(`there is no file; write "say hello.wav"`)
 			}
-			script = append(script, Due{now, Act{Speak: FileLength}})
+			script = append(script, Due{now, Act{Speak: FileLength, File: rest}})
 			now += FileLength
 		case "hang":
 			if rest != "up" {
