@@ -134,8 +134,8 @@ const defaultRetries = 2
 
 // silence: nothing was pressed in time.
 func (m *Machine) silence(step *callfleetv1.FlowStep) {
+	m.waited()
 	if m.s.Input == "" {
-		m.waitedFor(listeningOf(step).Timeout.Duration())
 		m.retry(step, againNoInput, &m.s.NoInput, listeningOf(step).NoInput)
 		return
 	}

@@ -17,8 +17,6 @@ const (
 	maxUnwaited = 1000
 	// maxDepth of subflows in each other.
 	maxDepth = 8
-	// shortestWait that counts as one. A menu that waits for a millisecond and begins anew waits for nobody.
-	shortestWait = 100 * time.Millisecond
 )
 
 // Machine runs a program in one call. It is pure: what it does follows from its events and the times it is told, and it does nothing but
@@ -210,9 +208,3 @@ func (m *Machine) nextID() int64 {
 
 // waited for the caller: whatever loop this is, the caller can leave it.
 func (m *Machine) waited() { m.s.Unwaited = 0 }
-
-func (m *Machine) waitedFor(length time.Duration) {
-	if length >= shortestWait {
-		m.waited()
-	}
-}

@@ -112,6 +112,20 @@ steps:
 			recorded 2 StopTone a ->
 			key #      ->
 			is end     -> `,
+		"another key while recording is not it": `
+			begin      -> ` + record + `
+			key 1      ->
+			recorded 1 StopTone a ->
+			key #      ->
+			is end     -> `,
+		"nor is one of the recording before": `
+			begin      -> ` + record + `
+			key #      ->
+			recorded 1 Silence a ->
+			key 1      -> record 2 message-2 with a beep, 1m0s at most, silence 5s/5s, until "#*"
+			recorded 2 StopTone b ->
+			key #      ->
+			is end     -> `,
 		"of an end of another kind nothing is swallowed": `
 			begin      -> ` + record + `
 			recorded 1 Silence a ->

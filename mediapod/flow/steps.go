@@ -35,10 +35,9 @@ func (m *Machine) take(step *callfleetv1.FlowStep) {
 	case step.Redirect != nil:
 		m.redirect(step.Redirect)
 	case step.Hold != nil:
-		length := step.Hold.Duration.Duration()
-		m.waitedFor(length)
+		m.waited()
 		m.play(step)
-		m.s.Phase, m.deadline = holding, m.now.Add(length)
+		m.s.Phase, m.deadline = holding, m.now.Add(step.Hold.Duration.Duration())
 	case step.Mute != nil:
 		m.do(Mute{Muted: step.Mute.Muted})
 		m.advance(step.Next)

@@ -230,6 +230,30 @@ steps:
 	})
 }
 
+func TestSubflowsHaveSubflows(t *testing.T) {
+	const main = `
+start: a
+speech: {url: https://speech.example/say}
+steps:
+- {name: a, subflow: {flowRef: {name: sub}}, next: b}
+- {name: b, return: {}}
+`
+	sub := strings.ReplaceAll(main, "name: sub}", "name: deep}")
+	const deep = `
+start: a
+speech: {url: https://speech.example/say}
+steps:
+- {name: a, say: hello, next: b}
+- {name: b, return: {}}
+`
+	play(t, program(t, main, sub, deep), answered(), `
+		begin    -> play 1 "hello"
+		is trail -> a sub/a deep/a
+		resume   -> play 1 "hello"
+		played 1 ->
+		is trail end -> deep/b sub/b b Returned`)
+}
+
 func TestBeforeTheAnswer(t *testing.T) {
 	const flow = `
 start: who

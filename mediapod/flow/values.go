@@ -88,7 +88,7 @@ func (m *Machine) assign(values map[string]string) bool {
 		m.s.Variables = make(map[string]string, len(values))
 	}
 	for name, value := range values {
-		m.s.Variables[name] = cut(strings.ToValidUTF8(value, "\uFFFD"), maxValue)
+		m.s.Variables[name] = cut(value, maxValue)
 	}
 	total := 0
 	for name, value := range m.s.Variables {
