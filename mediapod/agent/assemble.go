@@ -134,7 +134,7 @@ func (p *parts) prepareFlows(at surroundings) {
 	a := p.agent
 	a.flows = newFlowStore(at.cluster, func() { wake(a.rulesWake) }, a.clock, a.log.WithName("flows"))
 	a.sealer = sealer{file: at.cfg.mounted(flowsDir, "stateKey")}
-	a.flowSounds, a.asker = fileSounds{a.prompts}, unasked{}
+	a.flowSounds, a.asker = p.prompts.Flows(), unasked{}
 	a.clips = engine.NewClips(a.flowSounds, clock.RealClock{}, clipsKept)
 }
 

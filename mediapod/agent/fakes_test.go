@@ -128,6 +128,8 @@ type fakeCall struct {
 	stays    bool
 	done     chan struct{}
 	onChange func()
+	keys     []graph.Tone
+	pressed  chan struct{} // closed with the next key
 }
 
 func (c *fakeCall) Snapshot() signaling.Snapshot {
@@ -157,10 +159,47 @@ func (c *fakeCall) wanted() signaling.Wants {
 	return c.wants[len(c.wants)-1]
 }
 
-func (c *fakeCall) Tones() int { return 1 }
+// Tones: a key was pressed in every call, and then those that press presses.
+func (c *fakeCall) Tones() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return 1 + len(c.keys)
+}
 
-func (c *fakeCall) NextTone(context.Context, int) (graph.ToneInfo, int, error) {
-	return graph.ToneInfo{Tone: graph.TonePound}, 0, nil
+func (c *fakeCall) NextTone(ctx context.Context, position int) (graph.ToneInfo, int, error) {
+	for {
+		c.mu.Lock()
+		keys := append([]graph.Tone{graph.TonePound}, c.keys...)
+		if c.pressed == nil {
+			c.pressed = make(chan struct{})
+		}
+		pressed := c.pressed
+		c.mu.Unlock()
+		if position < len(keys) {
+			return graph.ToneInfo{Tone: keys[position]}, position, nil
+		}
+		select {
+		case <-pressed:
+		case <-c.done:
+			return graph.ToneInfo{}, 0, signaling.ErrCallOver
+		case <-ctx.Done():
+			return graph.ToneInfo{}, 0, ctx.Err()
+		}
+	}
+}
+
+func (c *fakeCall) press(keys string) {
+	tones, err := graph.ParseTones(keys)
+	if err != nil {
+		panic(err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.keys = append(c.keys, tones...)
+	if c.pressed != nil {
+		close(c.pressed)
+		c.pressed = nil
+	}
 }
 
 func (c *fakeCall) Act(_ context.Context, _ string, a signaling.Action) (signaling.Result, error) {
