@@ -208,7 +208,6 @@ const (
 // +kubebuilder:validation:XValidation:rule="self.hosting != 'Service' || !has(self.modalities) || self.modalities.all(m, m == 'Audio')",message="with hosting: Service calls have audio alone; leave modalities out or set hosting: Application"
 // +kubebuilder:validation:XValidation:rule="(self.hosting == 'Service') != has(self.endpoint)",message="endpoint is given with hosting: Application and only then"
 // +kubebuilder:validation:XValidation:rule="(self.hosting == 'Service') != has(self.certificate)",message="certificate is given with hosting: Application and only then"
-// +kubebuilder:validation:XValidation:rule="self.hosting != 'Service' || !has(self.recordings)",message="recordings needs hosting: Application, as the pod hears nothing of a call whose media the service hosts"
 // +kubebuilder:validation:XValidation:rule="!has(self.certificate) || !has(self.certificate.issuerRef) || (has(self.certificate.scope) && self.certificate.scope == 'Pod') || (has(self.endpoint) && has(self.endpoint.domain))",message="a certificate for the whole bot needs endpoint.domain; set it, or scope: Pod"
 // +kubebuilder:validation:XValidation:rule="!has(self.platform) || self.platform != 'Microsoft' || self.hosting != 'Service'",message="platform: Microsoft needs hosting: Application; what the service hosts needs no platform"
 // +kubebuilder:validation:XValidation:rule="!has(self.platform) || self.platform != 'Microsoft' || !has(self.endpoint) || has(self.endpoint.domain)",message="platform: Microsoft needs endpoint.domain, as Microsoft's library wants a name"

@@ -13,6 +13,9 @@ import "slices"
 //	screen sharing                           +1   modality ScreenSharing, or a part in it
 //	recording                                +1   behavior.recording
 //
+// A flow takes none, whatever it does: a record step is one track of two minutes at most, and the call does not tell which steps its
+// flow has.
+//
 // A call whose media the service hosts takes one: nothing of it but signalling is in the pod.
 //
 // The numbers are weights, not measurements: one is an audio call, of which the pod's capacity is so many. What they miss a

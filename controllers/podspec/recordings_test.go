@@ -57,8 +57,8 @@ func TestRecordingsHaveAPlace(t *testing.T) {
 		t.Errorf("with maxDisk 5Gi the volume is %+v", v.EmptyDir)
 	}
 	pod := render(t, 0, serviceHosted)
-	if find(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == recordings }) != nil {
-		t.Error("a pod that hears nothing has a place for recordings")
+	if find(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == recordings }) == nil {
+		t.Error("a pod that hears nothing has no place for what its flows have recorded")
 	}
 }
 

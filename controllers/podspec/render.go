@@ -52,9 +52,7 @@ func Render(in Input) (*corev1.Pod, error) {
 		return cmp.Compare(behind(a), behind(b))
 	})
 	merged.Spec.Tolerations = withOwnTolerations(merged.Spec.Tolerations)
-	if !ServiceHosted(mp) {
-		withRecordings(&merged.Spec, mp)
-	}
+	withRecordings(&merged.Spec, mp)
 	if merged.Spec.OS != nil && merged.Spec.OS.Name == corev1.Windows {
 		withLimits(&merged.Spec, mp.Spec.Capacity.Seats)
 	}

@@ -13,7 +13,6 @@ import (
 	"k8s.io/utils/clock"
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
-	"github.com/callfleet/callfleet/mediapod/flow"
 	"github.com/callfleet/callfleet/mediapod/flow/engine"
 	"github.com/callfleet/callfleet/mediapod/media"
 )
@@ -38,12 +37,12 @@ type Agent struct {
 	recordings recordings
 	uploads    *uploads
 	disk       *disk
-	// flows are those of the namespace, clips their prompts where sound is, flowSounds where both come from; asker sends their
-	// webhooks, and sealer closes what another pod goes on from.
+	// flows are those of the namespace, clips their prompts where sound is, flowSounds where both come from; webhooks sends their
+	// questions, and sealer closes what another pod goes on from.
 	flows      *flowStore
 	flowSounds flowSounds
 	clips      *engine.Clips
-	asker      flow.Asker
+	webhooks   webhooks
 	sealer     sealer
 	clock      clock.WithTicker
 	log        logr.Logger

@@ -23,6 +23,7 @@ import (
 	"github.com/callfleet/callfleet/graph"
 	"github.com/callfleet/callfleet/mediapod/bridge"
 	"github.com/callfleet/callfleet/mediapod/control"
+	"github.com/callfleet/callfleet/mediapod/flow/ask"
 	"github.com/callfleet/callfleet/mediapod/flow/engine"
 	"github.com/callfleet/callfleet/mediapod/media"
 	"github.com/callfleet/callfleet/mediapod/meeting"
@@ -101,7 +102,7 @@ func assemble(life context.Context, pod *callfleetv1.MediaPod, at surroundings) 
 	if err := a.keepRecordings(pod, at.cfg); err != nil {
 		return nil, err
 	}
-	p.prepareFlows(at)
+	p.prepareFlows(pod, web, at)
 	if hostingOf(pod) == callfleetv1.HostingApplication {
 		if err := p.open(pod, at); err != nil {
 			return nil, err
@@ -130,11 +131,15 @@ func assemble(life context.Context, pod *callfleetv1.MediaPod, at surroundings) 
 }
 
 // prepareFlows makes what flows run with.
-func (p *parts) prepareFlows(at surroundings) {
+func (p *parts) prepareFlows(pod *callfleetv1.MediaPod, web *http.Client, at surroundings) {
 	a := p.agent
 	a.flows = newFlowStore(at.cluster, func() { wake(a.rulesWake) }, a.clock, a.log.WithName("flows"))
 	a.sealer = sealer{file: at.cfg.mounted(flowsDir, "stateKey")}
-	a.flowSounds, a.asker = p.prompts.Flows(), unasked{}
+	a.webhooks = ask.New(ask.Config{
+		Namespace: pod.Namespace, Bot: pod.Spec.BotRef.Name, HTTP: outside.Guard(web, at.cfg.PodIP), Keys: outside.Keys(at.cfg.mounted(flowsDir, "webhookKey")),
+		Clock: clock.RealClock{}, Log: at.log.WithName("webhooks"),
+	})
+	a.flowSounds = p.prompts.Flows()
 	a.clips = engine.NewClips(a.flowSounds, clock.RealClock{}, clipsKept)
 }
 

@@ -125,6 +125,8 @@ func (w *webServer) Ask(ctx context.Context, a flow.Ask, _ flow.Call) flow.Answe
 	return answer
 }
 
+func (w *webServer) Flow(string) flow.Asker { return w }
+
 func (w *webServer) asked() []flow.Ask {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -185,7 +187,7 @@ func equip(t *testing.T, a *Agent, shelf *flowShelf, key sealer) (*webServer, *d
 	web, log := &webServer{answer: flow.Answered{Variables: map[string]string{"name": "Ada"}}}, &diary{}
 	a.log = log.logger()
 	a.flows = newFlowStore(shelf, func() { wake(a.rulesWake) }, clock.RealClock{}, a.log)
-	a.flowSounds, a.asker, a.sealer = sounds{}, web, key
+	a.flowSounds, a.webhooks, a.sealer = sounds{}, web, key
 	a.recordings = newRecordings(t.TempDir(), a.name)
 	return web, log
 }

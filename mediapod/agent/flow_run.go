@@ -128,7 +128,7 @@ func (r *runner) runFlow(ctx context.Context, both legs, keeper *flowKeeper) {
 		return
 	}
 	config := flow.Config{
-		Machine: m, Stage: r.stageOf(both, keeper, m), Asker: r.agent.asker, Clock: r.agent.clock, Changed: r.flowChanged, Trace: r.traceFlow(),
+		Machine: m, Stage: r.stageOf(both, keeper, m), Asker: r.agent.webhooks.Flow(r.flowName()), Clock: r.agent.clock, Changed: r.flowChanged, Trace: r.traceFlow(),
 	}
 	if r.hosting == callfleetv1.HostingService {
 		config.Saved = r.flowSaved

@@ -25,6 +25,9 @@ type flowSounds interface {
 	engine.Prompts
 }
 
+// webhooks asks web servers, for calls that run a flow.
+type webhooks interface{ Flow(name string) flow.Asker }
+
 // clipsKept is how much sound of prompts a process keeps decoded: 58 MB.
 const clipsKept = 30 * time.Minute
 

@@ -72,7 +72,7 @@ func TestRecordingsOfABot(t *testing.T) {
 		"media that the service hosts": {
 			controllertest.Bot(ns, "reception").ServiceHosted().With(func(b *v1alpha1.CallingBot) {
 				b.Spec.Media.Recordings = &v1alpha1.Recordings{MaxDisk: ptr.To(resource.MustParse("2Gi"))}
-			}), "recordings needs hosting: Application",
+			}), accepted, // what its flows have recorded
 		},
 	}
 	for name, tc := range cases {
