@@ -130,6 +130,9 @@ func (c *fakeCall) end(why signaling.EndReason) {
 	close(c.done)
 }
 
+// plain writes an event with its members' names, as its String does not.
+var plain = strings.NewReplacer("flow.", "", `"`, "", ", ", " ")
+
 // scene is a stage with a call, and everything around it.
 type scene struct {
 	t      *testing.T
@@ -185,7 +188,7 @@ func (s *scene) open() *Stage {
 	}, func(e flow.Event) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.told = append(s.told, strings.TrimPrefix(fmt.Sprintf("%T%+v", e, e), "flow."))
+		s.told = append(s.told, plain.Replace(fmt.Sprintf("%#v", e)))
 	})
 	s.call.changed = s.stage.Changed
 	synctest.Wait()
