@@ -159,7 +159,9 @@ func TestWhatAProcessCannotGoOnFrom(t *testing.T) {
 		"nothing sealed":        {change: func(_ *testing.T, _ *flowDesk, f *callfleetv1.FlowStatus) { f.Sealed = "" }, say: "left nothing to go on from"},
 		"somebody's own words":  {change: func(_ *testing.T, _ *flowDesk, f *callfleetv1.FlowStatus) { f.Sealed = "???" }, say: "not what a pod has written"},
 		"a version that is not": {change: func(_ *testing.T, _ *flowDesk, f *callfleetv1.FlowStatus) { f.Revision = "reception-gone" }, say: "reception-gone"},
-		"it is over":            {change: func(_ *testing.T, _ *flowDesk, f *callfleetv1.FlowStatus) { f.End, f.Sealed = callfleetv1.FlowReturned, "" }},
+		"it is over": {change: func(_ *testing.T, _ *flowDesk, f *callfleetv1.FlowStatus) {
+			f.End, f.Sealed = callfleetv1.FlowReturned, ""
+		}},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
