@@ -110,6 +110,10 @@ func (c *fakeCall) press(keys string) {
 	if err != nil {
 		panic(err)
 	}
+	c.tone(tones...)
+}
+
+func (c *fakeCall) tone(tones ...graph.Tone) {
 	c.mu.Lock()
 	c.tones = append(c.tones, tones...)
 	close(c.pressed)
@@ -193,6 +197,12 @@ func (s *scene) open() *Stage {
 	s.call.changed = s.stage.Changed
 	synctest.Wait()
 	return s.stage
+}
+
+func (s *scene) wished() Wishes {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.wishes
 }
 
 // wish grants at once what signalling would, in a moment.

@@ -235,7 +235,7 @@ func TestKeysAreToldInTheirOrderAndBeforeWhatCameAfter(t *testing.T) {
 			if _, is := a.(signaling.PlayPrompt); is {
 				time.Sleep(time.Second)
 				s.call.press("1*#")
-				s.call.tones = append(s.call.tones, graph.ToneFlash, "d")
+				s.call.tone(graph.ToneFlash, "d")
 			}
 			return signaling.Result{}, nil
 		}
@@ -309,13 +309,13 @@ func TestMuteAndHangUpAreDoneAtOnce(t *testing.T) {
 	perform(t, func(s *scene) {
 		stage := s.open()
 		stage.Do(flow.Mute{Muted: true})
-		if !s.wishes.Muted {
+		if !s.wished().Muted {
 			t.Error("not muted")
 		}
 		stage.Do(flow.Mute{})
 		stage.Do(flow.HangUp{})
-		if s.wishes.Muted || s.hangUps != 1 {
-			t.Errorf("muted %t, hung up %d times", s.wishes.Muted, s.hangUps)
+		if s.wished().Muted || s.hangUps != 1 {
+			t.Errorf("muted %t, hung up %d times", s.wished().Muted, s.hangUps)
 		}
 	})
 }

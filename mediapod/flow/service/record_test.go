@@ -84,7 +84,7 @@ func TestHowRecordingsEnd(t *testing.T) {
 				if _, kept := s.kept["message-1"]; kept != tc.kept {
 					t.Errorf("kept: %v", s.kept)
 				}
-				if s.wishes.Recording || s.call.Snapshot().Recording == graph.Recording {
+				if s.wished().Recording || s.call.Snapshot().Recording == graph.Recording {
 					t.Error("everybody is still told that the call is recorded")
 				}
 			})
@@ -119,7 +119,7 @@ func TestNothingIsRecordedThatNobodyWasToldOf(t *testing.T) {
 				if got := s.call.asked(); got != "subscribe to tones" {
 					t.Errorf("asked for %s", got)
 				}
-				if s.wishes.Recording {
+				if s.wished().Recording {
 					t.Error("it is told later that the call is recorded")
 				}
 			})
@@ -137,7 +137,7 @@ func TestTheStatusStaysUntilTheFileIsKept(t *testing.T) {
 		s.call.handle = func(ctx context.Context, a signaling.Action) (signaling.Result, error) {
 			if _, is := a.(signaling.FetchRecording); is {
 				time.Sleep(2 * time.Second)
-				if !s.wishes.Recording {
+				if !s.wished().Recording {
 					t.Error("withdrawn before it was kept")
 				}
 			}

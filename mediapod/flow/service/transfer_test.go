@@ -232,14 +232,14 @@ func TestWhatBecomesOfAnInvitation(t *testing.T) {
 			perform(t, func(s *scene) {
 				s.open().Do(flow.Invite{ID: 1, Who: tc.who, Hidden: true, Timeout: 20 * time.Second})
 				s.wait(time.Second)
-				if tc.who != (flow.Party{}) && (len(s.wishes.Invite) != 1 || !s.wishes.Invite[0].Hidden) {
-					t.Errorf("wishes %+v", s.wishes)
+				if tc.who != (flow.Party{}) && (len(s.wished().Invite) != 1 || !s.wished().Invite[0].Hidden) {
+					t.Errorf("wishes %+v", s.wished())
 				}
 				tc.happens(s)
 				s.wait(forgetWithin)
 				s.expect("in the end", tc.want)
-				if tc.want != "" && tc.want != "Ended{}" && len(s.wishes.Invite) != 0 {
-					t.Errorf("they are still wanted: %+v", s.wishes)
+				if tc.want != "" && tc.want != "Ended{}" && len(s.wished().Invite) != 0 {
+					t.Errorf("they are still wanted: %+v", s.wished())
 				}
 			})
 		})
