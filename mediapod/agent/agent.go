@@ -43,6 +43,7 @@ type Agent struct {
 	flowSounds flowSounds
 	clips      *engine.Clips
 	webhooks   webhooks
+	warmed     map[string]time.Time // when the prompts of rules' flows were looked at, by revision; of runRules' goroutine
 	sealer     sealer
 	clock      clock.WithTicker
 	log        logr.Logger
@@ -86,7 +87,7 @@ type health struct {
 func newAgent(life context.Context, name, podUID string, clk clock.WithTicker, log logr.Logger, m *metrics) *Agent {
 	return &Agent{
 		instance: uuid.NewString(), name: name, podUID: podUID, started: clk.Now(), clock: clk, log: log, metrics: m, life: life,
-		health: health{reason: "Starting", message: "the process is starting"}, listed: map[*kind]bool{},
+		health: health{reason: "Starting", message: "the process is starting"}, listed: map[*kind]bool{}, warmed: map[string]time.Time{},
 		runners: map[string]*runner{}, pending: map[string]*pending{}, closeWithin: closeWithin,
 		reportWake: make(chan struct{}, 1), rulesWake: make(chan struct{}, 1), deadlineWake: make(chan struct{}, 1),
 	}

@@ -5,6 +5,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"time"
 
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
 	"github.com/callfleet/callfleet/graph"
@@ -21,6 +22,27 @@ func (a *Agent) prepare(ctx context.Context, hosting callfleetv1.Hosting, b *cal
 		does.flow, err = find(ctx, b.FlowRef.Name)
 	}
 	return does, err
+}
+
+// warmEvery is how often the prompts of rules' flows are looked at, so that a caller hears them though the API server is away: what was
+// read in the last hour can be played without it. Flows have many prompts, and pods are many.
+const warmEvery = 20 * time.Minute
+
+// warmFlow has the prompts of a rule's flow at hand. What is wrong with one is told when it is to be played.
+func (a *Agent) warmFlow(ctx context.Context, v *flowVersion) {
+	if v == nil || a.flowSounds == nil {
+		return
+	}
+	if warmed, ok := a.warmed[v.revision]; ok && a.clock.Since(warmed) < warmEvery {
+		return
+	}
+	for _, p := range v.files {
+		if _, err := a.flowSounds.MediaInfo(ctx, p); err != nil {
+			a.log.V(1).Info("a prompt of a flow cannot be had yet", "flow", v.flow, "configMap", p.ConfigMap.Name, "key", p.ConfigMap.Key, "cause", err.Error())
+			return // the next time, in a minute
+		}
+	}
+	a.warmed[v.revision] = a.clock.Now()
 }
 
 // temporary reports whether another attempt may do better than the one that ended with err.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/go-logr/logr"
@@ -133,13 +134,14 @@ func (w *webServer) asked() []flow.Ask {
 	return append([]flow.Ask(nil), w.asks...)
 }
 
-// sounds finds every prompt.
-type sounds struct{}
+// sounds finds every prompt, and counts.
+type sounds struct{ asked atomic.Int32 }
 
-func (sounds) MediaInfo(_ context.Context, p flow.Prompt) (graph.MediaInfo, error) {
+func (s *sounds) MediaInfo(_ context.Context, p flow.Prompt) (graph.MediaInfo, error) {
+	s.asked.Add(1)
 	return graph.MediaInfo{URI: p.ConfigMap.Key}, nil
 }
-func (sounds) Prompt(context.Context, flow.Prompt) ([]byte, error) { return tone(), nil }
+func (*sounds) Prompt(context.Context, flow.Prompt) ([]byte, error) { return tone(), nil }
 
 // diary is everything that was logged.
 type diary struct {
@@ -187,7 +189,7 @@ func equip(t *testing.T, a *Agent, shelf *flowShelf, key sealer) (*webServer, *d
 	web, log := &webServer{answer: flow.Answered{Variables: map[string]string{"name": "Ada"}}}, &diary{}
 	a.log = log.logger()
 	a.flows = newFlowStore(shelf, func() { wake(a.rulesWake) }, clock.RealClock{}, a.log)
-	a.flowSounds, a.webhooks, a.sealer = sounds{}, web, key
+	a.flowSounds, a.webhooks, a.sealer = &sounds{}, web, key
 	a.recordings = newRecordings(t.TempDir(), a.name)
 	return web, log
 }

@@ -14,11 +14,13 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/lru"
 
 	"github.com/callfleet/callfleet/api/callflow"
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
+	"github.com/callfleet/callfleet/mediapod/flow"
 )
 
 // maxVersions are the versions of flows that are kept ready. A running call holds its own besides.
@@ -38,6 +40,8 @@ type flowSource interface {
 type flowVersion struct {
 	flow, revision string
 	program        *callflow.Program
+	// files are the prompts of ConfigMaps; those that are text have variables in them.
+	files []flow.Prompt
 }
 
 // flowStore knows the flows of the namespace, by a watch, and their versions, by name. What it has answered once it answers without
@@ -158,5 +162,18 @@ func (s *flowStore) load(ctx context.Context, name string) (*flowVersion, error)
 	if program == nil {
 		return nil, fmt.Errorf("revision %s of flow %s cannot be run by this version: %w", name, r.Start, errs.ToAggregate())
 	}
-	return &flowVersion{flow: r.Start, revision: name, program: program}, nil
+	return &flowVersion{flow: r.Start, revision: name, program: program, files: filesOf(r)}, nil
+}
+
+func filesOf(r callflow.Revision) (files []flow.Prompt) {
+	seen := map[callfleetv1.KeyReference]bool{}
+	for _, spec := range r.Flows {
+		callflow.Prompts(spec, func(_ *field.Path, p *callfleetv1.Prompt) {
+			if p.ConfigMap != nil && !seen[*p.ConfigMap] {
+				seen[*p.ConfigMap] = true
+				files = append(files, flow.Prompt{ConfigMap: p.ConfigMap})
+			}
+		})
+	}
+	return files
 }

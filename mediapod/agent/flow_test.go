@@ -252,6 +252,18 @@ func TestRulesRunTheNewestVersion(t *testing.T) {
 	}
 }
 
+// TestThePromptsOfRulesAreAtHand, so that a caller hears them though the API server is away; and they are not looked at each minute.
+func TestThePromptsOfRulesAreAtHand(t *testing.T) {
+	d := newFlowDesk(t, &memory{}, withRules(incomingRule("reception")))
+	d.shelf.put(t, "reception", reception)
+	for range 3 {
+		d.agent.prepareRules(t.Context(), d.agent.pod)
+	}
+	if n := d.agent.flowSounds.(*sounds).asked.Load(); n != 2 {
+		t.Errorf("%d prompts were looked for, and there are 2", n)
+	}
+}
+
 // TestAVersionThatWasThereIsGoodEnough while the API server is away.
 func TestAVersionThatWasThereIsGoodEnough(t *testing.T) {
 	d := newFlowDesk(t, &memory{}, withRules(incomingRule("reception")))

@@ -77,6 +77,7 @@ func (a *Agent) prepareRules(ctx context.Context, pod *callfleetv1.MediaPod) *ru
 				a.log.Info("a rule for incoming calls cannot be carried out", "rule", i, "cause", err.Error())
 			}
 		}
+		a.warmFlow(ctx, does.flow)
 		book.behaviors[i] = prepared{does, err}
 	}
 	return book
