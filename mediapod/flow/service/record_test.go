@@ -182,12 +182,21 @@ func TestWhoHangsUpAfterSpeakingHasLeftAMessage(t *testing.T) {
 		result := ended(graph.OperationCompleted, 200, 0, "maxSilenceTimeout")
 		result.RecordingID = "op"
 		s.records(result, nil)
+		handle, fetched := s.call.handle, 0
+		s.call.handle = func(ctx context.Context, a signaling.Action) (signaling.Result, error) {
+			if _, is := a.(signaling.FetchRecording); is {
+				if fetched++; fetched == 1 {
+					return signaling.Result{}, serverErr
+				}
+			}
+			return handle(ctx, a)
+		}
 		s.open().Do(voicemail)
 		s.wait(5 * time.Second)
 		s.call.end(signaling.EndRemoteHungUp)
 		s.expect("the call is over", "Ended{}")
 		s.stage.Close()
-		s.wait(time.Second)
+		s.stage.Wait()
 		if s.kept["message-1"] != "RIFF" {
 			t.Errorf("kept: %v", s.kept)
 		}

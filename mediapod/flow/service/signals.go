@@ -183,6 +183,18 @@ func (s *Signals) pause(ctx context.Context, d time.Duration) bool {
 	return false
 }
 
+// rest waits, whether the call is over or not.
+func (s *Signals) rest(ctx context.Context, d time.Duration) bool {
+	timer := s.cfg.Clock.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C():
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 func (s *Signals) wish(change func(*Wishes)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -242,12 +254,16 @@ const (
 
 // act has the service do something, and asks again while that may help.
 func (s *Signals) act(ctx context.Context, a signaling.Action) (result signaling.Result, err error) {
+	pause := s.pause
+	if _, fetching := a.(signaling.FetchRecording); fetching { // what was recorded outlasts the call by a little
+		pause = s.rest
+	}
 	for try := range tries {
 		if result, err = s.cfg.Call.Act(ctx, "", a); err == nil {
 			return result, nil
 		}
 		refusal, ok := errors.AsType[*signaling.ActionError](err)
-		if !ok || !refusal.Temporary || result.Operation != nil || try == tries-1 || !s.pause(ctx, retryAfter<<try) {
+		if !ok || !refusal.Temporary || result.Operation != nil || try == tries-1 || !pause(ctx, retryAfter<<try) {
 			break
 		}
 	}
