@@ -72,3 +72,22 @@ func TestATransferThatIsRefusedIsNotWaitedFor(t *testing.T) {
 		t.Errorf("left over: %+v", m.transfers)
 	}
 }
+
+// TestAFailedTransferSaysWhyInAWord, for those who go on by it.
+func TestAFailedTransferSaysWhyInAWord(t *testing.T) {
+	target := graph.InvitationParticipantInfo{Identity: graph.IdentitySet{User: &graph.Identity{ID: "bob"}}}
+	for reason, result := range map[string]graph.ResultInfo{
+		graph.ReasonDeclined: {Code: 603}, graph.ReasonBusy: {Code: 486}, graph.ReasonNoAnswer: {Code: 408, Subcode: 10057},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			a := act(t, toOne)
+			done := a.begin(t.Context(), "jane", Transfer{Target: target})
+			tell(t, a.server, updated(testCallID, graph.StateTransferring), updated(testCallID, graph.StateEstablished, withResult(result.Code, result.Subcode)))
+			refusal, ok := asActionError((<-done).err)
+			if !ok || refusal.Reason != reason || refusal.Temporary != graph.Explain(result).Class.Retryable() {
+				t.Errorf("%s: got %+v", reason, refusal)
+			}
+			stop(t, a.server)
+		})
+	}
+}

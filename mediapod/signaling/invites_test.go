@@ -178,8 +178,8 @@ func TestInvitations(t *testing.T) {
 					}
 				}
 				for _, i := range c.Snapshot().Invites {
-					if (i.State == InviteFailed) != (i.Message != "") {
-						t.Errorf("%s with message %q", i.State, i.Message)
+					if (i.State == InviteFailed) != (i.Message != "" && i.Reason != "") {
+						t.Errorf("%s with message %q and reason %q", i.State, i.Message, i.Reason)
 					}
 				}
 				if got := g.changes(); tt.asked != nil && !cmp.Equal(tt.asked, append([]string{}, got...)) {
