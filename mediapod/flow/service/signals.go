@@ -263,9 +263,18 @@ func (s *Signals) act(ctx context.Context, a signaling.Action) (result signaling
 			return result, nil
 		}
 		refusal, ok := errors.AsType[*signaling.ActionError](err)
-		if !ok || !refusal.Temporary || result.Operation != nil || try == tries-1 || !pause(ctx, retryAfter<<try) {
+		if !ok || !again(a, refusal) || result.Operation != nil || try == tries-1 || !pause(ctx, retryAfter<<try) {
 			break
 		}
 	}
 	return result, err
+}
+
+// again: asking again may help, and does no harm. A transfer that failed, or may have been done, has made somebody's telephone ring:
+// whether it rings again is for the flow to say.
+func again(a signaling.Action, refusal *signaling.ActionError) bool {
+	if _, transfer := a.(signaling.Transfer); transfer {
+		return refusal.Reason == graph.ReasonThrottled
+	}
+	return refusal.Temporary
 }

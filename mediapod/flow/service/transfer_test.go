@@ -26,14 +26,18 @@ func TestWhatBecomesOfABlindTransfer(t *testing.T) {
 		want  string
 		asked int
 	}{
-		"nobody answers":       {to: ada, errs: []error{refusedFor(graph.ReasonNoAnswer)}, want: "Transferred{ID:1 Failure:NoAnswer}", asked: 1},
-		"they decline":         {to: ada, errs: []error{refusedFor(graph.ReasonDeclined)}, want: "Transferred{ID:1 Failure:Declined}", asked: 1},
-		"they are busy":        {to: ada, errs: []error{refusedFor(graph.ReasonBusy)}, want: "Transferred{ID:1 Failure:Declined}", asked: 1},
-		"they do not exist":    {to: ada, errs: []error{refusedFor(graph.ReasonCalleeNotFound)}, want: "Transferred{ID:1 Failure:Invalid}", asked: 1},
-		"the number is none":   {to: flow.Party{Phone: "12"}, errs: []error{refusedFor(graph.ReasonInvalidNumber)}, want: "Transferred{ID:1 Failure:Invalid}", asked: 1},
-		"nobody is named":      {want: "Transferred{ID:1 Failure:Invalid}"},
-		"the service forbids":  {to: ada, errs: []error{forbidden}, want: "Transferred{ID:1 Failure:Refused}", asked: 1},
-		"the service is away":  {to: ada, errs: []error{serverErr, serverErr, serverErr}, want: "Transferred{ID:1 Failure:Refused}", asked: 3},
+		"nobody answers":      {to: ada, errs: []error{refusedFor(graph.ReasonNoAnswer)}, want: "Transferred{ID:1 Failure:NoAnswer}", asked: 1},
+		"they decline":        {to: ada, errs: []error{refusedFor(graph.ReasonDeclined)}, want: "Transferred{ID:1 Failure:Declined}", asked: 1},
+		"they are busy":       {to: ada, errs: []error{refusedFor(graph.ReasonBusy)}, want: "Transferred{ID:1 Failure:Declined}", asked: 1},
+		"they do not exist":   {to: ada, errs: []error{refusedFor(graph.ReasonCalleeNotFound)}, want: "Transferred{ID:1 Failure:Invalid}", asked: 1},
+		"the number is none":  {to: flow.Party{Phone: "12"}, errs: []error{refusedFor(graph.ReasonInvalidNumber)}, want: "Transferred{ID:1 Failure:Invalid}", asked: 1},
+		"nobody is named":     {want: "Transferred{ID:1 Failure:Invalid}"},
+		"the service forbids": {to: ada, errs: []error{forbidden}, want: "Transferred{ID:1 Failure:Refused}", asked: 1},
+		"the service is away": {to: ada, errs: []error{serverErr}, want: "Transferred{ID:1 Failure:Refused}", asked: 1},
+		"it rings for ever": {
+			to: ada, errs: []error{&signaling.ActionError{Failure: signaling.ActionRefused, Reason: graph.ReasonTimeout, Temporary: true}},
+			want: "Transferred{ID:1 Failure:NoAnswer}", asked: 1, // it does not ring again
+		},
 		"throttled at first":   {to: ada, errs: []error{throttled, refusedFor(graph.ReasonDeclined)}, want: "Transferred{ID:1 Failure:Declined}", asked: 2},
 		"it makes no sense":    {to: ada, errs: []error{&signaling.ActionError{Failure: signaling.ActionInvalid}}, want: "Transferred{ID:1 Failure:Invalid}", asked: 1},
 		"and why nobody knows": {to: ada, errs: []error{&signaling.ActionError{Failure: signaling.ActionRefused}}, want: "Transferred{ID:1 Failure:Refused}", asked: 1},
