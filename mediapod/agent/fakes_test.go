@@ -159,17 +159,16 @@ func (c *fakeCall) wanted() signaling.Wants {
 	return c.wants[len(c.wants)-1]
 }
 
-// Tones: a key was pressed in every call, and then those that press presses.
 func (c *fakeCall) Tones() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return 1 + len(c.keys)
+	return len(c.keys)
 }
 
 func (c *fakeCall) NextTone(ctx context.Context, position int) (graph.ToneInfo, int, error) {
 	for {
 		c.mu.Lock()
-		keys := append([]graph.Tone{graph.TonePound}, c.keys...)
+		keys := c.keys
 		if c.pressed == nil {
 			c.pressed = make(chan struct{})
 		}

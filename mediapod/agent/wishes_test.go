@@ -340,6 +340,7 @@ func TestPeopleActInTheCallsThatAreHeld(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		calls.agent.runners[incomingUID("call-7")].call.(*fakeCall).press("#")
 		if key, _, err := tones.NextTone(t.Context(), 0); key.Tone != graph.TonePound || err != nil {
 			t.Errorf("the key is %q, %v", key.Tone, err)
 		}

@@ -80,12 +80,6 @@ func (c *fakeCall) asked() string {
 	return strings.Join(names, ", ")
 }
 
-func (c *fakeCall) Tones() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.tones)
-}
-
 func (c *fakeCall) NextTone(ctx context.Context, position int) (graph.ToneInfo, int, error) {
 	for {
 		c.mu.Lock()

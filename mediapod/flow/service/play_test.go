@@ -230,7 +230,7 @@ func TestASilentBotPlaysNothing(t *testing.T) {
 
 func TestKeysAreToldInTheirOrderAndBeforeWhatCameAfter(t *testing.T) {
 	perform(t, func(s *scene) {
-		s.call.tones = []graph.Tone{"tone9"} // before this process had the call
+		s.call.tones = []graph.Tone{"tone9"} // while the call was taken over
 		s.call.handle = func(_ context.Context, a signaling.Action) (signaling.Result, error) {
 			if _, is := a.(signaling.PlayPrompt); is {
 				time.Sleep(time.Second)
@@ -241,7 +241,7 @@ func TestKeysAreToldInTheirOrderAndBeforeWhatCameAfter(t *testing.T) {
 		}
 		s.open().Do(flow.Play{ID: 1, Prompts: texts("a")})
 		s.wait(2 * time.Second)
-		s.expect("keys", "Tone{Key:1}, Tone{Key:*}, Tone{Key:#}, Tone{Key:D}, Played{ID:1 Failure:}")
+		s.expect("keys", "Tone{Key:9}, Tone{Key:1}, Tone{Key:*}, Tone{Key:#}, Tone{Key:D}, Played{ID:1 Failure:}")
 	})
 }
 

@@ -23,7 +23,6 @@ type Call interface {
 	Act(ctx context.Context, by string, a signaling.Action) (signaling.Result, error)
 	HangUp(reason signaling.EndReason)
 	Done() <-chan struct{}
-	Tones() int
 	NextTone(ctx context.Context, position int) (tone graph.ToneInfo, at int, err error)
 }
 

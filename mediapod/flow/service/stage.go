@@ -44,7 +44,7 @@ type Stage struct {
 
 	telling  sync.Mutex
 	out      func(flow.Event)
-	position int // of the next key, in the call's
+	position int // of the next key, in those of the call since it is held here
 	// stopTones are the keys that end the recording under way, and stopTone says that one was pressed.
 	stopTones []callfleetv1.PhoneKey
 	stopTone  bool
@@ -56,10 +56,10 @@ type Stage struct {
 
 var _ flow.Stage = (*Stage)(nil)
 
-// New makes the Stage of one call that is established, and begins to listen for keys. What happens is told by tell, which must not
-// call back.
+// New makes the Stage of one call that is established, and begins to listen for keys. Those that were pressed since this process has the
+// call are told first: of a call that was taken over keys are notified already. What happens is told by tell, which must not call back.
 func New(cfg Config, tell func(flow.Event)) *Stage {
-	s := &Stage{cfg: cfg, subscribed: make(chan struct{}), out: tell, position: cfg.Call.Tones()}
+	s := &Stage{cfg: cfg, subscribed: make(chan struct{}), out: tell}
 	s.Signals = NewSignals(cfg.SignalsConfig, s.told)
 	go s.subscribe()
 	go s.hear()
