@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -107,6 +109,69 @@ func TestKeysInAnyOrderComeOutOnceAndSorted(t *testing.T) {
 		if len(w.keys) != 20 {
 			t.Fatalf("seed %d: %d keys of 20: %v", seed, len(w.keys), w.keys)
 		}
+	}
+}
+
+// What signalling adds to the time that the service takes for a key: nothing where notifications come in order, and, for one that
+// overtook others, the time until those are there, half a second at most.
+func TestAKeyIsHandedOnAsSoonAsThoseBeforeItAreThere(t *testing.T) {
+	const keys = 300
+	for name, tc := range map[string]struct {
+		spread time.Duration // by which notifications are late, each by another part of it
+		lost   int           // in a hundred
+	}{
+		"in order":        {},
+		"out of order":    {spread: 450 * time.Millisecond},
+		"and with losses": {spread: 450 * time.Millisecond, lost: 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newTestServer(t, &fakeGraph{})
+				defer stop(t, s)
+				c := call(t, s)
+				tell(t, s, updated(testCallID, graph.StateEstablished))
+				begun, rnd := time.Now(), rand.New(rand.NewPCG(4, 0))
+				arrived := map[int]time.Duration{} // by the number of the key
+				at, last := time.Duration(0), time.Duration(0)
+				for n := 1; n <= keys; n++ {
+					at += 120*time.Millisecond + time.Duration(rnd.Int64N(int64(300*time.Millisecond)))
+					if rnd.IntN(100) < tc.lost && n < keys {
+						continue
+					}
+					arrived[n] = at
+					if tc.spread > 0 {
+						arrived[n] += time.Duration(rnd.Int64N(int64(tc.spread)))
+					}
+					last = max(last, arrived[n])
+					time.AfterFunc(arrived[n], func() { s.deliver(testUID, []graph.Notification{pressing(n, graph.Tone(fmt.Sprint(n)))}) })
+				}
+				told, number := map[int]time.Duration{}, 0
+				for range arrived {
+					tone, _, err := c.NextTone(t.Context(), len(told))
+					if err != nil {
+						t.Fatal(err)
+					}
+					var n int
+					if _, err := fmt.Sscan(string(tone.Tone), &n); err != nil || n <= number {
+						t.Fatalf("key %s is told behind key %d", tone.Tone, number)
+					}
+					number, told[n] = n, time.Since(begun)
+				}
+				var added []time.Duration
+				ready := time.Duration(0) // when all up to a key were there
+				for _, n := range slices.Sorted(maps.Keys(arrived)) {
+					if ready = max(ready, arrived[n]); tc.lost == 0 && told[n] != ready {
+						t.Errorf("key %d was there after %v, those before it too after %v, and it was told after %v", n, arrived[n], ready, told[n])
+					}
+					added = append(added, told[n]-arrived[n])
+				}
+				slices.Sort(added)
+				t.Logf("from a notification to its event: median %v, 99 %% %v, most %v", added[len(added)/2], added[len(added)*99/100], added[len(added)-1])
+				if most := added[len(added)-1]; most > toneWait {
+					t.Errorf("a key waited %v", most)
+				}
+			})
+		})
 	}
 }
 
