@@ -23,7 +23,8 @@ const (
 	// fresh is how long a clip is taken to be what its prompt is. A clip that is older is played all the same, and looked for again
 	// beside that: a caller who has pressed a key waits for no server.
 	fresh = time.Minute
-	// stale is how long that goes on. What nobody asked for since is looked for before it is played.
+	// stale is how long that goes on. What nobody asked for since is looked for before it is played, and is played all the same if it
+	// cannot be had.
 	stale = time.Hour
 	// maxPromptBytes is about eight minutes, as for all prompts.
 	maxPromptBytes = 16 << 20
@@ -47,7 +48,7 @@ type Clips struct {
 
 	mu     sync.Mutex
 	held   time.Duration
-	recent *list.List // of clip, the last one played in front
+	recent *list.List // of *clip, the last one played in front
 	places map[string]*list.Element
 }
 
@@ -55,6 +56,7 @@ type clip struct {
 	place string
 	clip  *media.Clip
 	found time.Time
+	tried time.Time // when it was looked for last
 }
 
 // NewClips keeps so much sound: an hour is 115 MB.
@@ -79,12 +81,9 @@ func placeOf(p flow.Prompt) string {
 func (c *Clips) known(prompts []flow.Prompt) (clips []*media.Clip, ok bool) {
 	clips = make([]*media.Clip, 0, len(prompts))
 	for _, p := range prompts {
-		found, age, ok := c.get(placeOf(p))
-		if !ok || age > stale {
+		found, age := c.get(p)
+		if found == nil || age > stale {
 			return nil, false
-		}
-		if age > fresh {
-			go func() { _, _ = c.one(context.Background(), p) }() // what goes wrong is told when it counts
 		}
 		clips = append(clips, found)
 	}
@@ -96,11 +95,17 @@ func (c *Clips) find(ctx context.Context, prompts []flow.Prompt) (clips []*media
 	found, errs := make([]*media.Clip, len(prompts)), make([]error, len(prompts))
 	var finding sync.WaitGroup
 	for i, p := range prompts {
-		if clip, age, ok := c.get(placeOf(p)); ok && age <= stale {
-			found[i] = clip
+		old, age := c.get(p)
+		if found[i] = old; old != nil && age <= stale {
 			continue
 		}
-		finding.Go(func() { found[i], errs[i] = c.one(ctx, p) })
+		finding.Go(func() {
+			if clip, err := c.one(ctx, p); err == nil {
+				found[i] = clip
+			} else if old == nil {
+				errs[i] = err
+			}
+		})
 	}
 	finding.Wait()
 	for _, clip := range found {
@@ -143,16 +148,21 @@ func (c *Clips) one(ctx context.Context, p flow.Prompt) (*media.Clip, error) {
 	}
 }
 
-func (c *Clips) get(place string) (found *media.Clip, age time.Duration, ok bool) {
+// get is the clip that is there; nil if none is. One that is not fresh is looked for again, once in a while.
+func (c *Clips) get(p flow.Prompt) (found *media.Clip, age time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e, ok := c.places[place]
+	e, ok := c.places[placeOf(p)]
 	if !ok {
-		return nil, 0, false
+		return nil, 0
 	}
 	c.recent.MoveToFront(e)
-	have := e.Value.(clip)
-	return have.clip, c.clock.Since(have.found), true
+	have, now := e.Value.(*clip), c.clock.Now()
+	if now.Sub(have.tried) > fresh {
+		have.tried = now
+		go func() { _, _ = c.one(context.Background(), p) }() // what goes wrong is told when there is nothing to play
+	}
+	return have.clip, now.Sub(have.found)
 }
 
 func (c *Clips) put(place string, made *media.Clip) {
@@ -164,14 +174,15 @@ func (c *Clips) put(place string, made *media.Clip) {
 	if made.Duration() > c.most {
 		return
 	}
-	c.places[place] = c.recent.PushFront(clip{place, made, c.clock.Now()})
+	now := c.clock.Now()
+	c.places[place] = c.recent.PushFront(&clip{place, made, now, now})
 	for c.held += made.Duration(); c.held > c.most; {
 		c.forget(c.recent.Back())
 	}
 }
 
 func (c *Clips) forget(e *list.Element) {
-	old := c.recent.Remove(e).(clip)
+	old := c.recent.Remove(e).(*clip)
 	delete(c.places, old.place)
 	c.held -= old.clip.Duration()
 }
