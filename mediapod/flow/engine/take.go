@@ -56,6 +56,9 @@ func (t *take) Tap(f *media.Frame) {
 		t.file.Keep(f.HeardAt, f.Heard)
 		t.kept = true
 	}
+	if f.At.After(t.at) { // frames were left out
+		t.passLocked(f.At, false)
+	}
 	heard := f.Heard
 	if heard == nil {
 		heard = silence[:]
@@ -81,6 +84,9 @@ func (t *take) look(now time.Time) {
 // passLocked lets time pass, with somebody speaking or not.
 func (t *take) passLocked(to time.Time, spoken bool) {
 	passed := to.Sub(t.at)
+	if passed <= 0 { // a call that catches up
+		return
+	}
 	t.at = to
 	if spoken {
 		t.spoke, t.quiet = true, 0
