@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -60,18 +61,28 @@ func (a *Admission) ValidateDelete(context.Context, *v1alpha1.CallFlow) (admissi
 func (a *Admission) validate(ctx context.Context, flow *v1alpha1.CallFlow) (admission.Warnings, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookUps)
 	defer cancel()
-	flows, err := a.Reconciler.below(ctx, flow)
-	if err != nil {
-		log.FromContext(ctx).Error(err, "judging the flow without those it leads to")
-		flows = map[string]*v1alpha1.CallFlowSpec{flow.Name: &flow.Spec}
-	}
-	mistakes, warnings := mistakesOnApply(flow.Name, flows)
+	mistakes, warnings := a.steps(ctx, flow)
 	unplayable, more := a.prompts(ctx, flow)
 	mistakes, warnings = append(mistakes, unplayable...), append(warnings, more...)
 	if len(mistakes) > 0 {
 		return nil, apierrors.NewInvalid(v1alpha1.GroupVersion.WithKind("CallFlow").GroupKind(), flow.Name, mistakes)
 	}
 	return warnings, nil
+}
+
+// steps judges the flow with those it leads to. What the cache finds wrong with them may have been put right just before.
+func (a *Admission) steps(ctx context.Context, flow *v1alpha1.CallFlow) (mistakes field.ErrorList, warnings admission.Warnings) {
+	for _, flows := range []client.Reader{a.Reconciler.client, a.Reconciler.live} {
+		found, err := below(ctx, flows, flow)
+		if err != nil {
+			log.FromContext(ctx).Error(err, "judging the flow without those it leads to")
+			found = map[string]*v1alpha1.CallFlowSpec{flow.Name: &flow.Spec}
+		}
+		if mistakes, warnings = mistakesOnApply(flow.Name, found); len(mistakes) == 0 || len(found) == 1 {
+			break
+		}
+	}
+	return mistakes, warnings
 }
 
 // mistakesOnApply are those for which a flow is refused. A flow that it leads to and that is not there yet, or has mistakes of its own,

@@ -202,3 +202,41 @@ func TestABrokenFlowThatIsThereIsNoMistakeOfThoseThatLeadToIt(t *testing.T) {
 		t.Errorf("mistakes %v, warnings %q", mistakes, warnings)
 	}
 }
+
+// known are flows as somebody sees them.
+type known struct {
+	ctrlclient.Client
+	flows flows
+}
+
+func (k known) Get(_ context.Context, key ctrlclient.ObjectKey, o ctrlclient.Object, _ ...ctrlclient.GetOption) error {
+	spec := k.flows[key.Name]
+	if spec == nil {
+		return apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("callflows").GroupResource(), key.Name)
+	}
+	flow := o.(*v1alpha1.CallFlow)
+	flow.Namespace, flow.Name, flow.Spec = key.Namespace, key.Name, *spec
+	return nil
+}
+
+// One kubectl apply opens a circle at one flow and closes it at another, before the cache has seen the first.
+func TestACircleThatTheCacheAloneSeesIsNone(t *testing.T) {
+	circle, open := flows{"hours": subflow("to-menu")}, flows{"hours": subflow()}
+	menu := &v1alpha1.CallFlow{ObjectMeta: metav1.ObjectMeta{Namespace: "voice", Name: "menu"}, Spec: *goes("to-hours")}
+	for name, tc := range map[string]struct {
+		cached, live flows
+		refused      bool
+	}{
+		"in both":        {circle, circle, true},
+		"in the cache":   {circle, open, false},
+		"in none":        {open, open, false},
+		"gone meanwhile": {circle, flows{}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := &Admission{Reconciler: &Reconciler{client: known{flows: tc.cached}, live: known{flows: tc.live}}}
+			if _, err := a.ValidateCreate(context.Background(), menu); (causes(err) != nil) != tc.refused {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}

@@ -28,7 +28,7 @@ type observation struct {
 func (r *Reconciler) observe(ctx context.Context, flow *v1alpha1.CallFlow) (*observation, error) {
 	seen := &observation{facts: facts{name: flow.Name, last: flow.Status.Revision, limit: r.RevisionLimit}}
 	var err error
-	if seen.facts.flows, err = r.below(ctx, flow); err != nil {
+	if seen.facts.flows, err = below(ctx, r.client, flow); err != nil {
 		return nil, err
 	}
 	if seen.facts.files, err = r.files.ofFlows(ctx, flow.Namespace, seen.facts.flows); err != nil {
@@ -38,23 +38,23 @@ func (r *Reconciler) observe(ctx context.Context, flow *v1alpha1.CallFlow) (*obs
 	return seen, err
 }
 
-// below is a flow and all it leads to, as far as they exist.
-func (r *Reconciler) below(ctx context.Context, flow *v1alpha1.CallFlow) (map[string]*v1alpha1.CallFlowSpec, error) {
-	flows := map[string]*v1alpha1.CallFlowSpec{flow.Name: &flow.Spec}
+// below is a flow and all it leads to, as far as they exist, by the cache or by the API server itself.
+func below(ctx context.Context, flows client.Reader, flow *v1alpha1.CallFlow) (map[string]*v1alpha1.CallFlowSpec, error) {
+	found := map[string]*v1alpha1.CallFlowSpec{flow.Name: &flow.Spec}
 	for next := callflow.Subflows(&flow.Spec); len(next) > 0; next = next[1:] {
-		if flows[next[0]] != nil {
+		if found[next[0]] != nil {
 			continue
 		}
 		sub := &v1alpha1.CallFlow{}
-		if err := r.client.Get(ctx, types.NamespacedName{Namespace: flow.Namespace, Name: next[0]}, sub); apierrors.IsNotFound(err) {
+		if err := flows.Get(ctx, types.NamespacedName{Namespace: flow.Namespace, Name: next[0]}, sub); apierrors.IsNotFound(err) {
 			continue
 		} else if err != nil {
 			return nil, fmt.Errorf("reading flow %s: %w", next[0], err)
 		}
-		flows[sub.Name] = &sub.Spec
+		found[sub.Name] = &sub.Spec
 		next = append(next, callflow.Subflows(&sub.Spec)...)
 	}
-	return flows, nil
+	return found, nil
 }
 
 // ofFlows judges the files of all prompts in ConfigMaps.

@@ -86,7 +86,7 @@ func (r *Reconciler) under(ctx context.Context, namespace, name string, spec *v1
 	} else if err := r.client.Get(ctx, client.ObjectKeyFromObject(flow), flow); err != nil {
 		return nil
 	}
-	flows, err := r.below(ctx, flow)
+	flows, err := below(ctx, r.client, flow)
 	if err != nil {
 		return nil
 	}
