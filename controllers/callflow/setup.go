@@ -91,9 +91,9 @@ func (r *Reconciler) under(ctx context.Context, namespace, name string, spec *v1
 		return nil
 	}
 	var requests []reconcile.Request
-	for below := range flows {
-		if below != name {
-			requests = append(requests, request(namespace, below))
+	for sub := range flows {
+		if sub != name {
+			requests = append(requests, request(namespace, sub))
 		}
 	}
 	return requests
