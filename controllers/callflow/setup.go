@@ -83,7 +83,7 @@ func (r *Reconciler) under(ctx context.Context, namespace, name string, spec *v1
 	flow.Namespace, flow.Name = namespace, name
 	if spec != nil {
 		flow.Spec = *spec
-	} else if err := r.client.Get(ctx, client.ObjectKeyFromObject(flow), flow); err != nil {
+	} else if err := r.client.Get(ctx, client.ObjectKeyFromObject(flow), flow, asCached); err != nil {
 		return nil
 	}
 	flows, err := below(ctx, r.client, flow)
