@@ -112,10 +112,20 @@ type caller struct {
 	at     int // samples that were listened to
 }
 
-// calls lets somebody call a bot.
+// callsBot lets somebody call a bot. Who is rejected calls again: a media pod reads the flows of new rules after it has told that it knows
+// the rules.
 func callsBot(t *testing.T, appID, who string) *caller {
 	t.Helper()
-	c := &caller{T: t, id: ring(t, func(in *admin.IncomingCall) { in.AppID, in.UserID = appID, who })}
+	c := &caller{T: t}
+	eventually(t, "a call to be taken", func() error {
+		if c.id == "" || !sim(t, c.id).Live() {
+			c.id = ring(t, func(in *admin.IncomingCall) { in.AppID, in.UserID = appID, who })
+		}
+		if there := sim(t, c.id); !there.MediaActive {
+			return fmt.Errorf("the call is %s", inJSON(there))
+		}
+		return nil
+	})
 	c.call = incomingCall(t, c.id)
 	c.pickUp()
 	return c

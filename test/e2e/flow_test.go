@@ -72,7 +72,7 @@ var stories = map[string]story{
 		if there := sim(c.T, c.id); !there.Live() {
 			c.Errorf("the bot has left: %s", inJSON(there))
 		}
-		must(c.T, world.Teams.HangUp(c.Context(), c.id, ""))
+		must(c.T, world.Teams.HangUp(c.Context(), c.id, c.person.UserID)) // it is a group call since the host was invited
 		return seen
 	},
 	"afterhours": func(c *caller) string {
@@ -174,7 +174,7 @@ func isCalled(t *testing.T, bot, flow string) *caller {
 		s.BotRef.Name, s.To = bot, []callfleetv1.Identity{{User: callfleetv1.GUID(ada.ID)}}
 		s.Behavior = &callfleetv1.Behavior{FlowRef: &callfleetv1.FlowReference{Name: flow}}
 	})}
-	awaitStatus(t, c.call, "the call to have an id", func(st *callfleetv1.CallStatus) bool { return st.Call.ID != "" })
+	awaitStatus(t, c.call, "the call to have an id", func(st *callfleetv1.CallStatus) bool { return st.Call != nil && st.Call.ID != "" })
 	c.id = c.call.Status.Call.ID
 	c.pickUp()
 	return c

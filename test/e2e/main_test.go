@@ -30,6 +30,10 @@ var kubelets = flag.Int("kubelets", 0, "run on so many real nodes, which need ro
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	// Tests that say so wait for sounds most of the time, not for a processor.
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err)
+	}
 	code, err := run(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
