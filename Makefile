@@ -81,13 +81,14 @@ build-windows: ## Cross-build bin/mediapod.exe
 	GOOS=windows GOARCH=amd64 $(GOBUILD) -o bin/mediapod.exe ./cmd/mediapod
 
 .PHONY: generate
-generate: ## Write generated code, CRDs, the manager's role, its webhook's configuration and docs/graph-coverage.md anew
+generate: ## Write generated code, CRDs, the manager's role, its webhook's configuration, docs/graph-coverage.md and docs/metrics.md anew
 	@echo "==> generating"
 	@$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/v1alpha1
 	@$(CONTROLLER_GEN) crd paths=./api/v1alpha1 output:crd:dir=config/crd/bases
 	@$(CONTROLLER_GEN) rbac:roleName=callfleet-manager paths=./controllers/... paths=./cmd/manager output:rbac:dir=config/rbac
 	@$(CONTROLLER_GEN) webhook paths=./controllers/... output:webhook:dir=config/webhook
 	@$(GO) run ./hack/coverage
+	@$(GO) run ./hack/metrics
 
 ##@ Tests, one by one
 

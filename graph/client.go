@@ -27,6 +27,8 @@ type ClientOptions struct {
 	Transport policy.Transporter
 	// UserAgent identifies the bot to Microsoft's support.
 	UserAgent string
+	// Observe, if set, is told of every request once its answer has begun, or that there is none. It must be quick.
+	Observe func(Exchange)
 
 	// MaxRetries is how often a request is sent again; 0 means 3, negative means never.
 	MaxRetries int
@@ -86,7 +88,7 @@ func NewClient(o ClientOptions) (*Client, error) {
 			MaxRetryDelay: orDefault(o.MaxRetryDelay, 30*time.Second),
 			TryTimeout:    orDefault(o.TryTimeout, 30*time.Second),
 		},
-		transport: o.Transport,
+		transport: observedTransport{o.Transport, o.Observe},
 		userAgent: o.UserAgent,
 	}
 	c.signIn(credential{TokenCredential: o.Credential})
@@ -175,7 +177,7 @@ func (c *Client) do(ctx context.Context, op operation, scenarioID string, in, ou
 	if !strings.HasPrefix(target, "https://") {
 		target = c.base + target
 	}
-	req, err := runtime.NewRequest(policy.WithRetryOptions(ctx, retry), op.method, target)
+	req, err := runtime.NewRequest(policy.WithRetryOptions(named(ctx, op.name), retry), op.method, target)
 	if err != nil {
 		return reply{}, fmt.Errorf("%s: %w", op.name, withoutURL(err))
 	}

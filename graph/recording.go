@@ -33,7 +33,7 @@ func (c *Client) DownloadRecording(ctx context.Context, location, token string) 
 	}
 	retry := c.retry
 	retry.TryTimeout = recordingTimeout // it covers the reading too
-	req, err := runtime.NewRequest(policy.WithRetryOptions(ctx, retry), opDownload.Method, location)
+	req, err := runtime.NewRequest(policy.WithRetryOptions(named(ctx, opDownload.Name), retry), opDownload.Method, location)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", opDownload.Name, withoutURL(err))
 	}

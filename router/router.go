@@ -3,6 +3,8 @@
 package router
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -59,6 +61,27 @@ func New(table *Table, log logr.Logger, reg prometheus.Registerer) *Router {
 		}, func() float64 { return float64(r.lanes.count(class)) })
 	}
 	return r
+}
+
+// RegisterCertificate tells until when the certificate of the public name is valid: the one that is shown.
+func RegisterCertificate(reg prometheus.Registerer, shown func(*tls.ClientHelloInfo) (*tls.Certificate, error)) error {
+	return reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "callfleet_router_certificate_expiry_timestamp_seconds",
+		Help: "When the certificate that the public port shows expires, in seconds since 1970; 0 if it shows none.",
+	}, func() float64 {
+		if shown == nil {
+			return 0
+		}
+		cert, err := shown(&tls.ClientHelloInfo{})
+		if err != nil || cert == nil || len(cert.Certificate) == 0 {
+			return 0
+		}
+		leaf, err := x509.ParseCertificate(cert.Certificate[0])
+		if err != nil {
+			return 0
+		}
+		return float64(leaf.NotAfter.Unix())
+	}))
 }
 
 // Synced tells the router that the table is complete.

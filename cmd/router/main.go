@@ -76,6 +76,9 @@ func run(ctx context.Context, o options, log logr.Logger) error {
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	table := router.NewTable()
 	r := router.New(table, log, reg)
+	if err := router.RegisterCertificate(reg, cert.GetCertificate); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
 
 	// life outlasts ctx by the drain time, so that balancers have taken this router out before it stops.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))

@@ -147,6 +147,9 @@ func (r *Reconciler) delete(ctx context.Context, seen *observation, d deletion) 
 		return fmt.Errorf("deleting media pod %s: %w", d.pod.Name, err)
 	}
 	deleted.WithLabelValues(d.pod.Namespace, seen.bot.Name).Inc()
+	if mark := d.pod.Spec.Drain; mark != nil {
+		drainSeconds.WithLabelValues(d.pod.Namespace, seen.bot.Name).Observe(r.Clock.Since(mark.Since.Time).Seconds())
+	}
 	r.record(seen.bot, mediaPodDeleted(d.pod, d.why, drain.Unstored(d.pod) != nil))
 	return nil
 }

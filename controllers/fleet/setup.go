@@ -44,7 +44,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		r.Recorder = mgr.GetEventRecorder("callfleet-fleet")
 	}
 	r.Prepare(mgr.GetCache())
-	if err := register(metrics.Registry); err != nil {
+	if err := RegisterMetrics(metrics.Registry, mgr.GetCache(), mgr.Elected()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	if err := AddIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {

@@ -27,6 +27,9 @@ func (r *Reconciler) publish(ctx context.Context, f facts, p plan) error {
 	if err := r.Client.Status().Patch(ctx, after, patch, FieldOwner); err != nil {
 		return fmt.Errorf("writing the status: %w", err)
 	}
+	if before.Status.Agent != nil && after.Status.Agent == nil {
+		processesLost.WithLabelValues(before.Namespace, before.Spec.BotRef.Name).Inc()
+	}
 	for _, e := range turns(&before.Status, &after.Status, p) {
 		r.emit(before, e)
 	}

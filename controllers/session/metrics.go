@@ -37,25 +37,27 @@ func newMetrics(registerer prometheus.Registerer, q *queue) (*metrics, error) {
 		ended:    byBot("callfleet_sessions_ended_total", "Sessions that are over, by end reason.", "reason"),
 		queue:    q,
 	}
-	if err := registerer.Register(m); err != nil {
-		return nil, fmt.Errorf("registering the session metrics: %w", err)
+	for _, c := range append(m.collectors(), m) {
+		if err := registerer.Register(c); err != nil {
+			return nil, fmt.Errorf("registering the session metrics: %w", err)
+		}
 	}
 	return m, nil
 }
 
+// RegisterMetrics adds the metrics of a controller that does nothing to a registry: for who lists them.
+func RegisterMetrics(registry prometheus.Registerer) error {
+	_, err := newMetrics(registry, &queue{})
+	return err
+}
+
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, c := range m.collectors() {
-		c.Describe(ch)
-	}
 	ch <- waitingDesc
 }
 
 // Collect implements prometheus.Collector.
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
-	for _, c := range m.collectors() {
-		c.Collect(ch)
-	}
 	for line, n := range m.queue.lines() {
 		ch <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(n), line.bot.Namespace, line.bot.Name, line.reason)
 	}

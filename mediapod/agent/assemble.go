@@ -77,8 +77,11 @@ func assemble(life context.Context, pod *callfleetv1.MediaPod, at surroundings) 
 	if err != nil {
 		return nil, err
 	}
-	credential := newSecretFileCredential(at.cfg.mounted(credentialsDir, "clientSecret"), id, cloud, web)
-	client, err := graph.NewClient(graph.ClientOptions{Cloud: cloud, Credential: credential, Transport: withoutRedirects(web), UserAgent: userAgent, MaxRetryDelay: maxRetryDelay})
+	counts := newMetrics(at.metrics)
+	credential := newSecretFileCredential(at.cfg.mounted(credentialsDir, "clientSecret"), id, cloud, logins{web, counts.tokens})
+	client, err := graph.NewClient(graph.ClientOptions{
+		Cloud: cloud, Credential: credential, Transport: withoutRedirects(web), Observe: counts.asked, UserAgent: userAgent, MaxRetryDelay: maxRetryDelay,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("graph client: %w", err)
 	}
@@ -89,7 +92,7 @@ func assemble(life context.Context, pod *callfleetv1.MediaPod, at surroundings) 
 	}); err != nil {
 		return nil, err
 	}
-	a := newAgent(life, pod.Name, at.cfg.PodUID, at.cfg.clock(), at.log.WithName("agent"), newMetrics(at.metrics))
+	a := newAgent(life, pod.Name, at.cfg.PodUID, at.cfg.clock(), at.log.WithName("agent"), counts)
 	a.objects, a.pods, a.prompts = at.cluster, at.cluster, p.prompts
 	a.meetings = &meeting.Finder{
 		Graph: meetingsOf(client, id), Secrets: at.cluster, Account: pod.Spec.BotRef.Name + "-mediapod", Tenants: tenantsOf(id), Clock: clk, Log: a.log,
@@ -211,6 +214,7 @@ func (p *parts) open(pod *callfleetv1.MediaPod, at surroundings) error {
 		return fmt.Errorf("media engine: %w", err)
 	}
 	p.engine, p.agent.sound = engine, engineCalls{engine}
+	p.agent.metrics.certificate(at.cert)
 	if at.cfg.BridgePort != 0 {
 		p.platform = newPlatform(bridge.New(at.cfg.BridgePort), &pod.Spec.FleetConfig, at.cfg.MediaPort, at.cert, at.cfg.clock(), at.log.WithName("platform"))
 		p.agent.platform, p.agent.sound = p.platform, platformEngine{p.agent.sound, p.platform}

@@ -120,13 +120,13 @@ type secretFileCredential struct {
 	current *azidentity.ClientSecretCredential
 }
 
-func newSecretFileCredential(path string, id callfleetv1.BotIdentity, c graph.Cloud, hc *http.Client) *secretFileCredential {
+func newSecretFileCredential(path string, id callfleetv1.BotIdentity, c graph.Cloud, web policy.Transporter) *secretFileCredential {
 	return &secretFileCredential{
 		path: path, tenantID: string(id.TenantID), client: string(id.AppID),
 		options: azidentity.ClientSecretCredentialOptions{
 			ClientOptions: azcore.ClientOptions{
 				Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: c.LoginURL},
-				Transport: hc,
+				Transport: web,
 			},
 			// The tenants whose tokens may be asked for besides the home tenant's: azidentity refuses others.
 			AdditionallyAllowedTenants: tenantsOf(id)[1:],

@@ -84,6 +84,7 @@ func (a *Agent) keepRecordings(pod *callfleetv1.MediaPod, cfg Config) error {
 			return err
 		}
 		free = a.uploads.free
+		a.metrics.uploads(a.uploads)
 	}
 	if r := pod.Spec.Media.Recordings; r != nil && r.MaxDisk != nil {
 		a.disk = newDisk(a.recordings.dir, *r.MaxDisk, free)
@@ -275,6 +276,18 @@ func (u *uploads) retrying(name, file string, err error) {
 		// The call's status may have to wait for an API server; the file does not.
 		u.try(u.life, up, u.trouble(name, callfleetv1.RecordingUploading, err), name)
 	}
+}
+
+// count is how many recordings are not stored, and how many of them for something that went wrong.
+func (u *uploads) count() (waiting, failing int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, up := range u.waiting {
+		if up.failing {
+			failing++
+		}
+	}
+	return len(u.waiting) + len(u.late), failing
 }
 
 // pending is what the MediaPod's status says.

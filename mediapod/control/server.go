@@ -88,15 +88,22 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, reviews: reviews, slots: make(chan struct{}, atOnce), listeners: make(chan struct{}, listening),
 		recordings: cache.NewLRUExpireCacheWithClock(maxRecordings, cfg.Clock),
-		actions: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "callfleet_control_actions_total", Help: "Actions that people asked for in calls, by action and result.",
-		}, []string{"action", "result"}),
+		actions:    newActions(),
 	}
 	if err := cfg.Registerer.Register(s.actions); err != nil {
 		return nil, fmt.Errorf("control: %w", err)
 	}
 	return s, nil
 }
+
+func newActions() *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "callfleet_control_actions_total", Help: "Actions that people asked for in calls, by action and result.",
+	}, []string{"action", "result"})
+}
+
+// RegisterMetrics adds the metrics of an endpoint that serves nothing to a registry: for who lists them.
+func RegisterMetrics(reg prometheus.Registerer) error { return reg.Register(newActions()) }
 
 // Handler serves the endpoint.
 func (s *Server) Handler() http.Handler {

@@ -49,7 +49,7 @@ var (
 		"Who listens in to calls.", nil, nil)
 	healthDesc = prometheus.NewDesc("callfleet_media_health",
 		"1 for the state of health that the process is in.", []string{"state"}, nil)
-	processorsDesc = prometheus.NewDesc("callfleet_media_processor_share",
+	processorsDesc = prometheus.NewDesc("callfleet_media_processor_ratio",
 		"Share of the processors it may use that the process used in the last second.", nil, nil)
 	shedDesc = prometheus.NewDesc("callfleet_media_video_shed",
 		"1 for a kind of video that the process does without because it is overloaded.", []string{"kind"}, nil)
@@ -67,16 +67,35 @@ func newMetrics(e *Engine, r prometheus.Registerer) (*metrics, error) {
 	if r == nil {
 		return m, nil
 	}
-	if err := r.Register(m); err != nil {
-		return nil, fmt.Errorf("registering the media metrics: %w", err)
+	for _, c := range m.collectors() {
+		if err := r.Register(c); err != nil {
+			return nil, fmt.Errorf("registering the media metrics: %w", err)
+		}
 	}
 	return m, nil
 }
 
+// collectors are all there is to register.
+func (m *metrics) collectors() []prometheus.Collector {
+	list := []prometheus.Collector{m, m.refused}
+	for _, h := range m.quality.all() {
+		list = append(list, h)
+	}
+	return list
+}
+
 func (m *metrics) unregister() {
 	if m.registerer != nil {
-		m.registerer.Unregister(m)
+		for _, c := range m.collectors() {
+			m.registerer.Unregister(c)
+		}
 	}
+}
+
+// RegisterMetrics adds the metrics of an engine without calls to a registry: for who lists them.
+func RegisterMetrics(r prometheus.Registerer) error {
+	_, err := newMetrics(&Engine{}, r)
+	return err
 }
 
 // retire keeps what a call counted. It is called under the engine's mutex.
@@ -133,10 +152,6 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	ch <- shedDesc
 	ch <- listenersDesc
 	describeVideo(ch)
-	m.refused.Describe(ch)
-	for _, h := range m.quality.all() {
-		h.Describe(ch)
-	}
 }
 
 // Collect implements prometheus.Collector.
@@ -182,8 +197,4 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(processorsDesc, m.engine.doctor.cpu.Load())
 	gauge(lagDesc, time.Duration(m.engine.doctor.lag.Load()).Seconds())
 	gauge(listenersDesc, float64(listeners))
-	m.refused.Collect(ch)
-	for _, h := range m.quality.all() {
-		h.Collect(ch)
-	}
 }

@@ -43,7 +43,8 @@ type Call struct {
 	tones      toneLog
 	operations operations
 
-	machine *machine // of the goroutine
+	machine *machine // of the goroutine, as is
+	wasIn   bool     // that the bot has been in the call
 }
 
 // plan is how a call begins.
@@ -249,10 +250,24 @@ func (c *Call) publish() {
 	previous := c.store()
 	if phase := c.machine.snap.Phase; phase != previous.Phase {
 		c.server.metrics.moved(previous.Phase, phase)
+		if phase == PhaseEstablished && !c.wasIn {
+			c.wasIn = true
+			c.joined()
+		}
 		c.log.Info("call moved", "call", c.machine.snap.CallID, "phase", phase, "state", c.machine.snap.State)
 	}
 	if c.plan.onChange != nil {
 		c.plan.onChange()
+	}
+}
+
+// ways are how the bot gets into calls, as values of a metric's label.
+var ways = map[origin]string{originJoined: "joined", originPlaced: "placed", originIncoming: "answered"}
+
+// joined takes note of how long it took to get in. A call that was adopted was in before.
+func (c *Call) joined() {
+	if way, ok := ways[c.plan.setting.origin]; ok {
+		c.server.metrics.join.WithLabelValues(way).Observe(c.machine.snap.Established.Sub(c.machine.snap.Created).Seconds())
 	}
 }
 

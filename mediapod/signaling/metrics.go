@@ -5,7 +5,9 @@ package signaling
 import (
 	"fmt"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/utils/clock"
 )
 
 // metrics of a server. No label holds an id: their values are all known beforehand.
@@ -16,6 +18,7 @@ type metrics struct {
 	ends          *prometheus.CounterVec
 	create        *prometheus.HistogramVec
 	answer        prometheus.Histogram
+	join          *prometheus.HistogramVec
 	incoming      *prometheus.CounterVec
 	undone        map[undone]prometheus.Counter
 	keepAlive     prometheus.Counter
@@ -61,6 +64,12 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Help:    "Time from the notification of an incoming call until the service had taken the answer.",
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2, 4, 8, 15},
 		}),
+		join: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "callfleet_signaling_join_seconds",
+			Help: "Time from when the pod took a call until the bot was in it, by how it came about: joined, placed or answered. The lobby and ringing count.",
+			// To the minutes that somebody takes to admit the bot.
+			Buckets: []float64{.1, .25, .5, 1, 2, 4, 8, 15, 30, 60, 120, 300, 900},
+		}, []string{"way"}),
 		incoming: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "callfleet_signaling_incoming_calls_total",
 			Help: "Incoming calls, by what was decided.",
@@ -89,12 +98,21 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.requests, notifications, calls, m.ends, m.create, m.answer, m.incoming, failures, m.keepAlive} {
+	for _, c := range []prometheus.Collector{m.requests, notifications, calls, m.ends, m.create, m.answer, m.join, m.incoming, failures, m.keepAlive} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
 	}
 	return m, nil
+}
+
+// RegisterMetrics adds the metrics of a server and a verifier without calls to a registry: for who lists them.
+func RegisterMetrics(reg prometheus.Registerer) error {
+	if _, err := newRefusals(clock.RealClock{}, logr.Discard(), reg); err != nil {
+		return err
+	}
+	_, err := newMetrics(reg)
+	return err
 }
 
 // moved keeps the number of calls by phase; an empty phase stands for not being there.

@@ -216,7 +216,7 @@ func TestMetricsHoldNoIDs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	allowed := []string{"outcome", "phase", "reason", "code", "result", "decision"}
+	allowed := []string{"outcome", "phase", "reason", "code", "result", "decision", "way"}
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
 			for _, l := range m.GetLabel() {

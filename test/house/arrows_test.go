@@ -81,6 +81,8 @@ var grounds = []ground{
 	// The dev cluster runs any pods; it knows nothing of ours.
 	{folder: "hack/devcluster"},
 	{folder: "hack/coverage", ours: []string{"graph"}, foreign: []ban{noKubernetes, noAPIServer, noPion}},
+	// It lists what all processes register.
+	{folder: "hack/metrics", ours: []string{"controllers", "mediapod", "router"}, foreign: []ban{noPion}},
 	{folder: "hack/demo", ours: []string{"api", "audio", "hack", "teamsim/admin", "test/rig"}},
 	{folder: "test", ours: []string{"api", "audio", "hack", "teamsim/admin"}},
 	// It acts in calls as kubectl callfleet does.
