@@ -66,7 +66,7 @@ demo-down: ## End a demo that was left running
 .PHONY: test
 test: ## Run everything: verify, vet, unit, API server, fuzz and end-to-end tests, and two of nine rounds of the fault matrix
 	@began=$$(date +%s); \
-	if $(MAKE) verify vet test-unit test-gitops fuzz-wire e2e && $(MAKE) faults FAULTS="$(ROUNDS)"; then \
+	if $(MAKE) verify vet test-unit test-gitops test-monitoring fuzz-wire e2e && $(MAKE) faults FAULTS="$(ROUNDS)"; then \
 		echo "==> make test: everything passed, after $$(( $$(date +%s) - began )) s"; \
 	else \
 		echo "==> make test: FAILED, after $$(( $$(date +%s) - began )) s; the first error is above" >&2; exit 1; \
@@ -164,6 +164,11 @@ sim: ## Play ten thousand random fleets in simulated time, which takes two cores
 test-gitops: ## Have kstatus and Argo CD's health scripts judge what the controllers write; a Go module of its own
 	@echo "==> what GitOps tools make of the statuses"
 	@cd test/gitops && $(GO) test ./...
+
+.PHONY: test-monitoring
+test-monitoring: ## Have Prometheus' own code judge the alerts and dashboards of config/; a Go module of its own
+	@echo "==> what Prometheus makes of the alerts and dashboards"
+	@cd test/monitoring && $(GO) test ./...
 
 .PHONY: test-windows
 test-windows: ## Have the Windows binary of the media pod hold a call, under wine; says what to install if that is missing
