@@ -144,7 +144,10 @@ e2e: ## Run the end-to-end tests on a dev cluster
 	@echo "==> binaries of the dev cluster, built once per machine"
 	@$(GO) run ./hack/devcluster assets >/dev/null
 	@echo "==> end-to-end tests"
-	@$(GO) test ./test/e2e/... -count=1 -v -timeout 30m
+	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && export CALLFLEET_SCRAPES="$$tmp" && \
+	$(GO) test ./test/e2e/... -count=1 -v -timeout 30m && \
+	echo "==> what the dashboards and alerts make of that run" && \
+	cd test/monitoring && $(GO) test -count=1 -run Run ./...
 
 .PHONY: e2e-kubelet
 e2e-kubelet: ## Run the end-to-end tests on real kubelets, as root (NODES=2, RUN=regexp); says what to install if something is missing

@@ -89,6 +89,7 @@ func newManager(access *rest.Config, o options, log logr.Logger) (ctrl.Manager, 
 		HealthProbeBindAddress:              o.healthAddress,
 		PprofBindAddress:                    o.pprofAddress,
 		LeaderElection:                      o.leaderElect,
+		LeaderElectionID:                    leaseName, // what the metric of who leads is labelled with
 		LeaderElectionResourceLockInterface: lock,
 		LeaderElectionReleaseOnCancel:       true,
 		LeaseDuration:                       &o.leaseDuration,

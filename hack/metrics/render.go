@@ -29,8 +29,7 @@ Written by ` + "`make generate`" + ` from what the processes register; do not ed
 [operations.md](operations.md).
 
 Labels are bounded: names of bots and namespaces, and values of closed lists. No metric has a label for a call, a session, a person or a
-meeting. A scrape adds ` + "`namespace`, `pod`" + ` and, of media pods, ` + "`bot`" + `. Where a call is traced, histograms of the
-media pod carry the trace's id as an exemplar.
+meeting. A scrape adds ` + "`namespace`, `pod`" + ` and, of media pods, ` + "`bot`" + `.
 `)
 	for _, p := range all {
 		fmt.Fprintf(&b, "\n## %s\n\n", p.name)

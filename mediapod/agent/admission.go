@@ -169,7 +169,7 @@ func (a *Agent) capacity() int32 { return a.pod.Spec.Capacity.Seats }
 
 // act carries a verdict out against the API server. For a claim or an adoption it returns the runner of the call.
 func (a *Agent) act(s *subject, what verdict) *runner {
-	log := a.log.WithValues("kind", s.kind.name, "name", s.name())
+	log := a.log.WithValues("session", s.uid, "kind", s.kind.name, "name", s.name())
 	now := a.clock.Now()
 	switch what {
 	case verdictClaim:

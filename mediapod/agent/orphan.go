@@ -32,7 +32,7 @@ func (a *Agent) orphan(ctx context.Context, uid, mediaPod string) signaling.Orph
 	s, err := a.lookUp(ctx, uid)
 	switch {
 	case err != nil:
-		a.log.V(1).Info("whose call a notification is about cannot be told now", "uid", uid, "cause", err.Error())
+		a.log.V(1).Info("whose call a notification is about cannot be told now", "session", uid, "cause", err.Error())
 		return signaling.Orphan{Later: true}
 	case s == nil || over(s):
 		return a.unclaimed(ctx, mediaPod)

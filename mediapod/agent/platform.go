@@ -209,7 +209,7 @@ func (c *platformCall) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), platformPatience)
 	defer cancel()
 	if err := c.platform.bridge.Close(ctx, c.uid); err != nil {
-		c.platform.log.Info("the media bridge was not told that a call is over", "uid", c.uid, "cause", fmt.Sprint(err))
+		c.platform.log.Info("the media bridge was not told that a call is over", "session", c.uid, "cause", fmt.Sprint(err))
 	}
 }
 

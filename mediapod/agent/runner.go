@@ -136,7 +136,7 @@ func newRunner(s *subject, a *Agent) *runner {
 // bareRunner has neither a way to its call nor one to the API server yet.
 func bareRunner(s *subject, a *Agent, pod *callfleetv1.MediaPod, scenario string) *runner {
 	r := &runner{
-		uid: s.uid, agent: a, object: s, scenario: scenario, hosting: hostingOf(pod), seats: seatsOf(pod, s), log: a.log.WithValues("kind", s.kind.name, "name", s.name()),
+		uid: s.uid, agent: a, object: s, scenario: scenario, hosting: hostingOf(pod), seats: seatsOf(pod, s), log: a.log.WithValues("session", s.uid, "kind", s.kind.name, "name", s.name()),
 		poked: make(chan struct{}, 1), held: make(chan struct{}), spec: *s.spec, end: s.end,
 	}
 	r.story = story.Story{ClaimedBy: a.instance, Hosting: r.hosting, HomeTenant: string(pod.Spec.Identity.TenantID), Scenario: scenario}

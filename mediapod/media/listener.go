@@ -100,7 +100,7 @@ func (c *Call) admit(l *listener) {
 	c.hearLocked(l, true)
 	c.vision.admit(l)
 	c.mu.Unlock()
-	c.engine.log.Info("somebody listens in", "call", c.id, "who", l.who)
+	c.engine.log.Info("somebody listens in", "session", c.id, "who", l.who)
 	c.onListener(l.who, true)
 }
 
@@ -113,7 +113,7 @@ func (c *Call) dismiss(l *listener) {
 	c.voice.seat.pass()
 	c.vision.dismiss(l)
 	if heard {
-		c.engine.log.Info("a listener is gone", "call", c.id, "who", l.who)
+		c.engine.log.Info("a listener is gone", "session", c.id, "who", l.who)
 		c.onListener(l.who, false)
 	}
 }
