@@ -66,7 +66,7 @@ demo-down: ## End a demo that was left running
 .PHONY: test
 test: ## Run everything: verify, vet, unit, API server, fuzz and end-to-end tests, and two of nine rounds of the fault matrix
 	@began=$$(date +%s); \
-	if $(MAKE) verify vet test-unit test-gitops test-monitoring fuzz-wire e2e && $(MAKE) faults FAULTS="$(ROUNDS)"; then \
+	if $(MAKE) verify vet test-unit test-gitops test-monitoring test-packaging fuzz-wire e2e && $(MAKE) faults FAULTS="$(ROUNDS)"; then \
 		echo "==> make test: everything passed, after $$(( $$(date +%s) - began )) s"; \
 	else \
 		echo "==> make test: FAILED, after $$(( $$(date +%s) - began )) s; the first error is above" >&2; exit 1; \
@@ -81,7 +81,7 @@ build-windows: ## Cross-build bin/mediapod.exe
 	GOOS=windows GOARCH=amd64 $(GOBUILD) -o bin/mediapod.exe ./cmd/mediapod
 
 .PHONY: generate
-generate: ## Write generated code, CRDs, the manager's role, its webhook's configuration, docs/graph-coverage.md and docs/metrics.md anew
+generate: ## Write generated code, CRDs, the manager's role, its webhook's configuration, the chart, the bundle, docs/graph-coverage.md and docs/metrics.md anew
 	@echo "==> generating"
 	@$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/v1alpha1
 	@$(CONTROLLER_GEN) crd paths=./api/v1alpha1 output:crd:dir=config/crd/bases
@@ -89,6 +89,7 @@ generate: ## Write generated code, CRDs, the manager's role, its webhook's confi
 	@$(CONTROLLER_GEN) webhook paths=./controllers/... output:webhook:dir=config/webhook
 	@$(GO) run ./hack/coverage
 	@$(GO) run ./hack/metrics
+	@$(GO) run ./hack/packaging
 
 ##@ Tests, one by one
 
@@ -173,6 +174,12 @@ test-monitoring: ## Have Prometheus' own code judge the alerts and dashboards of
 	@echo "==> what Prometheus makes of the alerts and dashboards"
 	@cd test/monitoring && $(GO) test ./...
 
+.PHONY: test-packaging
+test-packaging: ## Have Helm, OLM's validators and an API server judge how the operator is packaged; a Go module of its own
+	@echo "==> kustomize, chart and bundle"
+	@KUBEBUILDER_ASSETS=$$($(GO) run ./hack/devcluster assets etcd kube-apiserver kube-controller-manager kubectl) && export KUBEBUILDER_ASSETS && \
+		cd test/packaging && $(GO) test -timeout 15m ./...
+
 .PHONY: test-windows
 test-windows: ## Have the Windows binary of the media pod hold a call, under wine; says what to install if that is missing
 	@echo "==> binaries of the dev cluster, built once per machine"
@@ -239,6 +246,10 @@ devcluster-down: ## End the dev cluster and remove its data
 	@$(GO) run ./hack/devcluster down $(DEVCLUSTER)
 
 ##@ Release
+
+.PHONY: dist
+dist: ## Write dist/: install.yaml for kubectl, and the bundle for OLM, with the images of REGISTRY and TAG
+	@$(GO) run ./hack/packaging -dist dist -registry $(REGISTRY) -tag $(TAG)
 
 .PHONY: images
 images: ## Build the container images (docker buildx; PUSH=1 pushes them to REGISTRY)

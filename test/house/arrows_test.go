@@ -83,6 +83,8 @@ var grounds = []ground{
 	{folder: "hack/coverage", ours: []string{"graph"}, foreign: []ban{noKubernetes, noAPIServer, noPion}},
 	// It lists what all processes register.
 	{folder: "hack/metrics", ours: []string{"controllers", "mediapod", "router"}, foreign: []ban{noPion}},
+	// It reads config/ and nothing of ours.
+	{folder: "hack/packaging", foreign: []ban{noPion, noManager}},
 	{folder: "hack/demo", ours: []string{"api", "audio", "hack", "teamsim/admin", "test/rig"}},
 	{folder: "test", ours: []string{"api", "audio", "hack", "teamsim/admin"}},
 	// It acts in calls as kubectl callfleet does.
