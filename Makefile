@@ -167,7 +167,7 @@ sim: ## Play ten thousand random fleets in simulated time, which takes two cores
 .PHONY: test-gitops
 test-gitops: ## Have kstatus and Argo CD's health scripts judge what the controllers write; a Go module of its own
 	@echo "==> what GitOps tools make of the statuses"
-	@cd test/gitops && $(GO) test ./...
+	@cd test/gitops && $(GO) test -count=1 ./...
 
 .PHONY: test-monitoring
 test-monitoring: ## Have Prometheus' own code judge the alerts and dashboards of config/; a Go module of its own
@@ -178,7 +178,7 @@ test-monitoring: ## Have Prometheus' own code judge the alerts and dashboards of
 test-packaging: ## Have Helm, OLM's validators and an API server judge how the operator is packaged; a Go module of its own
 	@echo "==> kustomize, chart and bundle"
 	@KUBEBUILDER_ASSETS=$$($(GO) run ./hack/devcluster assets etcd kube-apiserver kube-controller-manager kubectl) && export KUBEBUILDER_ASSETS && \
-		cd test/packaging && $(GO) test -timeout 15m ./...
+		cd test/packaging && $(GO) test -count=1 -timeout 15m ./...
 
 .PHONY: test-windows
 test-windows: ## Have the Windows binary of the media pod hold a call, under wine; says what to install if that is missing
