@@ -59,13 +59,11 @@ func clusterServiceVersion(root string, c *config, roles map[string]held) (map[s
 	return csv, nil
 }
 
-// examples are the samples, but for what is not a kind of ours.
+// examples are the samples, as a catalog has them.
 func examples(c *config) (string, error) {
 	var list []any
 	for _, sample := range c.samples {
-		if sample.GroupVersionKind().Group == "callfleet.dev" {
-			list = append(list, sample.Object)
-		}
+		list = append(list, sample.Object)
 	}
 	text, err := json.MarshalIndent(list, "", "  ")
 	return string(text), err

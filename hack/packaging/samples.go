@@ -4,37 +4,42 @@ package main
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 )
 
-// readSamples reads config/samples, whose kustomization leaves some out: all are to be shown.
+// readSamples reads all of config/samples that is of our kinds, each kind and name once. Its kustomization leaves some out: all are to be shown.
 func readSamples(dir string) ([]object, error) {
-	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
-	if err != nil {
-		return nil, err
-	}
 	var list []object
-	for _, file := range files {
-		if filepath.Base(file) == "kustomization.yaml" {
-			continue
+	seen := map[string]bool{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) != ".yaml" || d.Name() == "kustomization.yaml" {
+			return err
 		}
-		text, err := os.ReadFile(file)
+		text, err := os.ReadFile(path)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		inJSON, err := yaml.YAMLToJSON(text)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
+		for document := range strings.SplitSeq(string(text), "\n---\n") {
+			inJSON, err := yaml.YAMLToJSON([]byte(document))
+			if err != nil {
+				return fmt.Errorf("%s: %w", path, err)
+			}
+			o := object{&unstructured.Unstructured{}}
+			if err := o.UnmarshalJSON(inJSON); err != nil {
+				return fmt.Errorf("%s: %w", path, err)
+			}
+			if o.GroupVersionKind().Group == "callfleet.dev" && !seen[o.String()] {
+				seen[o.String()] = true
+				list = append(list, o)
+			}
 		}
-		o := object{&unstructured.Unstructured{}}
-		if err := o.UnmarshalJSON(inJSON); err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
-		list = append(list, o)
-	}
-	return list, nil
+		return nil
+	})
+	return list, err
 }

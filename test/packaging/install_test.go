@@ -14,11 +14,13 @@ import (
 	"helm.sh/helm/v4/pkg/action"
 	"helm.sh/helm/v4/pkg/kube"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/discovery"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -285,5 +287,50 @@ func TestTheAPIServerTakesWhateverIsChosen(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// With namespaces, the cluster-wide role is about what has no namespace, and nothing but that.
+func TestRightsInTheClusterAreAboutWhatHasNoNamespace(t *testing.T) {
+	s := start(t)
+	lists, err := discovery.NewDiscoveryClientForConfigOrDie(s.config).ServerPreferredResources()
+	if err != nil {
+		t.Fatal(err)
+	}
+	namespaced := map[string]bool{}
+	for _, list := range lists {
+		group, _, found := strings.Cut(list.GroupVersion, "/")
+		if !found {
+			group = ""
+		}
+		for _, r := range list.APIResources {
+			namespaced[group+"/"+r.Name] = r.Namespaced
+		}
+	}
+	for _, o := range mustRender(t, "namespaces: [voice]") {
+		if o.GetKind() != "ClusterRole" && o.GetKind() != "Role" || !strings.HasPrefix(o.GetName(), "callfleet-manager") && o.GetName() != "callfleet-router" {
+			continue
+		}
+		var role rbacv1.ClusterRole
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &role); err != nil {
+			t.Fatal(err)
+		}
+		for _, rule := range role.Rules {
+			for _, resource := range rule.Resources {
+				// Whether a role may be bound is asked in the namespace of the binding.
+				is, known := namespaced[rule.APIGroups[0]+"/"+resource]
+				if !known || slices.Contains(rule.Verbs, "bind") {
+					continue
+				}
+				if is != (o.GetKind() == "Role") {
+					t.Errorf("%s has %s/%s, which has a namespace: %v", o, rule.APIGroups[0], resource, is)
+				}
+			}
+			if o.GetKind() == "ClusterRole" && slices.ContainsFunc(rule.Verbs, func(verb string) bool {
+				return verb != "create" && verb != "get" && verb != "list" && verb != "watch" && len(rule.ResourceNames) == 0
+			}) {
+				t.Errorf("%s changes things of the cluster: %v", o, rule)
+			}
+		}
 	}
 }
