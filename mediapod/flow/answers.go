@@ -59,7 +59,7 @@ func (m *Machine) recorded(e Recorded) {
 	switch e.End {
 	case RecordStopTone:
 		if !m.s.StopTone {
-			m.swallow(stopTones(r))
+			m.swallow(stopTones(r), swallowFor, false)
 		}
 	case RecordNothing:
 		next = either(r.OnSilence, next)

@@ -38,6 +38,41 @@ steps:
 			played 1 ->
 			key 1234 -> play 2 "any"
 			is pin   -> 1234`,
+		"a terminator behind them belongs to them": `
+			begin    -> play 1 "PIN"
+			played 1 ->
+			key 1234 -> play 2 "any"
+			wait 2900ms ->
+			key #    ->
+			key #    ->
+			played 2 ->
+			wait 3s  -> hang up
+			is pin any -> 1234 #`,
+		"also when all was typed ahead": `
+			begin    -> play 1 "PIN"
+			key 1234 -> stop playing 1
+			key #5   ->
+			played 1 -> play 2 "any"
+			played 2 ->
+			wait 3s  -> hang up
+			is pin any -> 1234 5`,
+		"but not when it comes late": `
+			begin    -> play 1 "PIN"
+			played 1 ->
+			key 1234 -> play 2 "any"
+			wait 3001ms ->
+			key #    ->
+			played 2 ->
+			wait 3s  -> hang up
+			is any   -> #`,
+		"nor behind another key": `
+			begin    -> play 1 "PIN"
+			played 1 ->
+			key 1234 -> play 2 "any"
+			key 5#   ->
+			played 2 ->
+			wait 3s  -> hang up
+			is any   -> 5#`,
 		"so does time without another digit, from the last one": `
 			begin    -> play 1 "PIN"
 			played 1 ->

@@ -73,17 +73,18 @@ func (m *Machine) unhold(next callfleetv1.StepName) {
 	m.stop()
 }
 
-// swallow keys: the next of them is the stop tone of a recording that is over.
-func (m *Machine) swallow(keys string) {
-	m.s.Swallow, m.swallowing = keys, m.now.Add(swallowFor)
+// swallow keys: the next of them ends what is over already, a recording or digits that were complete without it. Adjacent: not when
+// another key comes before it.
+func (m *Machine) swallow(keys string, within time.Duration, adjacent bool) {
+	m.s.Swallow, m.s.Adjacent, m.swallowing = keys, adjacent, m.now.Add(within)
 }
 
 func (m *Machine) swallowed(key byte) bool {
-	if strings.IndexByte(m.s.Swallow, key) < 0 {
-		return false
+	found := strings.IndexByte(m.s.Swallow, key) >= 0
+	if found || m.s.Adjacent {
+		m.s.Swallow, m.s.Adjacent = "", false
 	}
-	m.s.Swallow = ""
-	return true
+	return found
 }
 
 func isStopTone(r *callfleetv1.RecordStep, key byte) bool {

@@ -104,12 +104,24 @@ func (m *Machine) resolve(step *callfleetv1.FlowStep) {
 			}
 		}
 	} else if c := step.Collect; !m.s.Wrong && len(m.s.Input) >= int(c.Min) {
+		m.complete(c)
 		if m.assign(map[string]string{string(c.Variable): m.s.Input}) {
 			m.advance(step.Next)
 		}
 		return
 	}
 	m.retry(step, againNoMatch, &m.s.NoMatch, listeningOf(step).NoMatch)
+}
+
+// complete looks away from the terminator behind as many digits as there may be: people press it without counting.
+func (m *Machine) complete(c *callfleetv1.CollectStep) {
+	switch {
+	case len(m.s.Input) < int(c.Max) || c.Terminator == noTerminator:
+	case m.s.Buffer == "":
+		m.swallow(c.Terminator, c.InterDigitTimeout.Duration(), true)
+	case string(m.s.Buffer[0]) == c.Terminator:
+		m.s.Buffer = m.s.Buffer[1:]
+	}
 }
 
 // retry asks again, if that was not done often enough.

@@ -138,7 +138,7 @@ func (m *Machine) step() *callfleetv1.FlowStep { return m.program.Step(callflow.
 func (m *Machine) turn(now time.Time) {
 	m.now, m.trail = now, m.trail[:0]
 	if m.s.Swallow != "" && m.begun && now.After(m.swallowing) {
-		m.s.Swallow = ""
+		m.s.Swallow, m.s.Adjacent = "", false
 	}
 }
 
@@ -184,7 +184,7 @@ func (m *Machine) enterAt(p place) {
 // end is final.
 func (m *Machine) end(how callfleetv1.FlowEnd) {
 	m.s.Phase, m.s.End, m.deadline = over, how, time.Time{}
-	m.s.Playing, m.s.Waiting, m.s.Stopping, m.s.Buffer, m.s.Swallow = 0, 0, false, "", ""
+	m.s.Playing, m.s.Waiting, m.s.Stopping, m.s.Buffer, m.s.Swallow, m.s.Adjacent = 0, 0, false, "", "", false
 }
 
 func (m *Machine) hangUp() {

@@ -52,6 +52,8 @@ type state struct {
 	Buffer string `json:"buffer,omitempty"`
 	// Swallow are keys of which the next is not looked at, for a while.
 	Swallow string `json:"swallow,omitempty"`
+	// Adjacent: only if it is the very next key.
+	Adjacent bool `json:"adjacent,omitempty"`
 
 	// Playing is the ID of the Play under way, and Stopping says that it is being stopped.
 	Playing  int64 `json:"playing,omitempty"`
