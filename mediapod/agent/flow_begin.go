@@ -28,7 +28,16 @@ func (a *Agent) prepare(ctx context.Context, hosting callfleetv1.Hosting, b *cal
 // read in the last hour can be played without it. Flows have many prompts, and pods are many.
 const warmEvery = 20 * time.Minute
 
-// warmFlow has the prompts of a rule's flow at hand. What is wrong with one is told when it is to be played.
+// warmFlows has the prompts of the rules' flows at hand.
+func (a *Agent) warmFlows(ctx context.Context, book *rulebook) {
+	ctx, cancel := context.WithTimeout(ctx, prepareTimeout)
+	defer cancel()
+	for _, p := range book.behaviors {
+		a.warmFlow(ctx, p.behavior.flow)
+	}
+}
+
+// warmFlow has those of one at hand. What is wrong with one is told when it is to be played.
 func (a *Agent) warmFlow(ctx context.Context, v *flowVersion) {
 	if v == nil || a.flowSounds == nil {
 		return

@@ -256,8 +256,12 @@ func TestRulesRunTheNewestVersion(t *testing.T) {
 func TestThePromptsOfRulesAreAtHand(t *testing.T) {
 	d := newFlowDesk(t, &memory{}, withRules(incomingRule("reception")))
 	d.shelf.put(t, "reception", reception)
+	book := d.agent.prepareRules(t.Context(), d.agent.pod)
+	if n := d.agent.flowSounds.(*sounds).asked.Load(); n != 0 {
+		t.Errorf("the rules wait for %d prompts", n)
+	}
 	for range 3 {
-		d.agent.prepareRules(t.Context(), d.agent.pod)
+		d.agent.warmFlows(t.Context(), book)
 	}
 	if n := d.agent.flowSounds.(*sounds).asked.Load(); n != 2 {
 		t.Errorf("%d prompts were looked for, and there are 2", n)

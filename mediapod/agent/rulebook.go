@@ -47,6 +47,7 @@ func (a *Agent) runRules(ctx context.Context) {
 			a.mu.Lock()
 			a.book = book
 			a.mu.Unlock()
+			a.warmFlows(ctx, book) // calls that come meanwhile go by the new rules
 		}
 		select {
 		case <-ctx.Done():
@@ -77,7 +78,6 @@ func (a *Agent) prepareRules(ctx context.Context, pod *callfleetv1.MediaPod) *ru
 				a.log.Info("a rule for incoming calls cannot be carried out", "rule", i, "cause", err.Error())
 			}
 		}
-		a.warmFlow(ctx, does.flow)
 		book.behaviors[i] = prepared{does, err}
 	}
 	return book
