@@ -17,6 +17,9 @@ import (
 	callfleetv1 "github.com/callfleet/callfleet/api/v1alpha1"
 )
 
+// ErrNoFlow is what Read says of a file in which there is none.
+var ErrNoFlow = fmt.Errorf("there is no CallFlow in it; one begins with apiVersion: %s and kind: CallFlow", callfleetv1.GroupVersion)
+
 // Read reads the CallFlows of a file of YAML or JSON documents, in their order. Documents of other kinds, such as ConfigMaps with prompts,
 // are passed over. A field that no CallFlow has is an error, as is a flow without a name or two of one name, or none at all.
 func Read(file []byte) ([]*callfleetv1.CallFlow, error) {
@@ -55,7 +58,7 @@ func Read(file []byte) ([]*callfleetv1.CallFlow, error) {
 		flows = append(flows, flow)
 	}
 	if len(flows) == 0 {
-		return nil, fmt.Errorf("there is no CallFlow in it; one begins with apiVersion: %s and kind: CallFlow", callfleetv1.GroupVersion)
+		return nil, ErrNoFlow
 	}
 	return flows, nil
 }

@@ -27,13 +27,14 @@ const (
 // failure is an error with what the process ends with.
 type failure struct {
 	code int
-	text string
+	err  error
 }
 
-func (f *failure) Error() string { return f.text }
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
 
 func fail(code int, format string, args ...any) *failure {
-	return &failure{code, fmt.Sprintf(format, args...)}
+	return &failure{code, fmt.Errorf(format, args...)}
 }
 
 // misuse is a command that cannot be understood.

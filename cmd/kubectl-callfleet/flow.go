@@ -56,7 +56,7 @@ func (c *cli) readFlows(file string) ([]*callfleetv1.CallFlow, error) {
 	}
 	flows, err := callflow.Read(raw)
 	if err != nil {
-		return nil, misuse("reading CallFlows from %s: %v", file, err)
+		return nil, misuse("reading CallFlows from %s: %w", file, err)
 	}
 	return flows, nil
 }

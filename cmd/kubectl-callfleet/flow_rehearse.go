@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -122,8 +123,13 @@ func (r *rehearsal) read(files []string) ([]*callfleetv1.CallFlow, map[string]*c
 	}
 	var flows []*callfleetv1.CallFlow
 	specs, from := map[string]*callfleetv1.CallFlowSpec{}, map[string]string{}
+	var none error
 	for _, file := range files {
 		list, err := r.readFlows(file)
+		if errors.Is(err, callflow.ErrNoFlow) { // folder/*.yaml has a kustomization.yaml, too
+			none = err
+			continue
+		}
 		if err != nil {
 			return nil, nil, err
 		}
@@ -134,6 +140,9 @@ func (r *rehearsal) read(files []string) ([]*callfleetv1.CallFlow, map[string]*c
 			specs[f.Name], from[f.Name] = &f.Spec, file
 			flows = append(flows, f)
 		}
+	}
+	if len(flows) == 0 {
+		return nil, nil, none
 	}
 	return flows, specs, nil
 }

@@ -69,11 +69,12 @@ func rehearsing(t *testing.T, line, stdin string) (out, errOut string, code int)
 	t.Setenv("KUBECONFIG", filepath.Join(dir, "none"))
 	for file, content := range map[string]string{
 		"all.yaml": rehearsedFlow + rehearsedPIN, "desk.yaml": rehearsedFlow, "pin.yaml": rehearsedPIN,
-		"wrong.yaml":    strings.Replace(rehearsedFlow+rehearsedPIN, "end: HungUp", "end: Returned, variables: {pin: '8'}", 1),
-		"typo.yaml":     strings.Replace(rehearsedFlow+rehearsedPIN, "next: sales}", "next: sale}", 1),
-		"dance.yaml":    strings.Replace(rehearsedFlow+rehearsedPIN, "press 7#", "dance", 1),
-		"key.txt":       "# what Ann did\n\npress 5\nwait 1s\nhang up\n",
-		"redirect.yaml": "apiVersion: callfleet.dev/v1alpha1\nkind: CallFlow\nmetadata: {name: big}\nspec:\n  start: a\n  steps:\n  - {name: a, transfer: {to: {phone: '${error}'}, onFailure: a}}\n",
+		"wrong.yaml":         strings.Replace(rehearsedFlow+rehearsedPIN, "end: HungUp", "end: Returned, variables: {pin: '8'}", 1),
+		"typo.yaml":          strings.Replace(rehearsedFlow+rehearsedPIN, "next: sales}", "next: sale}", 1),
+		"dance.yaml":         strings.Replace(rehearsedFlow+rehearsedPIN, "press 7#", "dance", 1),
+		"key.txt":            "# what Ann did\n\npress 5\nwait 1s\nhang up\n",
+		"kustomization.yaml": "kind: Kustomization\nresources: [all.yaml]\n",
+		"redirect.yaml":      "apiVersion: callfleet.dev/v1alpha1\nkind: CallFlow\nmetadata: {name: big}\nspec:\n  start: a\n  steps:\n  - {name: a, transfer: {to: {phone: '${error}'}, onFailure: a}}\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, file), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
@@ -92,6 +93,8 @@ func TestTestsOfFlowsArePlayedWithoutACluster(t *testing.T) {
 		code        int
 	}{
 		"all.yaml":                       {rehearsedSales + "\ndesk, nobody there\n", "", 0},
+		"kustomization.yaml all.yaml":    {rehearsedSales, "", 0},
+		"kustomization.yaml":             {"", "there is no CallFlow in it", exitUsage},
 		"pin.yaml desk.yaml":             {"2 of 2 tests passed\n", "", 0},
 		"all.yaml --test sales":          {rehearsedSales + "\n1 of 1 tests passed\n", "", 0},
 		"all.yaml --flow pin":            {"No mistakes, and no tests; write some under spec.tests, or play a script with --script.\n", "", 0},

@@ -48,7 +48,7 @@ func executeAt(ctx context.Context, args []string, streams genericiooptions.IOSt
 		return 0
 	}
 	f := failureOf(err)
-	fmt.Fprintln(streams.ErrOut, "error:", f.text)
+	fmt.Fprintln(streams.ErrOut, "error:", f.err)
 	return f.code
 }
 
