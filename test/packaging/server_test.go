@@ -159,7 +159,8 @@ func (s *server) awaitGone(t *testing.T, objects []object) {
 		if o.GetKind() == "Namespace" {
 			continue
 		}
-		for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		// The API server goes on with what it could not empty at growing intervals.
+		for end := time.Now().Add(5 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 			err := s.Get(context.Background(), client.ObjectKeyFromObject(o), o.DeepCopy())
 			if apierrors.IsNotFound(err) {
 				break
