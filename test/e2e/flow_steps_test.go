@@ -145,19 +145,22 @@ func (c *caller) hears(prompt string, part ...float64) {
 		clip = clip[:int(part[0]*float64(len(clip)))]
 	}
 	var best measure.Report
+	var most int // what there was to be heard
 	eventually(c.T, "prompt "+prompt+" to be heard", func() error {
 		raw := value[[]byte](c.T)(world.Teams.Heard(c.Context(), c.person))
 		heard := value[wav.Clip](c.T)(wav.Decode(bytes.NewReader(raw), 64<<20)).Samples
 		if len(heard) <= c.at {
 			return fmt.Errorf("nothing more was heard; %s", c.where())
 		}
+		most = len(heard)
 		best = value[measure.Report](c.T)(measure.Compare(clip, heard[c.at:], audio.SampleRate))
 		if best.Correlation < 0.85 {
 			return fmt.Errorf("heard %+v; %s", best, c.where())
 		}
 		return nil
 	})
-	c.at += int(best.Delay.Seconds()*audio.SampleRate) + len(clip)
+	// Enough of it may be heard before it is over, and a key that is pressed then ends it.
+	c.at = min(c.at+int(best.Delay.Seconds()*audio.SampleRate)+len(clip), most)
 }
 
 // where the call is in its flow.
@@ -196,7 +199,10 @@ func (c *caller) speaks() {
 // ended waits for the end of the flow and tells what can be seen of it, but for times and names.
 func (c *caller) ended(want callfleetv1.FlowEnd, steps int64) string {
 	c.Helper()
-	awaitStatus(c.T, c.call, "the end of the flow", func(st *callfleetv1.CallStatus) bool { return st.Flow != nil && st.Flow.End != "" })
+	// The timeline may have it a write later.
+	awaitStatus(c.T, c.call, "the end of the flow", func(st *callfleetv1.CallStatus) bool {
+		return st.Flow != nil && st.Flow.End != "" && slices.ContainsFunc(st.Timeline, func(e callfleetv1.TimelineEvent) bool { return e.Event == "FlowEnded" })
+	})
 	f := *c.call.Status.Flow
 	if f.End != want || f.Steps != steps || f.Sealed != "" || f.Revision == "" {
 		c.Errorf("the flow is %s, want %s after %d steps, and nothing sealed", inJSON(f), want, steps)
