@@ -14,9 +14,6 @@ import (
 )
 
 const (
-	// promptsAtOnce is how many prompts one request may name (Graph, "call: playPrompt"); a loop names one prompt so often,
-	// for a gap is heard between requests.
-	promptsAtOnce = 20
 	// playTries bounds the tries to play what is to be heard once.
 	playTries = 3
 	// playRetry is the first pause before another try.
@@ -84,7 +81,7 @@ func (p *player) tend(ctx context.Context, r *runner, call signalCall) {
 func (p *player) play(ctx context.Context, r *runner, call signalCall) {
 	times := 1
 	if p.loop {
-		times = promptsAtOnce
+		times = signaling.MaxPrompts
 	}
 	played := make(chan error, 1)
 	p.playing = played

@@ -237,7 +237,7 @@ func TestServiceHostedCallsPlayTheirPrompt(t *testing.T) {
 		end := make(chan struct{})
 		_, call, m := begin(t, true, func(signaling.Action) (signaling.Result, error) { <-end; return signaling.Result{}, nil })
 		await(t, "the prompt", func() bool { return plays(call) == 1 })
-		if p := call.acted()[0].(signaling.PlayPrompt).Prompts; len(p) != promptsAtOnce || p[0] != prompt || p[19] != prompt {
+		if p := call.acted()[0].(signaling.PlayPrompt).Prompts; len(p) != signaling.MaxPrompts || p[0] != prompt || p[19] != prompt {
 			t.Errorf("prompts %v", p)
 		}
 		end <- struct{}{}

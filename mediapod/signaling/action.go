@@ -178,9 +178,11 @@ func needsRecordingStatus(s Snapshot) *ActionError {
 }
 
 const (
-	// maxPrompts and maxRecord are Graph's ("call: playPrompt", "call: recordResponse").
-	maxPrompts = 20
-	maxRecord  = 120 * time.Second
+	// MaxPrompts is how many one PlayPrompt may name (Graph, "call: playPrompt"). What is played in a loop is named so often, for a gap
+	// is heard between requests.
+	MaxPrompts = 20
+	// maxRecord is Graph's ("call: recordResponse").
+	maxRecord = 120 * time.Second
 	// maxTonesSent bounds one request; Graph names no bound.
 	maxTonesSent = 100
 )
@@ -199,8 +201,8 @@ func (a Transfer) check(s Snapshot) *ActionError {
 }
 
 func (a PlayPrompt) check(s Snapshot) *ActionError {
-	if len(a.Prompts) == 0 || len(a.Prompts) > maxPrompts {
-		return invalid("play: %d prompts were given; the service plays 1 to %d at a time.", len(a.Prompts), maxPrompts)
+	if len(a.Prompts) == 0 || len(a.Prompts) > MaxPrompts {
+		return invalid("play: %d prompts were given; the service plays 1 to %d at a time.", len(a.Prompts), MaxPrompts)
 	}
 	return needsServiceHosting(s, "The service plays prompts")
 }

@@ -14,10 +14,6 @@ import (
 )
 
 const (
-	// promptsAtOnce is how many prompts one request may name (Graph, "call: playPrompt"); a loop names its own so often, for a gap is
-	// heard between requests.
-	promptsAtOnce = 20
-
 	// stopAgain is how long the service gets to end what it was told to stop, before it is told again: the request may have overtaken
 	// that for the prompt. It is above what a round trip and a notification take, and below what a caller takes for a machine that
 	// does not listen.
@@ -72,7 +68,7 @@ func (s *Stage) playAll(p flow.Play, stopped <-chan struct{}) (failure flow.Fail
 		return failure, s.life.Err() == nil
 	}
 	if p.Loop {
-		infos = slices.Repeat(infos, max(1, promptsAtOnce/len(infos)))
+		infos = slices.Repeat(infos, max(1, signaling.MaxPrompts/len(infos)))
 	}
 	for !done(stopped) {
 		if s.cfg.Silent() {

@@ -201,7 +201,7 @@ func TestMusicIsPlayedUntilItIsStopped(t *testing.T) {
 		if got := s.call.asked(); got != "subscribe to tones, play, play, play" {
 			t.Errorf("asked for %s", got)
 		}
-		if got := len(s.call.acts[1].(signaling.PlayPrompt).Prompts); got != promptsAtOnce {
+		if got := len(s.call.acts[1].(signaling.PlayPrompt).Prompts); got != signaling.MaxPrompts {
 			t.Errorf("%d prompts in one request", got)
 		}
 		s.stage.Do(flow.StopPlaying{ID: 1})
